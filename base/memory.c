@@ -1,0 +1,109 @@
+#include "base/memory.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 4096 - 64 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t used, size;
+    alignas(max_align_t) char bytes[];
+};
+
+static void check(const void *memory, size_t size)
+{
+    if (memory != NULL)
+        return;
+    fprintf(stderr, "out of memory: %zu bytes\n", size);
+    abort();
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+
+    check(memory, count * size);
+    return memory;
+}
+
+void *xrealloc(void *memory, size_t size)
+{
+    void *moved = realloc(memory, size ? size : 1);
+
+    check(moved, size);
+    return moved;
+}
+
+char *xstrdup(const char *string)
+{
+    size_t size = strlen(string) + 1;
+
+    return memcpy(xcalloc(1, size), string, size);
+}
+
+void arena_init(struct arena *arena)
+{
+    arena->blocks = NULL;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t mask = alignof(max_align_t) - 1;
+    struct arena_block *block = arena->blocks;
+    void *piece;
+
+    if (size > SIZE_MAX / 2)
+        check(NULL, size);
+    size = (size + mask) & ~mask;
+    if (block == NULL || block->size - block->used < size) {
+        size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+
+        block = xcalloc(1, sizeof(*block) + room);
+        block->size = room;
+        block->next = arena->blocks;
+        arena->blocks = block;
+    }
+    piece = block->bytes + block->used;
+    block->used += size;
+    return piece;
+}
+
+char *arena_copy(struct arena *arena, const char *bytes, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+
+    if (length > 0)
+        memcpy(copy, bytes, length);
+    return copy;
+}
+
+char *arena_print(struct arena *arena, const char *format, ...)
+{
+    va_list args, again;
+    char *text;
+    int length;
+
+    va_start(args, format);
+    va_copy(again, args);
+    length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void arena_finish(struct arena *arena)
+{
+    struct arena_block *block;
+
+    while ((block = arena->blocks) != NULL) {
+        arena->blocks = block->next;
+        free(block);
+    }
+}
