@@ -1,0 +1,450 @@
+#include "base/pg_link.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/pg_address.h"
+
+enum { REST_MS_FIRST = 50, REST_MS_MAX = 2000, CONNECT_MS = 5000 };
+
+enum link_state { RESTING, RESOLVING, CONNECTING, PREPARING, READY };
+
+struct pg_link {
+    enum link_state state;
+    PGconn *conn;     /* NULL while resting and resolving */
+    uv_poll_t *watch; /* on the socket of conn */
+    int wants;        /* the events libpq waits for: UV_READABLE | UV_WRITABLE */
+    int syncs_owed;   /* sent and not yet answered */
+    int results_owed; /* statements whose result has not come */
+    bool is_doubtful; /* a wait for the standby was cancelled in the batch that is being answered */
+    bool is_greeted;
+    bool is_abandoned;
+    struct fault fault; /* why it will be lost, when we know better than libpq */
+    uv_timer_t *timer;  /* rest, or the deadline of connecting; abandoned links end by it, too */
+    uint64_t rest_ms;
+    struct pg_address *address; /* being resolved */
+
+    uv_loop_t *loop;
+    struct pg_link_options options;
+    const struct pg_link_events *events;
+    void *owner;
+};
+
+/* A state is two functions: enter_x() starts its work, step_x() goes on with it at each event. */
+static void enter_resting(struct pg_link *link);
+static void enter_resolving(struct pg_link *link);
+static void enter_connecting(struct pg_link *link);
+static void step_connecting(struct pg_link *link);
+static void enter_preparing(struct pg_link *link);
+static void step_preparing(struct pg_link *link);
+static void enter_ready(struct pg_link *link);
+static void step_ready(struct pg_link *link);
+static void step_nothing(struct pg_link *link);
+
+static const struct {
+    const char *name;
+    void (*enter)(struct pg_link *link);
+    void (*step)(struct pg_link *link);
+} states[] = {
+    [RESTING] = {"resting", enter_resting, step_nothing},
+    [RESOLVING] = {"resolving", enter_resolving, step_nothing},
+    [CONNECTING] = {"connecting", enter_connecting, step_connecting},
+    [PREPARING] = {"preparing", enter_preparing, step_preparing},
+    [READY] = {"ready", enter_ready, step_ready},
+};
+
+static void lose(struct pg_link *link);
+static void watch_socket(struct pg_link *link);
+static void unwatch_socket(struct pg_link *link);
+
+/* The only place where a link changes state. */
+static void enter(struct pg_link *link, enum link_state next)
+{
+    log_debug("pg_link_state", "%s -> %s", states[link->state].name, states[next].name);
+    link->state = next;
+    states[next].enter(link);
+}
+
+static void on_socket(uv_poll_t *watch, int status, int events)
+{
+    struct pg_link *link = watch->data;
+
+    (void)status; /* libpq finds out for itself, and words it better */
+    (void)events;
+    states[link->state].step(link);
+    if (link->conn)
+        watch_socket(link);
+}
+
+static void step_nothing(struct pg_link *link)
+{
+    (void)link;
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    enter(timer->data, RESOLVING);
+}
+
+static void on_connect_deadline(uv_timer_t *timer)
+{
+    struct pg_link *link = timer->data;
+
+    fail_as(&link->fault, FAULT_TRANSIENT, "postgres_slow",
+            "Postgres did not answer within %d ms; check that it runs and takes connections",
+            CONNECT_MS);
+    lose(link);
+}
+
+static void enter_resting(struct pg_link *link)
+{
+    uv_timer_start(link->timer, on_rested, link->rest_ms, 0);
+    link->rest_ms = link->rest_ms * 2 < REST_MS_MAX ? link->rest_ms * 2 : REST_MS_MAX;
+}
+
+static void on_resolved(void *owner, const char *conninfo, const struct fault *fault)
+{
+    struct pg_link *link = owner;
+
+    if (conninfo == NULL) {
+        link->fault = *fault;
+        lose(link);
+        return;
+    }
+    link->conn = PQconnectStart(conninfo);
+    enter(link, CONNECTING);
+}
+
+static void enter_resolving(struct pg_link *link)
+{
+    uv_timer_start(link->timer, on_connect_deadline, CONNECT_MS, 0);
+    pg_address_resolve(link->address, on_resolved, link);
+}
+
+/* Notices of class 01 during a commit are the only sign of a cancelled wait for the standby. */
+static void on_notice(void *data, const PGresult *result)
+{
+    struct pg_link *link = data;
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (sqlstate && (strcmp(sqlstate, "01000") == 0 || strncmp(sqlstate, "57P", 3) == 0))
+        link->is_doubtful = true;
+}
+
+static void enter_connecting(struct pg_link *link)
+{
+    if (link->conn == NULL || PQstatus(link->conn) == CONNECTION_BAD) {
+        lose(link);
+        return;
+    }
+    PQsetNoticeReceiver(link->conn, on_notice, link);
+    link->wants = UV_WRITABLE; /* what libpq asks for before its first poll */
+    watch_socket(link);
+}
+
+static void step_connecting(struct pg_link *link)
+{
+    switch (PQconnectPoll(link->conn)) {
+    case PGRES_POLLING_READING:
+        link->wants = UV_READABLE;
+        break;
+    case PGRES_POLLING_WRITING:
+        link->wants = UV_WRITABLE;
+        break;
+    case PGRES_POLLING_OK:
+        enter(link, PREPARING);
+        break;
+    default:
+        lose(link);
+        break;
+    }
+}
+
+/* The greeting is asked for first: who is refused need not prepare anything. */
+static void enter_preparing(struct pg_link *link)
+{
+    PQsetnonblocking(link->conn, 1);
+    PQenterPipelineMode(link->conn);
+    link->is_greeted = link->options.greeting == NULL;
+    if (!link->is_greeted) {
+        PQsendQueryParams(link->conn, link->options.greeting->sql, 0, NULL, NULL, NULL, NULL, 1);
+        PQpipelineSync(link->conn);
+        link->syncs_owed++;
+    }
+    for (const struct pg_statement *const *s = link->options.statements; s && *s; s++)
+        PQsendPrepare(link->conn, (*s)->name, (*s)->sql, 0, NULL);
+    if (link->options.listen)
+        PQsendQueryParams(link->conn, link->options.listen, 0, NULL, NULL, NULL, NULL, 1);
+    PQpipelineSync(link->conn);
+    link->syncs_owed++;
+    link->wants = UV_READABLE | UV_WRITABLE;
+}
+
+static void note_fault(struct pg_link *link, const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    fail_as(&link->fault, FAULT_BROKEN, "postgres_refused", "Postgres refuses us: %s (%s)",
+            message ? message : "no reason given", sqlstate ? sqlstate : "no code");
+}
+
+/* False: the link was lost. */
+static bool note_preparation(struct pg_link *link, const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    if (status == PGRES_PIPELINE_SYNC) {
+        link->syncs_owed--;
+        link->is_greeted = true;
+        return true;
+    }
+    if (status == PGRES_TUPLES_OK && !link->is_greeted) {
+        if (link->options.accept(link->owner, result, &link->fault))
+            return true;
+    } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+        return true;
+    } else {
+        note_fault(link, result);
+    }
+    lose(link);
+    return false;
+}
+
+static void clear_result(PGresult **result)
+{
+    PQclear(*result);
+}
+
+static void step_preparing(struct pg_link *link)
+{
+    if (!PQconsumeInput(link->conn) || PQflush(link->conn) < 0) {
+        lose(link);
+        return;
+    }
+    while (link->syncs_owed > 0 && !PQisBusy(link->conn)) {
+        CLEANUP(clear_result) PGresult *result = PQgetResult(link->conn);
+
+        if (result == NULL && PQstatus(link->conn) == CONNECTION_BAD) {
+            lose(link);
+            return;
+        }
+        if (result != NULL && !note_preparation(link, result))
+            return;
+    }
+    link->wants = UV_READABLE;
+    if (link->syncs_owed == 0)
+        enter(link, READY);
+}
+
+static void enter_ready(struct pg_link *link)
+{
+    uv_timer_stop(link->timer);
+    link->rest_ms = REST_MS_FIRST;
+    link->is_doubtful = false;
+    link->events->on_ready(link->owner);
+}
+
+static void tell_notifications(struct pg_link *link)
+{
+    PGnotify *notify;
+
+    while ((notify = PQnotifies(link->conn)) != NULL) {
+        if (link->events->on_notify)
+            link->events->on_notify(link->owner, notify->relname, notify->extra);
+        PQfreemem(notify);
+    }
+}
+
+/* Each result is told once the link's own books are right, since the owner may send or abandon. */
+static void tell_result(struct pg_link *link, const PGresult *result)
+{
+    bool doubtful;
+
+    if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
+        if (link->results_owed > 0) /* a fault of the commit itself answers no statement */
+            link->results_owed--;
+        link->events->on_result(link->owner, result);
+        return;
+    }
+    link->syncs_owed--;
+    doubtful = link->is_doubtful;
+    link->is_doubtful = false;
+    link->events->on_synced(link->owner, doubtful);
+}
+
+/* Read before writing: results that are handled here may send more, which the flush then takes
+ * along. */
+static void step_ready(struct pg_link *link)
+{
+    int flushed;
+    bool is_alive = PQconsumeInput(link->conn);
+
+    /* What the server said last (why it closes the connection) is read even when it is gone. */
+    while (!PQisBusy(link->conn)) {
+        CLEANUP(clear_result) PGresult *result = PQgetResult(link->conn);
+
+        if (result != NULL)
+            tell_result(link, result);
+        else if (link->syncs_owed + link->results_owed == 0 ||
+                 PQstatus(link->conn) == CONNECTION_BAD || link->is_abandoned)
+            break; /* otherwise it only marks the end of one statement's results */
+    }
+    if (!link->is_abandoned)
+        tell_notifications(link);
+    flushed = PQflush(link->conn);
+    if (!is_alive || flushed < 0 || PQstatus(link->conn) == CONNECTION_BAD) {
+        lose(link);
+        return;
+    }
+    link->wants = flushed == 0 ? UV_READABLE : UV_READABLE | UV_WRITABLE;
+}
+
+/* Ends the connection from any state.  on_lost is told only if on_ready had been. */
+static void lose(struct pg_link *link)
+{
+    bool was_ready = link->state == READY;
+    struct fault fault = link->fault;
+
+    if (fault.kind == FAULT_NONE)
+        fail_as(&fault, was_ready ? FAULT_UNKNOWN : FAULT_TRANSIENT, "postgres_away", "%s",
+                link->conn ? PQerrorMessage(link->conn) : "out of memory");
+    log_warn("postgres_lost", "while %s: %s", states[link->state].name, fault.text);
+    link->fault.kind = FAULT_NONE;
+
+    uv_timer_stop(link->timer);
+    pg_address_cancel(link->address);
+    unwatch_socket(link); /* before PQfinish() closes the descriptor it watches */
+    PQfinish(link->conn);
+    link->conn = NULL;
+    link->syncs_owed = link->results_owed = 0;
+    link->is_abandoned = false;
+    enter(link, RESTING);
+    if (was_ready)
+        link->events->on_lost(link->owner, &fault);
+    else if (link->events->on_failed)
+        link->events->on_failed(link->owner, &fault);
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* libpq may move to another descriptor while it connects, so ask for it every time. */
+static void watch_socket(struct pg_link *link)
+{
+    int fd = PQsocket(link->conn);
+    uv_os_fd_t watched;
+
+    if (fd < 0)
+        return;
+    if (link->watch && (uv_fileno((uv_handle_t *)link->watch, &watched) != 0 || watched != fd))
+        unwatch_socket(link);
+    if (link->watch == NULL) {
+        link->watch = xcalloc(1, sizeof(*link->watch));
+        link->watch->data = link;
+        uv_poll_init(link->loop, link->watch, fd);
+    }
+    uv_poll_start(link->watch, link->wants, on_socket);
+}
+
+static void unwatch_socket(struct pg_link *link)
+{
+    if (link->watch == NULL)
+        return;
+    uv_poll_stop(link->watch);
+    uv_close((uv_handle_t *)link->watch, free_handle);
+    link->watch = NULL;
+}
+
+bool pg_link_is_ready(const struct pg_link *link)
+{
+    return link->state == READY && !link->is_abandoned;
+}
+
+/* A failed send is not reported here: the socket is watched for writing, so step_ready() meets the
+ * same failure on the next turn of the loop. */
+void pg_link_send(struct pg_link *link, const struct pg_statement *statement,
+                  const struct pg_params *params)
+{
+    const char *values[PG_PARAMS_MAX];
+    int formats[PG_PARAMS_MAX], count = params ? params->count : 0;
+
+    assert(link->state == READY);
+    for (int i = 0; i < count; i++) {
+        values[i] = params->offsets[i] < 0 ? NULL : params->bytes.bytes + params->offsets[i];
+        formats[i] = 1;
+    }
+    link->results_owed++;
+    (void)PQsendQueryPrepared(link->conn, statement->name, count, values,
+                              params ? params->lengths : NULL, formats, 1);
+}
+
+static void want_writing(struct pg_link *link)
+{
+    link->wants = UV_READABLE | UV_WRITABLE;
+    watch_socket(link);
+}
+
+void pg_link_flush_request(struct pg_link *link)
+{
+    assert(link->state == READY);
+    (void)PQsendFlushRequest(link->conn);
+    want_writing(link);
+}
+
+void pg_link_sync(struct pg_link *link)
+{
+    assert(link->state == READY);
+    (void)PQpipelineSync(link->conn);
+    link->syncs_owed++;
+    want_writing(link);
+}
+
+static void on_abandoned(uv_timer_t *timer)
+{
+    lose(timer->data);
+}
+
+void pg_link_abandon(struct pg_link *link, const char *reason)
+{
+    if (link->state != READY || link->is_abandoned)
+        return;
+    link->is_abandoned = true;
+    fail_as(&link->fault, FAULT_UNKNOWN, "postgres_abandoned", "%s", reason);
+    uv_timer_start(link->timer, on_abandoned, 0, 0);
+}
+
+struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *options,
+                               const struct pg_link_events *events, void *owner)
+{
+    struct pg_link *link = xcalloc(1, sizeof(*link));
+
+    link->state = RESTING;
+    link->loop = loop;
+    link->options = *options;
+    link->events = events;
+    link->owner = owner;
+    link->rest_ms = REST_MS_FIRST;
+    link->address = pg_address_create(loop, options->conninfo);
+    link->timer = xcalloc(1, sizeof(*link->timer));
+    link->timer->data = link;
+    uv_timer_init(loop, link->timer);
+    uv_timer_start(link->timer, on_rested, 0, 0);
+    return link;
+}
+
+void pg_link_destroy(struct pg_link *link)
+{
+    if (link == NULL)
+        return;
+    unwatch_socket(link);
+    PQfinish(link->conn);
+    pg_address_destroy(link->address);
+    uv_close((uv_handle_t *)link->timer, free_handle);
+    free(link);
+}
