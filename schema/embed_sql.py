@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Turns schema/statements/*.sql or schema/migrations/*.sql into C that is linked in.
+
+usage: embed_sql.py statements|migrations OUT.c OUT.h FILE.sql...
+"""
+import pathlib
+import sys
+
+
+def quoted(sql):
+    lines = (line.replace("\\", "\\\\").replace('"', '\\"') for line in sql.splitlines())
+    return "\n".join(f'    "{line}\\n"' for line in lines)
+
+
+def without_comments(sql):
+    return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
+
+
+def statements(files, source, header):
+    header.write('/* Generated from schema/statements: one prepared statement a file. */\n')
+    header.write('#pragma once\n\n#include "base/pg_link.h"\n\n')
+    source.write('#include "schema/statements.h"\n')
+    for file in files:
+        name = file.stem
+        header.write(f"extern const struct pg_statement sql_{name};\n")
+        sql = quoted(without_comments(file.read_text()))
+        source.write(f'\nconst struct pg_statement sql_{name} = {{\n    "{name}",\n{sql}}};\n')
+
+
+def migrations(files, source, header):
+    header.write('/* Generated from schema/migrations, in the order of their numbers; NULL ends. */\n')
+    header.write('#pragma once\n\nstruct migration_file {\n    const char *name;\n')
+    header.write('    const char *sql;\n};\n\nextern const struct migration_file migration_files[];\n')
+    source.write('#include "schema/migrations.h"\n\n#include <stddef.h>\n\n')
+    source.write('const struct migration_file migration_files[] = {\n')
+    for file in files:
+        source.write(f'{{"{file.stem}",\n{quoted(file.read_text())}}},\n')
+    source.write('{NULL, NULL}};\n')
+
+
+def main():
+    kind, source, header, *paths = sys.argv[1:]
+    files = sorted(map(pathlib.Path, paths), key=lambda file: file.name)
+    with open(source, "w") as s, open(header, "w") as h:
+        {"statements": statements, "migrations": migrations}[kind](files, s, h)
+
+
+main()

@@ -1,0 +1,98 @@
+#include "schema/order_id.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+enum { DIGITS = 26, BITS_A_DIGIT = 5 };
+
+/* One loop, one thread: what was made last is enough to stay monotonic. */
+void order_id_make(struct order_id *id, int64_t unix_ms)
+{
+    static int64_t last_ms;
+    static uint32_t counter; /* 26 bits, the upper 12 in rand_a, the lower 14 in rand_b */
+    uint8_t *b = id->bytes;
+
+    if (RAND_bytes(b, ORDER_ID_BYTES) != 1)
+        abort(); /* without randomness no id is safe */
+    if (unix_ms > last_ms) {
+        last_ms = unix_ms;
+        counter = ((uint32_t)b[6] << 16 | (uint32_t)b[7] << 8 | b[8]) & 0xffffff;
+    } else if (++counter == 1U << 26) {
+        counter = 0;
+        last_ms++;
+    }
+    for (int i = 0; i < 6; i++)
+        b[i] = (uint8_t)(last_ms >> (40 - 8 * i));
+    b[6] = (uint8_t)(0x70 | counter >> 22);
+    b[7] = (uint8_t)(counter >> 14);
+    b[8] = (uint8_t)(0x80 | (counter >> 8 & 0x3f));
+    b[9] = (uint8_t)counter;
+}
+
+/* The 128 bits as 26 digits: the first carries the top 3. */
+void order_id_format(const struct order_id *id, char text[ORDER_ID_TEXT_SIZE])
+{
+    memcpy(text, "ord_", 4);
+    for (int digit = 0; digit < DIGITS; digit++) {
+        int low = (DIGITS - 1 - digit) * BITS_A_DIGIT, value = 0;
+
+        for (int bit = low + BITS_A_DIGIT - 1; bit >= low; bit--)
+            value = value << 1 | (bit < 128 ? id->bytes[15 - bit / 8] >> bit % 8 & 1 : 0);
+        text[4 + digit] = alphabet[value];
+    }
+    text[4 + DIGITS] = '\0';
+}
+
+bool order_id_parse(struct order_id *id, const char *text)
+{
+    memset(id, 0, sizeof(*id));
+    if (strncmp(text, "ord_", 4) != 0 || strlen(text) != 4 + DIGITS || text[4] > '7')
+        return false;
+    for (int digit = 0; digit < DIGITS; digit++) {
+        const char *at = strchr(alphabet, text[4 + digit]);
+        int low = (DIGITS - 1 - digit) * BITS_A_DIGIT;
+
+        if (at == NULL)
+            return false;
+        for (int bit = 0; bit < BITS_A_DIGIT; bit++) {
+            if ((at - alphabet) >> bit & 1)
+                id->bytes[15 - (low + bit) / 8] |= (uint8_t)(1 << (low + bit) % 8);
+        }
+    }
+    return true;
+}
+
+void order_id_format_uuid(const struct order_id *id, char text[ORDER_ID_UUID_SIZE])
+{
+    char *at = text;
+
+    for (int i = 0; i < ORDER_ID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        at += sprintf(at, "%02x", id->bytes[i]);
+    }
+}
+
+bool order_id_parse_uuid(struct order_id *id, const char *text)
+{
+    const char *at = text;
+
+    for (int i = 0; i < ORDER_ID_BYTES; i++) {
+        unsigned byte;
+        int used = 0;
+
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            if (*at++ != '-')
+                return false;
+        }
+        if (strspn(at, "0123456789abcdefABCDEF") < 2 || sscanf(at, "%2x%n", &byte, &used) != 1)
+            return false;
+        id->bytes[i] = (uint8_t)byte;
+        at += used;
+    }
+    return *at == '\0';
+}
