@@ -1,0 +1,159 @@
+/* schema/order_state.h - the states of an order and its tasks, and the one function that moves them
+ *
+ * accepted → processing → confirmed → fulfilled
+ *              ├→ requires_action ─┬→ processing
+ *              ├→ payment_failed ──┘→ canceled
+ *              ├→ out_of_stock → canceled
+ *              └→ on_hold → processing │ confirmed │ canceled
+ * any not shipped → canceling → canceled │ refunded;   confirmed → refunding → refunded
+ *
+ * Pure: no clock, no database, no randomness but what is passed in.  Workers, tests and simulators
+ * drive this very object file.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "schema/order_id.h"
+#include "schema/retry.h"
+
+/* As stored; never renumbered. */
+enum order_status {
+    ORDER_ACCEPTED = 1,
+    ORDER_PROCESSING = 2,
+    ORDER_CONFIRMED = 3, /* paid */
+    ORDER_FULFILLED = 4,
+    ORDER_REQUIRES_ACTION = 5,
+    ORDER_PAYMENT_FAILED = 6,
+    ORDER_OUT_OF_STOCK = 7,
+    ORDER_ON_HOLD = 8,
+    ORDER_CANCELING = 9,
+    ORDER_CANCELED = 10,
+    ORDER_REFUNDING = 11,
+    ORDER_REFUNDED = 12,
+};
+
+const char *order_status_name(enum order_status status); /* "accepted", …; "?" if it is none */
+bool order_status_is_edge(enum order_status from, enum order_status to);
+
+enum stage { STAGE_NONE = 0, STAGE_PAYMENT = 1, STAGE_FULFILMENT = 2, STAGE_COUNT };
+
+const char *stage_name(enum stage stage); /* "payment", "fulfilment"; also the routing key */
+bool stage_parse(const char *name, enum stage *stage) __attribute__((warn_unused_result));
+
+enum task_state {
+    TASK_READY = 1, /* an outbox row, or a confirmed message that is watched, names it */
+    TASK_RUNNING = 2,
+    TASK_WAITING = 3, /* until due_at */
+    TASK_PARKED = 4,
+    TASK_DONE = 5,
+    TASK_DEAD = 6, /* a dead letter says why */
+};
+
+const char *task_state_name(enum task_state state);
+
+enum attempt_state {
+    ATTEMPT_NONE = 0,
+    ATTEMPT_CREATED = 1,     /* key and parameters frozen; the intent may exist, no money moved */
+    ATTEMPT_AUTHORIZING = 2, /* intent stored; a confirm is about to be sent, or was */
+    ATTEMPT_CAPTURED = 3,
+    ATTEMPT_DECLINED = 4,
+    ATTEMPT_REQUIRES_ACTION = 5,
+    ATTEMPT_UNKNOWN = 6,
+    ATTEMPT_VOIDED = 7,
+    ATTEMPT_INTEGRITY_FAILURE = 8,
+};
+
+enum { INTENT_ID_SIZE = 128, DECLINE_CODE_SIZE = 64, CARRIER_ID_SIZE = 128 };
+
+/* What the books say of an order when one of its tasks has been claimed. */
+struct order_facts {
+    struct order_id id;
+    int32_t version;
+    enum order_status status;
+    int64_t total;
+
+    enum stage stage;
+    int32_t attempt; /* failed ones before */
+    int32_t crashes;
+
+    int16_t attempt_number; /* of the payment; 0: none was opened */
+    enum attempt_state attempt_state;
+    char intent_id[INTENT_ID_SIZE];
+    int16_t confirms;
+    int64_t since_sent_ms;   /* since the last confirm was about to be sent; -1: none was */
+    int64_t since_opened_ms; /* since the attempt was opened; -1: none is */
+    int64_t held;            /* pieces reserved and not returned */
+    bool is_shipped;
+};
+
+/* What was learnt. */
+enum verdict {
+    VERDICT_RESERVED, /* the stock is held: the attempt may be opened */
+    VERDICT_OUT_OF_STOCK,
+    VERDICT_INTENT_STORED, /* the intent exists: a confirm is about to be sent */
+    VERDICT_PAID,
+    VERDICT_DECLINED,
+    VERDICT_REQUIRES_ACTION, /* the customer has to do something at the provider */
+    VERDICT_PAYMENT_UNKNOWN, /* only the provider's evidence settles it */
+    VERDICT_PAYMENT_OPEN,    /* looked up: not acted on, too early to confirm again */
+    VERDICT_VOIDED,          /* canceled at the provider: no money can move any more */
+    VERDICT_INTEGRITY,       /* the provider's amount, currency or order is not ours */
+    VERDICT_SHIPPED,
+    VERDICT_SHIPMENT_UNKNOWN,
+    VERDICT_FAILED,      /* see fault: retry or give up, by its kind */
+    VERDICT_INTERRUPTED, /* SIGTERM cut it short before anything was sent: does not count */
+    VERDICT_NOTHING,     /* there is nothing left to do: the task is done */
+};
+
+struct order_lesson {
+    enum verdict verdict;
+    struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY */
+    int64_t retry_after_ms; /* the outside's wish; -1: none */
+    const char *intent_id;  /* INTENT_STORED */
+    const char *decline_code;
+    const char *carrier_id, *tracking; /* SHIPPED */
+};
+
+struct order_policy {
+    struct retry_policy retry;
+    int64_t customer_wait_ms; /* how long requires_action and payment_failed stay open */
+    int64_t unknown_sla_ms;   /* past it an unknown payment is on hold, while look-ups go on */
+    int64_t longest_call_ms;  /* the provider's */
+    int32_t crashes_max;      /* as many claims whose worker died make a dead letter */
+};
+
+enum stock_move { STOCK_KEPT, STOCK_RETURNED, STOCK_SHIPPED };
+
+/* What is written, all of it or nothing.  Texts point into the facts, the lesson or static memory.
+ */
+struct order_change {
+    enum order_status status;
+    bool is_final;
+    const char *reason; /* of a status that waits, "" otherwise */
+    const char *event;  /* of the timeline */
+    enum task_state task_state;
+    int32_t task_attempt;
+    int64_t due_ms;         /* from now, of a waiting task */
+    enum stage next;        /* made ready in the same transaction; STAGE_NONE: none */
+    int16_t attempt_number; /* the payment attempt that is written; 0: none */
+    enum attempt_state attempt_state;
+    const char *intent_id;
+    int16_t confirms;
+    bool is_sending; /* sent_at becomes now */
+    const char *decline_code;
+    bool is_captured;
+    bool writes_shipment;
+    const char *carrier_id, *tracking;
+    enum stock_move stock;
+    bool is_dead;
+    const struct fault *fault; /* NULL: the task's last fault is cleared */
+    bool keeps_running;        /* the same worker goes on with it */
+};
+
+/* Never fails: what makes no sense in these facts becomes a dead letter that says so.
+ * random: uniform over 0..UINT32_MAX, for the jitter. */
+void order_decide(const struct order_facts *facts, const struct order_lesson *lesson,
+                  const struct order_policy *policy, uint32_t random, struct order_change *change);

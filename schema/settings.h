@@ -1,0 +1,39 @@
+/* schema/settings.h - every setting of every program, in one table (settings.c) */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+
+enum program {
+    PROGRAM_API = 1 << 0,
+    PROGRAM_RELAY = 1 << 1,
+    PROGRAM_WORKER = 1 << 2,
+    PROGRAM_DOCKET = 1 << 3, /* the operator's command */
+};
+
+struct settings {
+    const char *pg, *amqp, *log_level;
+    bool single_node;
+
+    /* API */
+    const char *api_listen, *operator_listen, *operator_key, *token_keys;
+    int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
+
+    /* relay and workers */
+    const char *metrics_listen;
+    int64_t sweep_s, inflight_max;
+
+    /* workers */
+    const char *provider_url, *provider_key, *carrier_url, *carrier_key;
+    int64_t provider_timeout_ms, provider_longest_ms, carrier_timeout_ms, prefetch;
+    int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
+
+    /* the operator's command */
+    const char *operator_url;
+};
+
+extern const struct config_entry settings_entries[];
+extern const size_t settings_count;
+extern const char *const settings_programs[]; /* names of the bits above, NULL ends */
