@@ -36,6 +36,7 @@ enum order_status {
 };
 
 const char *order_status_name(enum order_status status); /* "accepted", …; "?" if it is none */
+bool order_status_is_final(enum order_status status);
 bool order_status_is_edge(enum order_status from, enum order_status to);
 
 enum stage { STAGE_NONE = 0, STAGE_PAYMENT = 1, STAGE_FULFILMENT = 2, STAGE_COUNT };
@@ -151,9 +152,13 @@ struct order_change {
     bool is_dead;
     const struct fault *fault; /* NULL: the task's last fault is cleared */
     bool keeps_running;        /* the same worker goes on with it */
+    bool is_halfway; /* a step on the way: once it is committed, the same lesson is decided again */
 };
 
 /* Never fails: what makes no sense in these facts becomes a dead letter that says so.
  * random: uniform over 0..UINT32_MAX, for the jitter. */
 void order_decide(const struct order_facts *facts, const struct order_lesson *lesson,
                   const struct order_policy *policy, uint32_t random, struct order_change *change);
+
+/* The facts as they stand once the change is committed, for a task that keeps running. */
+void order_apply(struct order_facts *facts, const struct order_change *change);

@@ -1,0 +1,413 @@
+#include "schema/order_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
+
+static const char *const status_names[] = {
+    [ORDER_ACCEPTED] = "accepted",
+    [ORDER_PROCESSING] = "processing",
+    [ORDER_CONFIRMED] = "confirmed",
+    [ORDER_FULFILLED] = "fulfilled",
+    [ORDER_REQUIRES_ACTION] = "requires_action",
+    [ORDER_PAYMENT_FAILED] = "payment_failed",
+    [ORDER_OUT_OF_STOCK] = "out_of_stock",
+    [ORDER_ON_HOLD] = "on_hold",
+    [ORDER_CANCELING] = "canceling",
+    [ORDER_CANCELED] = "canceled",
+    [ORDER_REFUNDING] = "refunding",
+    [ORDER_REFUNDED] = "refunded",
+};
+
+#define TO(status) (1U << (status))
+
+/* Where an order may go from each status. */
+static const unsigned edges[ARRAY_SIZE(status_names)] = {
+    [ORDER_ACCEPTED] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELING),
+    [ORDER_PROCESSING] = TO(ORDER_CONFIRMED) | TO(ORDER_REQUIRES_ACTION) |
+                         TO(ORDER_PAYMENT_FAILED) | TO(ORDER_OUT_OF_STOCK) | TO(ORDER_ON_HOLD) |
+                         TO(ORDER_CANCELING),
+    [ORDER_CONFIRMED] = TO(ORDER_FULFILLED) | TO(ORDER_CANCELING) | TO(ORDER_REFUNDING),
+    [ORDER_REQUIRES_ACTION] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
+    [ORDER_PAYMENT_FAILED] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
+    [ORDER_OUT_OF_STOCK] = TO(ORDER_CANCELED),
+    [ORDER_ON_HOLD] =
+        TO(ORDER_PROCESSING) | TO(ORDER_CONFIRMED) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
+    [ORDER_CANCELING] = TO(ORDER_CANCELED) | TO(ORDER_REFUNDED),
+    [ORDER_REFUNDING] = TO(ORDER_REFUNDED),
+};
+
+const char *order_status_name(enum order_status status)
+{
+    bool is_known = (size_t)status < ARRAY_SIZE(status_names) && status_names[status];
+
+    return is_known ? status_names[status] : "?";
+}
+
+bool order_status_is_edge(enum order_status from, enum order_status to)
+{
+    return (size_t)from < ARRAY_SIZE(edges) && (edges[from] & TO(to)) != 0;
+}
+
+const char *stage_name(enum stage stage)
+{
+    switch (stage) {
+    case STAGE_PAYMENT:
+        return "payment";
+    case STAGE_FULFILMENT:
+        return "fulfilment";
+    case STAGE_NONE:
+    case STAGE_COUNT:
+        break;
+    }
+    return "none";
+}
+
+bool stage_parse(const char *name, enum stage *stage)
+{
+    for (int s = STAGE_PAYMENT; s < STAGE_COUNT; s++) {
+        if (strcmp(name, stage_name((enum stage)s)) == 0) {
+            *stage = (enum stage)s;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *task_state_name(enum task_state state)
+{
+    static const char *const names[] = {
+        [TASK_READY] = "ready",   [TASK_RUNNING] = "running", [TASK_WAITING] = "waiting",
+        [TASK_PARKED] = "parked", [TASK_DONE] = "done",       [TASK_DEAD] = "dead",
+    };
+
+    return (size_t)state < ARRAY_SIZE(names) && names[state] ? names[state] : "?";
+}
+
+/* --- what each verdict means ------------------------------------------------------------------ */
+
+static void wait(struct order_change *change, const char *event, int64_t due_ms)
+{
+    change->task_state = TASK_WAITING;
+    change->event = event;
+    change->due_ms = due_ms;
+    change->keeps_running = false;
+}
+
+static void finish(struct order_change *change, const char *event)
+{
+    change->task_state = TASK_DONE;
+    change->event = event;
+    change->task_attempt = 0;
+    change->keeps_running = false;
+}
+
+static void write_attempt(struct order_change *change, const struct order_facts *facts,
+                          enum attempt_state state)
+{
+    change->attempt_number = facts->attempt_number ? facts->attempt_number : 1;
+    change->attempt_state = state;
+    change->confirms = facts->confirms;
+}
+
+/* Somebody has to look: the task rests as a dead letter, and the order says so where it can. */
+static void give_up(struct order_change *change, const struct order_facts *facts,
+                    const struct fault *fault)
+{
+    change->task_state = TASK_DEAD;
+    change->event = "dead_letter";
+    change->is_dead = true;
+    change->fault = fault;
+    change->keeps_running = false;
+    change->reason = "needs_operator";
+    if (facts->stage == STAGE_PAYMENT && order_status_is_edge(change->status, ORDER_ON_HOLD))
+        change->status = ORDER_ON_HOLD;
+}
+
+static void decide_reserved(const struct order_facts *facts, struct order_change *change)
+{
+    write_attempt(change, facts, ATTEMPT_CREATED);
+    change->status = ORDER_PROCESSING;
+    change->event = "stock_reserved";
+}
+
+/* The key changes only once the provider has surely ended the call under the old one. */
+static void decide_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
+                                 const struct order_policy *policy, struct order_change *change)
+{
+    write_attempt(change, facts, ATTEMPT_AUTHORIZING);
+    change->status = ORDER_PROCESSING;
+    change->intent_id = lesson->intent_id;
+    change->is_sending = true;
+    change->event = "payment_sent";
+    if (facts->since_sent_ms < 0)
+        change->confirms = 1;
+    else if (facts->since_sent_ms >= policy->longest_call_ms)
+        change->confirms = (int16_t)(facts->confirms + 1);
+}
+
+static void decide_paid(const struct order_facts *facts, const struct order_lesson *lesson,
+                        struct order_change *change)
+{
+    static const struct fault late = {FAULT_BROKEN, "paid_after_end",
+                                      "the provider says paid, but the order had ended its "
+                                      "payment; compare the provider's books"};
+
+    write_attempt(change, facts, ATTEMPT_CAPTURED);
+    change->is_captured = true;
+    change->intent_id = lesson->intent_id;
+    if (facts->held == 0) { /* its stock was given back, and its customer told otherwise */
+        give_up(change, facts, &late);
+        return;
+    }
+    finish(change, "paid");
+    change->status = ORDER_CONFIRMED;
+    change->next = STAGE_FULFILMENT;
+}
+
+static void decide_declined(const struct order_facts *facts, const struct order_lesson *lesson,
+                            const struct order_policy *policy, struct order_change *change)
+{
+    write_attempt(change, facts, ATTEMPT_DECLINED);
+    change->decline_code = lesson->decline_code;
+    change->status = ORDER_PAYMENT_FAILED;
+    change->reason = "payment_declined";
+    change->stock = STOCK_RETURNED;
+    wait(change, "payment_declined", policy->customer_wait_ms);
+}
+
+static void decide_requires_action(const struct order_facts *facts,
+                                   const struct order_policy *policy, struct order_change *change)
+{
+    int64_t pause = facts->since_opened_ms / 4;
+
+    write_attempt(change, facts, ATTEMPT_REQUIRES_ACTION);
+    change->status = ORDER_REQUIRES_ACTION;
+    change->reason = "customer_action_required";
+    if (pause < ACTION_LOOK_MS_LEAST)
+        pause = ACTION_LOOK_MS_LEAST;
+    if (pause > ACTION_LOOK_MS_MOST)
+        pause = ACTION_LOOK_MS_MOST;
+    if (pause > policy->customer_wait_ms)
+        pause = policy->customer_wait_ms;
+    wait(change, "requires_action", pause);
+}
+
+/* It never ages into a failure: look-ups go on for as long as it takes. */
+static void decide_unknown(const struct order_facts *facts, const struct order_lesson *lesson,
+                           const struct order_policy *policy, uint32_t random,
+                           struct order_change *change)
+{
+    int64_t pause_ms = policy->retry.max_ms;
+
+    change->task_attempt = facts->attempt + 1;
+    change->fault = &lesson->fault;
+    if (!retry_decide(&policy->retry, FAULT_UNKNOWN, change->task_attempt, lesson->retry_after_ms,
+                      random, &pause_ms))
+        pause_ms = policy->retry.max_ms;
+    if (facts->stage == STAGE_PAYMENT) {
+        write_attempt(change, facts, ATTEMPT_UNKNOWN);
+        change->reason = "payment_outcome_unknown";
+        if (facts->since_sent_ms > policy->unknown_sla_ms &&
+            order_status_is_edge(change->status, ORDER_ON_HOLD))
+            change->status = ORDER_ON_HOLD;
+        wait(change, "payment_unknown", pause_ms);
+    } else {
+        change->reason = "shipment_outcome_unknown";
+        wait(change, "shipment_unknown", pause_ms);
+    }
+}
+
+static void decide_open(const struct order_facts *facts, const struct order_policy *policy,
+                        struct order_change *change)
+{
+    int64_t rest_ms = policy->longest_call_ms - facts->since_sent_ms;
+
+    write_attempt(change, facts, facts->attempt_state);
+    change->reason = "payment_outcome_unknown";
+    wait(change, "payment_not_acted", rest_ms > 0 ? rest_ms : 1);
+}
+
+static void decide_voided(const struct order_facts *facts, const struct order_policy *policy,
+                          struct order_change *change)
+{
+    if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
+        write_attempt(change, facts, ATTEMPT_VOIDED);
+    change->stock = STOCK_RETURNED;
+    if (change->status == ORDER_PROCESSING) {
+        change->status = ORDER_PAYMENT_FAILED;
+        change->reason = "payment_canceled_by_provider";
+        wait(change, "payment_voided", policy->customer_wait_ms);
+        return;
+    }
+    finish(change, "canceled");
+    change->status = ORDER_CANCELED;
+    change->is_final = true;
+    change->reason = "payment_not_made";
+}
+
+static void decide_integrity(const struct order_facts *facts, const struct order_lesson *lesson,
+                             struct order_change *change)
+{
+    write_attempt(change, facts, ATTEMPT_INTEGRITY_FAILURE);
+    give_up(change, facts, &lesson->fault);
+    change->reason = "integrity_failure";
+}
+
+static void decide_shipped(const struct order_lesson *lesson, struct order_change *change)
+{
+    finish(change, "shipped");
+    change->status = ORDER_FULFILLED;
+    change->is_final = true;
+    change->writes_shipment = true;
+    change->carrier_id = lesson->carrier_id;
+    change->tracking = lesson->tracking;
+    change->stock = STOCK_SHIPPED;
+}
+
+static void decide_failed(const struct order_facts *facts, const struct order_lesson *lesson,
+                          const struct order_policy *policy, uint32_t random,
+                          struct order_change *change)
+{
+    int64_t pause_ms;
+
+    change->task_attempt = facts->attempt + 1;
+    change->fault = &lesson->fault;
+    if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
+                     lesson->retry_after_ms, random, &pause_ms)) {
+        change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
+        wait(change, "retry", pause_ms);
+    } else {
+        give_up(change, facts, &lesson->fault);
+    }
+}
+
+static void decide_nothing(const struct order_facts *facts, struct order_change *change)
+{
+    finish(change, "closed");
+    if (facts->status == ORDER_OUT_OF_STOCK) {
+        change->event = "canceled";
+        change->status = ORDER_CANCELED;
+        change->is_final = true;
+        change->reason = "out_of_stock";
+    } else {
+        change->is_final = order_status_is_final(facts->status);
+    }
+}
+
+bool order_status_is_final(enum order_status status)
+{
+    return status == ORDER_FULFILLED || status == ORDER_CANCELED || status == ORDER_REFUNDED;
+}
+
+static void decide(const struct order_facts *facts, const struct order_lesson *lesson,
+                   const struct order_policy *policy, uint32_t random, struct order_change *change)
+{
+    switch (lesson->verdict) {
+    case VERDICT_RESERVED:
+        decide_reserved(facts, change);
+        return;
+    case VERDICT_OUT_OF_STOCK:
+        change->status = ORDER_OUT_OF_STOCK;
+        change->reason = change->event = "out_of_stock";
+        return;
+    case VERDICT_INTENT_STORED:
+        decide_intent_stored(facts, lesson, policy, change);
+        return;
+    case VERDICT_PAID:
+        decide_paid(facts, lesson, change);
+        return;
+    case VERDICT_DECLINED:
+        decide_declined(facts, lesson, policy, change);
+        return;
+    case VERDICT_REQUIRES_ACTION:
+        decide_requires_action(facts, policy, change);
+        return;
+    case VERDICT_PAYMENT_UNKNOWN:
+    case VERDICT_SHIPMENT_UNKNOWN:
+        decide_unknown(facts, lesson, policy, random, change);
+        return;
+    case VERDICT_PAYMENT_OPEN:
+        decide_open(facts, policy, change);
+        return;
+    case VERDICT_VOIDED:
+        decide_voided(facts, policy, change);
+        return;
+    case VERDICT_INTEGRITY:
+        decide_integrity(facts, lesson, change);
+        return;
+    case VERDICT_SHIPPED:
+        decide_shipped(lesson, change);
+        return;
+    case VERDICT_FAILED:
+        decide_failed(facts, lesson, policy, random, change);
+        return;
+    case VERDICT_INTERRUPTED:
+        change->event = "interrupted";
+        change->task_state = TASK_READY;
+        change->next = facts->stage;
+        change->keeps_running = false;
+        return;
+    case VERDICT_NOTHING:
+        decide_nothing(facts, change);
+        return;
+    }
+}
+
+/* Each version is one step along the edges.  What is two steps away by way of `processing` goes
+ * there first; what is no path at all is our bug, and a person's to look at: nothing is guessed. */
+void order_decide(const struct order_facts *facts, const struct order_lesson *lesson,
+                  const struct order_policy *policy, uint32_t random, struct order_change *change)
+{
+    static const struct fault impossible = {
+        FAULT_BROKEN, "impossible_transition",
+        "what was learnt does not fit the order's state; see the order's events"};
+    const struct order_change blank = {
+        .status = facts->status,
+        .reason = "",
+        .event = "",
+        .task_state = TASK_RUNNING,
+        .task_attempt = facts->attempt,
+        .attempt_state = facts->attempt_state,
+        .keeps_running = true,
+    };
+    enum order_status wanted;
+
+    *change = blank;
+    decide(facts, lesson, policy, random, change);
+    wanted = change->status;
+    if (wanted == facts->status || order_status_is_edge(facts->status, wanted))
+        return;
+    *change = blank;
+    if (order_status_is_edge(facts->status, ORDER_PROCESSING) &&
+        order_status_is_edge(ORDER_PROCESSING, wanted)) {
+        change->status = ORDER_PROCESSING;
+        change->event = "resumed";
+        change->is_halfway = true;
+    } else {
+        give_up(change, facts, &impossible);
+    }
+}
+
+void order_apply(struct order_facts *facts, const struct order_change *change)
+{
+    facts->version++;
+    facts->status = change->status;
+    facts->attempt = change->task_attempt;
+    if (change->attempt_number != 0) {
+        if (facts->attempt_number == 0)
+            facts->since_opened_ms = 0;
+        facts->attempt_number = change->attempt_number;
+        facts->attempt_state = change->attempt_state;
+        facts->confirms = change->confirms;
+    }
+    if (change->intent_id && change->intent_id != facts->intent_id)
+        snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", change->intent_id);
+    if (change->is_sending)
+        facts->since_sent_ms = 0;
+    if (change->stock == STOCK_RETURNED)
+        facts->held = 0;
+}
