@@ -1,0 +1,172 @@
+#include "queue/claim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "schema/statements.h"
+
+enum column {
+    ORDER_ID,
+    VERSION,
+    STATUS,
+    FENCE,
+    ATTEMPT,
+    CRASHES,
+    TOTAL,
+    CURRENCY,
+    PAYMENT_METHOD,
+    SHIPPING_METHOD,
+    TRACE,
+    ATTEMPT_NUMBER,
+    ATTEMPT_STATE,
+    INTENT_ID,
+    CONFIRMS,
+    SINCE_SENT,
+    SINCE_OPENED,
+    HELD,
+    IS_SHIPPED,
+    SKUS,
+    QUANTITIES,
+    NAME,
+    ADDRESS,
+};
+
+static bool send_batch(struct group_batch *batch)
+{
+    const struct claim_context *context = group_owner(batch);
+    struct group_ticket *ticket;
+    struct pg_params params;
+    char event[48];
+
+    snprintf(event, sizeof(event), "%s_started", stage_name(context->stage));
+    pg_params_init(&params);
+    pg_array_begin(&params, PG_UUID);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_uuid(&params, container_of(ticket, struct claim_ticket, ticket)->order_id.bytes);
+    pg_array_end(&params);
+    pg_array_begin(&params, PG_INT4);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i32(&params, container_of(ticket, struct claim_ticket, ticket)->held_fence);
+    pg_array_end(&params);
+    pg_add_i16(&params, (int16_t)context->stage);
+    pg_add_uuid(&params, context->worker_id);
+    pg_add_text(&params, event);
+    pg_add_text(&params, context->process);
+    group_send(batch, &sql_claim, &params);
+    pg_params_finish(&params);
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        struct claim_ticket *claim = container_of(ticket, struct claim_ticket, ticket);
+
+        claim->is_claimed = false;
+        claim_order_finish(&claim->order); /* of a batch that was rolled back */
+    }
+    return true;
+}
+
+static struct claim_ticket *find(struct group_batch *batch, const PGresult *result, int row)
+{
+    struct group_ticket *ticket;
+    size_t length;
+    const uint8_t *id = pg_bytes(result, row, ORDER_ID, &length);
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        struct claim_ticket *claim = container_of(ticket, struct claim_ticket, ticket);
+
+        if (!claim->is_claimed && memcmp(claim->order_id.bytes, id, ORDER_ID_BYTES) == 0)
+            return claim;
+    }
+    return NULL;
+}
+
+static void read_facts(struct claim_ticket *claim, const PGresult *result, int row)
+{
+    struct order_facts *facts = &claim->facts;
+
+    *facts = (struct order_facts){
+        .id = claim->order_id,
+        .version = pg_i32(result, row, VERSION),
+        .status = (enum order_status)pg_i16(result, row, STATUS),
+        .total = pg_i64(result, row, TOTAL),
+        .attempt = pg_i32(result, row, ATTEMPT),
+        .crashes = pg_i32(result, row, CRASHES),
+        .attempt_number = pg_i16(result, row, ATTEMPT_NUMBER),
+        .attempt_state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE),
+        .confirms = pg_i16(result, row, CONFIRMS),
+        .since_sent_ms = pg_i64(result, row, SINCE_SENT),
+        .since_opened_ms = pg_i64(result, row, SINCE_OPENED),
+        .held = pg_i64(result, row, HELD),
+        .is_shipped = pg_bool(result, row, IS_SHIPPED),
+    };
+    snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
+}
+
+static void read_lines(struct claim_order *order, const PGresult *result, int row)
+{
+    size_t length;
+
+    order->line_count = pg_array_count(result, row, SKUS);
+    order->lines = xcalloc((size_t)order->line_count, sizeof(*order->lines));
+    for (int i = 0; i < order->line_count; i++) {
+        const uint8_t *sku = pg_array_element(result, row, SKUS, i, &length);
+        const uint8_t *pieces;
+
+        order->lines[i].sku = strndup((const char *)sku, length);
+        pieces = pg_array_element(result, row, QUANTITIES, i, &length);
+        order->lines[i].quantity = (int32_t)((uint32_t)pieces[0] << 24 | (uint32_t)pieces[1] << 16 |
+                                             (uint32_t)pieces[2] << 8 | pieces[3]);
+    }
+}
+
+static void read_order(struct claim_order *order, const PGresult *result, int row)
+{
+    order->total = pg_i64(result, row, TOTAL);
+    snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
+    snprintf(order->payment_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, PAYMENT_METHOD));
+    snprintf(order->shipping_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, SHIPPING_METHOD));
+    snprintf(order->trace, CLAIM_TRACE_SIZE, "%s", pg_text(result, row, TRACE));
+    order->name = xstrdup(pg_text(result, row, NAME));
+    order->address = xstrdup(pg_text(result, row, ADDRESS));
+    read_lines(order, result, row);
+}
+
+static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+{
+    const struct claim_context *context = group_owner(batch);
+
+    (void)nth;
+    for (int row = 0; row < PQntuples(result); row++) {
+        struct claim_ticket *claim = find(batch, result, row);
+
+        if (claim == NULL)
+            continue;
+        claim->is_claimed = true;
+        claim->fence = pg_i32(result, row, FENCE);
+        read_facts(claim, result, row);
+        claim->facts.stage = context->stage;
+        read_order(&claim->order, result, row);
+    }
+}
+
+void claim_order_finish(struct claim_order *order)
+{
+    for (int i = 0; i < order->line_count; i++)
+        free(order->lines[i].sku);
+    free(order->lines);
+    free(order->name);
+    free(order->address);
+    memset(order, 0, sizeof(*order));
+}
+
+static const struct pg_statement *const statements[] = {&sql_claim, NULL};
+
+const struct group_work claim_work = {
+    .name = "claim",
+    .statements = statements,
+    .tickets_max = 200,
+    .waiting_max = 1000000, /* bounded by the prefetch */
+    .send = send_batch,
+    .on_rows = on_rows,
+};

@@ -1,0 +1,138 @@
+#include "queue/outcome.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "schema/statements.h"
+
+enum { ROWS_MAX = 200 };
+
+static void put_flag(struct pg_params *params, struct outcome_row *const *rows, int count,
+                     size_t field)
+{
+    pg_array_begin(params, PG_BOOL);
+    for (int i = 0; i < count; i++)
+        pg_array_bool(params, *(const bool *)((const char *)&rows[i]->change + field));
+    pg_array_end(params);
+}
+
+static void put_text(struct pg_params *params, struct outcome_row *const *rows, int count,
+                     size_t field)
+{
+    pg_array_begin(params, PG_TEXT);
+    for (int i = 0; i < count; i++)
+        pg_array_text(params, *(const char *const *)((const char *)&rows[i]->change + field));
+    pg_array_end(params);
+}
+
+#define FIELD(name) offsetof(struct order_change, name)
+#define PUT(params, type, add, expression)                                                         \
+    do {                                                                                           \
+        pg_array_begin(params, type);                                                              \
+        for (int i = 0; i < count; i++) {                                                          \
+            const struct order_change *change = &rows[i]->change;                                  \
+                                                                                                   \
+            (void)change;                                                                          \
+            add(params, expression);                                                               \
+        }                                                                                          \
+        pg_array_end(params);                                                                      \
+    } while (0)
+
+/* $1 to $11: the order and its task. */
+static void put_order(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)rows[i]->facts->stage);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->status);
+    put_flag(params, rows, count, FIELD(is_final));
+    put_text(params, rows, count, FIELD(reason));
+    put_text(params, rows, count, FIELD(event));
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->task_state);
+    PUT(params, PG_INT4, pg_array_i32, change->task_attempt);
+    PUT(params, PG_INT8, pg_array_i64, change->due_ms);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->next);
+}
+
+/* $12 to $26: money, goods and faults. */
+static void put_effects(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_INT2, pg_array_i16, change->attempt_number);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->attempt_state);
+    put_text(params, rows, count, FIELD(intent_id));
+    PUT(params, PG_INT2, pg_array_i16, change->confirms);
+    put_flag(params, rows, count, FIELD(is_sending));
+    PUT(params, PG_TEXT, pg_array_text, change->decline_code ? change->decline_code : "");
+    put_flag(params, rows, count, FIELD(is_captured));
+    PUT(params, PG_TEXT, pg_array_text, change->writes_shipment ? change->carrier_id : NULL);
+    PUT(params, PG_TEXT, pg_array_text, change->tracking ? change->tracking : "");
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->stock);
+    put_flag(params, rows, count, FIELD(is_dead));
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? fault_kind_name(change->fault->kind) : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->code : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
+    put_flag(params, rows, count, FIELD(keeps_running));
+}
+
+void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
+                  const struct outcome_context *context)
+{
+    struct pg_params params;
+
+    pg_params_init(&params);
+    put_order(&params, rows, count);
+    put_effects(&params, rows, count);
+    pg_add_text(&params, context->provider);
+    pg_add_text(&params, context->process);
+    group_send(batch, &sql_outcome, &params);
+    pg_params_finish(&params);
+    for (int i = 0; i < count; i++)
+        rows[i]->is_written = false;
+}
+
+void outcome_read(struct outcome_row *const *rows, int count, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        int n = pg_i32(result, row, 0) - 1;
+
+        if (n >= 0 && n < count)
+            rows[n]->is_written = true;
+    }
+}
+
+static int gather(struct group_batch *batch, struct outcome_row **rows)
+{
+    struct group_ticket *ticket;
+    int count = 0;
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        rows[count++] = &container_of(ticket, struct outcome_ticket, ticket)->row;
+    return count;
+}
+
+static bool send_batch(struct group_batch *batch)
+{
+    struct outcome_row *rows[ROWS_MAX];
+
+    outcome_send(batch, rows, gather(batch, rows), group_owner(batch));
+    return true;
+}
+
+static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+{
+    struct outcome_row *rows[ROWS_MAX];
+
+    (void)nth;
+    outcome_read(rows, gather(batch, rows), result);
+}
+
+static const struct pg_statement *const statements[] = {&sql_outcome, NULL};
+
+const struct group_work outcome_work = {
+    .name = "outcome",
+    .statements = statements,
+    .tickets_max = ROWS_MAX,
+    .waiting_max = 1000000, /* bounded by the prefetch */
+    .send = send_batch,
+    .on_rows = on_rows,
+};
