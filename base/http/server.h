@@ -36,6 +36,7 @@ struct http_route {
 
 struct http_limits {
     size_t head_bytes_max, body_bytes_max;
+    size_t unread_bytes_max; /* of a stream: written, and not read by the client yet */
     int fields_max, connections_max, pipeline_max;
     uint64_t head_ms, body_ms, idle_ms, write_ms; /* deadlines; write_ms: a reader that stalls */
 };
@@ -88,8 +89,10 @@ const char *http_id(
     const struct http_request *request); /* our Request-Id, "req_…": sent with every answer */
 uint64_t http_received_ns(const struct http_request *request); /* monotonic: head complete */
 bool http_is_gone(const struct http_request *request); /* the client has left: a reply is dropped */
-/* For long polls: tells once, on the loop, when the client leaves before the reply.  NULL unsets.
- */
+/* For long polls and streams: tells once, on the loop, when the client leaves before the reply.
+ * NULL unsets.  A client that has shut its sending side counts as leaving here, since nothing else
+ * shows that it has closed; should it still read, it gets the reply all the same, so the best a
+ * handler can do is to reply at once.  (http_is_gone is true only when a reply cannot arrive.) */
 void http_on_gone(struct http_request *request,
                   void (*on_gone)(struct http_request *request, void *data), void *data);
 

@@ -1,0 +1,571 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/http/internal.h"
+#include "base/log.h"
+
+/* In the order they happen. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer);
+static size_t step_receive(struct http_connection *connection, const char *bytes, size_t length);
+static size_t step_discard(struct http_connection *connection, const char *bytes, size_t length);
+static void on_head(struct http_connection *connection);
+static void on_message(struct http_connection *connection);
+static void refuse(struct http_connection *connection, const struct http_refusal *refusal);
+static void settle(struct http_connection *connection);
+static void on_written(uv_write_t *write, int status);
+static void on_shut(uv_shutdown_t *shutdown, int status);
+static void on_closed(uv_handle_t *handle);
+
+enum { NO_DEADLINE = -1 };
+
+/* What a state reads, and for how long it may last. */
+static const struct {
+    const char *name;
+    int deadline;
+    bool reads;
+    size_t (*step)(struct http_connection *connection, const char *bytes, size_t length);
+} states[] = {
+    [HTTP_CONNECTION_IDLE] = {"idle", HTTP_WAIT_IDLE, true, step_receive},
+    [HTTP_CONNECTION_HEAD] = {"head", HTTP_WAIT_HEAD, true, step_receive},
+    [HTTP_CONNECTION_BODY] = {"body", HTTP_WAIT_BODY, true, step_receive},
+    [HTTP_CONNECTION_FULL] = {"full", NO_DEADLINE, true, NULL},
+    [HTTP_CONNECTION_LAST] = {"last", NO_DEADLINE, true, step_discard},
+    [HTTP_CONNECTION_LINGER] = {"linger", HTTP_WAIT_LINGER, true, step_discard},
+    [HTTP_CONNECTION_CLOSED] = {"closed", NO_DEADLINE, false, step_discard},
+};
+
+static void start_deadline(struct http_connection *connection)
+{
+    int deadline = states[connection->state].deadline;
+
+    /* Who waits for an answer is not idle. */
+    if (deadline == NO_DEADLINE || (deadline == HTTP_WAIT_IDLE && connection->request_count > 0))
+        http_deadline_stop(&connection->reading);
+    else
+        http_deadline_start(&connection->server->deadlines, deadline, &connection->reading);
+}
+
+static void enter(struct http_connection *connection, enum http_connection_state state)
+{
+    if (connection->state == state)
+        return;
+    log_debug("http_connection", "%p: %s to %s", (void *)connection, states[connection->state].name,
+              states[state].name);
+    connection->state = state;
+    start_deadline(connection);
+}
+
+void http_connection_wake(struct http_connection *connection)
+{
+    if (connection->on_turn || connection->state == HTTP_CONNECTION_CLOSED)
+        return;
+    connection->on_turn = true;
+    TAILQ_INSERT_TAIL(&connection->server->turn, connection, turn_link);
+}
+
+/* Reading. */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    struct http_connection *connection = container_of(handle, struct http_connection, tcp);
+
+    (void)suggested;
+    *buffer = uv_buf_init(connection->server->read_buffer, HTTP_READ_BYTES);
+}
+
+/* How many bytes the states took; the rest has to wait. */
+static size_t consume(struct http_connection *connection, const char *bytes, size_t length)
+{
+    size_t used = 0;
+
+    while (used < length && states[connection->state].step != NULL)
+        used += states[connection->state].step(connection, bytes + used, length - used);
+    return used;
+}
+
+static void keep_input(struct http_connection *connection, const char *bytes, size_t length)
+{
+    if (length > 0)
+        text_add_bytes(&connection->input, bytes, length);
+}
+
+static void update_reading(struct http_connection *connection)
+{
+    bool wants =
+        states[connection->state].reads && !connection->peer_ended && connection->input.length == 0;
+
+    if (wants == connection->is_reading)
+        return;
+    connection->is_reading = wants;
+    if (wants)
+        uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
+    else
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+    struct http_connection *connection = container_of(stream, struct http_connection, tcp);
+
+    if (length == 0)
+        return;
+    if (length == UV_EOF) {
+        connection->peer_ended = true;
+        connection->is_reading = false;
+    } else if (length < 0) {
+        http_connection_close(connection, HTTP_END_GENTLY);
+    } else {
+        size_t used = consume(connection, buffer->base, (size_t)length);
+
+        keep_input(connection, buffer->base + used, (size_t)length - used);
+        update_reading(connection);
+    }
+    http_connection_wake(connection);
+}
+
+/* Receiving. */
+
+static void begin_request(struct http_connection *connection)
+{
+    connection->receiving = http_request_create(connection->server, connection);
+    http_parser_begin(&connection->parser, &connection->receiving->message);
+}
+
+static size_t step_receive(struct http_connection *connection, const char *bytes, size_t length)
+{
+    enum http_parser_event event;
+    size_t used;
+
+    if (connection->receiving == NULL)
+        begin_request(connection);
+    used = http_parser_feed(&connection->parser, bytes, length, &event);
+    switch (event) {
+    case HTTP_PARSER_MORE:
+        if (connection->parser.in_body)
+            enter(connection, HTTP_CONNECTION_BODY);
+        else if (connection->receiving->message.head.length > 0)
+            enter(connection, HTTP_CONNECTION_HEAD);
+        break;
+    case HTTP_PARSER_HEAD:
+        on_head(connection);
+        break;
+    case HTTP_PARSER_MESSAGE:
+        on_message(connection);
+        break;
+    case HTTP_PARSER_REFUSED:
+        refuse(connection, &connection->parser.refusal);
+        break;
+    }
+    return used;
+}
+
+static size_t step_discard(struct http_connection *connection, const char *bytes, size_t length)
+{
+    (void)connection, (void)bytes;
+    return length;
+}
+
+/* It is this request's turn: what was rendered early goes out, and who waits for leave to send a
+ * body gets it (RFC 9110 §10.1.1). */
+static void promote(struct http_connection *connection, struct http_request *request)
+{
+    struct text *out = http_connection_output(connection, request);
+
+    if (request->answer.length > 0) {
+        text_add_bytes(out, request->answer.bytes, request->answer.length);
+        http_server_give_text(connection->server, &request->answer);
+    }
+    if (request->stage == HTTP_REQUEST_RECEIVING && request->message.expects_continue)
+        text_add(out, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+static void push(struct http_connection *connection, struct http_request *request)
+{
+    request->received_ns = uv_hrtime();
+    STAILQ_INSERT_TAIL(&connection->requests, request, link);
+    connection->request_count++;
+}
+
+static void on_head(struct http_connection *connection)
+{
+    struct http_request *request = connection->receiving;
+
+    push(connection, request);
+    if (STAILQ_FIRST(&connection->requests) == request && request->message.expects_continue)
+        promote(connection, request);
+    enter(connection, HTTP_CONNECTION_BODY);
+}
+
+/* Takes the request out of the receiver, and makes sure that it is in the line for answers. */
+static struct http_request *take_received(struct http_connection *connection)
+{
+    struct http_request *request = connection->receiving;
+
+    if (!connection->parser.in_body)
+        push(connection, request);
+    connection->receiving = NULL;
+    request->stage = HTTP_REQUEST_HANDLING;
+    return request;
+}
+
+static bool is_full(const struct http_connection *connection)
+{
+    return connection->request_count >= connection->server->options.limits.pipeline_max ||
+           connection->is_writing || connection->output.length >= HTTP_OUTPUT_BYTES_MAX;
+}
+
+static void on_message(struct http_connection *connection)
+{
+    struct http_request *request = take_received(connection);
+
+    request->is_last = !request->message.keeps_alive || connection->server->is_draining;
+    if (request->is_last)
+        enter(connection, HTTP_CONNECTION_LAST);
+    else
+        enter(connection, is_full(connection) ? HTTP_CONNECTION_FULL : HTTP_CONNECTION_IDLE);
+    http_request_dispatch(request);
+}
+
+static void refuse(struct http_connection *connection, const struct http_refusal *refusal)
+{
+    struct http_request *request = take_received(connection);
+
+    enter(connection, HTTP_CONNECTION_LAST);
+    http_request_refuse(request, refusal);
+}
+
+/* Answering. */
+
+struct text *http_connection_output(struct http_connection *connection,
+                                    struct http_request *request)
+{
+    struct text *out =
+        STAILQ_FIRST(&connection->requests) == request ? &connection->output : &request->answer;
+
+    if (out->bytes == NULL)
+        *out = http_server_take_text(connection->server);
+    return out;
+}
+
+size_t http_connection_unread(const struct http_connection *connection,
+                              const struct http_request *request)
+{
+    if (STAILQ_FIRST(&connection->requests) != request)
+        return request->answer.length;
+    return connection->output.length +
+           uv_stream_get_write_queue_size((const uv_stream_t *)(const void *)&connection->tcp);
+}
+
+/* Nobody reads their answers any more.  Whoever waits is told, last. */
+static void lose_requests(struct http_connection *connection)
+{
+    struct http_request_list lost = STAILQ_HEAD_INITIALIZER(lost);
+    struct http_request *request;
+
+    if (connection->receiving != NULL && !connection->parser.in_body)
+        http_request_destroy(connection->receiving);
+    connection->receiving = NULL;
+    STAILQ_CONCAT(&lost, &connection->requests);
+    connection->request_count = 0;
+    STAILQ_FOREACH (request, &lost, link)
+        request->connection = NULL;
+    while ((request = STAILQ_FIRST(&lost)) != NULL) {
+        STAILQ_REMOVE_HEAD(&lost, link);
+        if (request->stage == HTTP_REQUEST_RECEIVING || request->stage == HTTP_REQUEST_ENDED)
+            http_request_destroy(request);
+        else if (request->on_gone != NULL)
+            request->on_gone(request, request->on_gone_data);
+    }
+}
+
+void http_connection_stop(struct http_connection *connection)
+{
+    text_finish(&connection->input);
+    text_init(&connection->input, SIZE_MAX / 2);
+    if (connection->state != HTTP_CONNECTION_CLOSED)
+        enter(connection, HTTP_CONNECTION_LAST);
+}
+
+void http_connection_advance(struct http_connection *connection)
+{
+    struct http_request *first;
+
+    while ((first = STAILQ_FIRST(&connection->requests)) != NULL &&
+           first->stage == HTTP_REQUEST_ENDED) {
+        bool is_last = first->is_last;
+
+        STAILQ_REMOVE_HEAD(&connection->requests, link);
+        connection->request_count--;
+        connection->ending = first->ending;
+        http_request_destroy(first);
+        if (is_last) {
+            http_connection_stop(connection);
+            lose_requests(connection);
+        } else if ((first = STAILQ_FIRST(&connection->requests)) != NULL) {
+            promote(connection, first);
+        }
+    }
+    if (connection->state == HTTP_CONNECTION_IDLE)
+        start_deadline(connection);
+    http_connection_wake(connection);
+}
+
+void http_connection_flush(struct http_connection *connection)
+{
+    struct text *out = &connection->output;
+    uv_buf_t buffer = uv_buf_init(out->bytes, (unsigned)out->length);
+    int written;
+
+    if (out->length == 0 || connection->is_writing || connection->is_broken)
+        return;
+    written = uv_try_write((uv_stream_t *)&connection->tcp, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        connection->is_broken = true;
+    } else if ((size_t)written == out->length) {
+        http_server_give_text(connection->server, out);
+    } else {
+        size_t sent = written > 0 ? (size_t)written : 0;
+
+        connection->in_flight = *out;
+        *out = (struct text){0};
+        buffer = uv_buf_init(connection->in_flight.bytes + sent,
+                             (unsigned)(connection->in_flight.length - sent));
+        connection->is_writing = true;
+        uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buffer, 1, on_written);
+        connection->queued_bytes = buffer.len;
+        http_deadline_start(&connection->server->deadlines, HTTP_WAIT_WRITE, &connection->writing);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct http_connection *connection = container_of(write, struct http_connection, write);
+
+    connection->is_writing = false;
+    http_deadline_stop(&connection->writing);
+    http_server_give_text(connection->server, &connection->in_flight);
+    if (status < 0)
+        connection->is_broken = true;
+    http_connection_wake(connection);
+}
+
+/* A turn: the socket's share of what happened. */
+
+/* What had to wait, if it need not any more. */
+static bool resume(struct http_connection *connection)
+{
+    struct text input = connection->input;
+    size_t used;
+
+    if (connection->state != HTTP_CONNECTION_FULL || is_full(connection))
+        return false;
+    text_init(&connection->input, SIZE_MAX / 2);
+    enter(connection, HTTP_CONNECTION_IDLE);
+    used = consume(connection, input.bytes, input.length);
+    keep_input(connection, input.bytes + used, input.length - used);
+    text_finish(&input);
+    return used > 0;
+}
+
+void http_connection_turn(struct http_connection *connection)
+{
+    connection->on_turn = false;
+    if (connection->state == HTTP_CONNECTION_CLOSED)
+        return;
+    do
+        http_connection_flush(connection);
+    while (resume(connection));
+    if (connection->is_broken)
+        http_connection_close(connection, HTTP_END_GENTLY);
+    else
+        settle(connection);
+}
+
+/* Each is told once.  It may reply, which changes the list. */
+static void tell_leaving(struct http_connection *connection)
+{
+    struct http_request *request = STAILQ_FIRST(&connection->requests);
+
+    while (request != NULL) {
+        void (*on_gone)(struct http_request *, void *) = request->on_gone;
+
+        if (on_gone == NULL || request->stage == HTTP_REQUEST_ENDED) {
+            request = STAILQ_NEXT(request, link);
+            continue;
+        }
+        request->on_gone = NULL;
+        on_gone(request, request->on_gone_data);
+        request = STAILQ_FIRST(&connection->requests);
+    }
+}
+
+/* The client has shut its side: what was received whole is answered, the rest cannot come. */
+static void after_peer_ended(struct http_connection *connection)
+{
+    static const struct http_refusal incomplete = {400, "incomplete_request",
+                                                   "The request ended before it was complete."};
+
+    switch (connection->state) {
+    case HTTP_CONNECTION_IDLE:
+        enter(connection, HTTP_CONNECTION_LAST);
+        break;
+    case HTTP_CONNECTION_HEAD:
+    case HTTP_CONNECTION_BODY:
+        refuse(connection, &incomplete);
+        break;
+    case HTTP_CONNECTION_FULL:
+        if (connection->input.length == 0)
+            enter(connection, HTTP_CONNECTION_LAST);
+        break;
+    case HTTP_CONNECTION_LAST:
+    case HTTP_CONNECTION_LINGER:
+    case HTTP_CONNECTION_CLOSED:
+        break;
+    }
+    tell_leaving(connection);
+}
+
+/* All is answered and written, and nothing more may come.  A close while the client still sends
+ * would be a reset, which can destroy the answer on its way (RFC 9112 §9.6): so our side is shut,
+ * and what still comes is read until the client closes too. */
+static void finish(struct http_connection *connection)
+{
+    if (connection->ending == HTTP_END_RESET || connection->peer_ended ||
+        uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shut) < 0)
+        http_connection_close(connection, connection->ending);
+    else
+        enter(connection, HTTP_CONNECTION_LINGER);
+}
+
+static void settle(struct http_connection *connection)
+{
+    bool is_answered;
+
+    if (connection->peer_ended)
+        after_peer_ended(connection);
+    is_answered =
+        connection->request_count == 0 && connection->output.length == 0 && !connection->is_writing;
+    if (connection->state == HTTP_CONNECTION_LAST && is_answered)
+        finish(connection);
+    else if (connection->state == HTTP_CONNECTION_LINGER && connection->peer_ended)
+        http_connection_close(connection, HTTP_END_GENTLY);
+    if (connection->state != HTTP_CONNECTION_CLOSED)
+        update_reading(connection);
+}
+
+static void on_shut(uv_shutdown_t *shutdown, int status)
+{
+    struct http_connection *connection = container_of(shutdown, struct http_connection, shutdown);
+
+    if (status < 0)
+        http_connection_close(connection, HTTP_END_GENTLY);
+}
+
+/* Deadlines. */
+
+void http_connection_on_deadline(struct http_deadline *deadline)
+{
+    static const struct http_refusal late = {408, "request_timeout",
+                                             "The request did not arrive in time."};
+    struct http_connection *connection = container_of(deadline, struct http_connection, reading);
+
+    if (connection->state == HTTP_CONNECTION_HEAD || connection->state == HTTP_CONNECTION_BODY)
+        refuse(connection, &late);
+    else
+        http_connection_close(connection, HTTP_END_GENTLY);
+}
+
+/* The client may be slow, but not stand still. */
+void http_connection_on_write_deadline(struct http_deadline *deadline)
+{
+    struct http_connection *connection = container_of(deadline, struct http_connection, writing);
+    size_t queued =
+        uv_stream_get_write_queue_size((const uv_stream_t *)(const void *)&connection->tcp);
+
+    if (queued < connection->queued_bytes) {
+        connection->queued_bytes = queued;
+        http_deadline_start(&connection->server->deadlines, HTTP_WAIT_WRITE, deadline);
+    } else {
+        http_connection_close(connection, HTTP_END_RESET);
+    }
+}
+
+/* The end. */
+
+void http_connection_drain(struct http_connection *connection)
+{
+    struct http_request *request, *last = NULL;
+    bool is_waiting = connection->state == HTTP_CONNECTION_IDLE ||
+                      (connection->state == HTTP_CONNECTION_FULL && connection->input.length == 0);
+
+    if (!is_waiting)
+        return;
+    STAILQ_FOREACH (request, &connection->requests, link)
+        last = request;
+    if (last != NULL)
+        last->is_last = true;
+    enter(connection, HTTP_CONNECTION_LAST);
+    http_connection_wake(connection);
+}
+
+void http_connection_close(struct http_connection *connection, enum http_ending ending)
+{
+    uv_handle_t *handle = (uv_handle_t *)&connection->tcp;
+
+    if (connection->state == HTTP_CONNECTION_CLOSED)
+        return;
+    enter(connection, HTTP_CONNECTION_CLOSED);
+    http_deadline_stop(&connection->writing);
+    if (ending != HTTP_END_RESET || uv_tcp_close_reset(&connection->tcp, on_closed) < 0)
+        uv_close(handle, on_closed);
+    lose_requests(connection);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http_connection *connection = container_of(handle, struct http_connection, tcp);
+    struct http_server *server = connection->server;
+
+    if (connection->on_turn)
+        TAILQ_REMOVE(&server->turn, connection, turn_link);
+    TAILQ_REMOVE(&server->connections, connection, link);
+    text_finish(&connection->input);
+    http_server_give_text(server, &connection->output);
+    http_server_give_text(server, &connection->in_flight);
+    free(connection);
+    http_server_on_closed_connection(server);
+}
+
+/* One that is too many: it is told so, and nothing of it is read. */
+static void turn_away(struct http_connection *connection)
+{
+    static const struct http_refusal full = {503, "too_many_connections",
+                                             "This server has all the connections it can serve."};
+
+    begin_request(connection);
+    refuse(connection, &full);
+}
+
+bool http_connection_accept(struct http_server *server, bool is_surplus)
+{
+    struct http_connection *connection = xcalloc(1, sizeof(*connection));
+
+    connection->server = server;
+    STAILQ_INIT(&connection->requests);
+    text_init(&connection->input, SIZE_MAX / 2);
+    http_parser_init(&connection->parser, &server->parser_limits);
+    uv_tcp_init(server->loop, &connection->tcp);
+    TAILQ_INSERT_TAIL(&server->connections, connection, link);
+    server->connection_count++;
+    if (uv_accept((uv_stream_t *)&server->listener, (uv_stream_t *)&connection->tcp) < 0) {
+        http_connection_close(connection, HTTP_END_GENTLY);
+        return false;
+    }
+    uv_tcp_nodelay(&connection->tcp, 1);
+    start_deadline(connection);
+    if (is_surplus)
+        turn_away(connection);
+    update_reading(connection);
+    return true;
+}
