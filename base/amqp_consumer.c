@@ -1,0 +1,448 @@
+/* wire ─► on_delivery ┄┄ the owner works ┄┄► noted ─► acks ─► wire.  A stop is basic.cancel first:
+ * quorum queues may forget acks that are followed by a close (traps.md §2.3). */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/amqp_acks.h"
+#include "base/amqp_link.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/point.h"
+
+enum {
+    CLOSE_MS = 1000,
+    RENEW_MS = 1000, /* at most one new basic.consume in this time */
+    SETTLE_ROUNDS = 3,
+    TAG_SIZE = 48,
+};
+
+struct note {
+    uint64_t link, tag;
+    bool is_reject;
+};
+
+struct amqp_consumer {
+    struct amqp_link link;
+    const struct amqp_consumer_events *events;
+    void *owner;
+    const char *point, *queue;
+    int prefetch;
+    void (*on_closed)(void *owner);
+    bool is_cancel_told; /* owner's loop only */
+
+    /* Under link.mutex: handed over. */
+    struct note *notes;
+    size_t note_count, note_room;
+    bool is_stop_asked;
+
+    /* The thread's. */
+    struct note *taken; /* swapped with notes */
+    size_t taken_count, taken_room;
+    struct amqp_acks acks;
+    enum {
+        IDLE, /* to consume as soon as the link is ready */
+        CONSUMING,
+        DROPPED, /* by the broker: assert the topology, consume again */
+        STOPPED,
+    } state;
+    char tag[TAG_SIZE];
+    uint64_t renew_at_ms; /* not before */
+    bool is_unsettled;    /* acks were sent that nothing has followed yet */
+};
+
+static struct amqp_consumer *consumer_of(struct amqp_link *link)
+{
+    return container_of(link, struct amqp_consumer, link);
+}
+
+/* --- on the link's thread --------------------------------------------------------------------- */
+
+/* Never used twice: RabbitMQ 3.10 may hold deliveries back from a tag that comes again (#9164). */
+static void make_tag(struct amqp_consumer *consumer)
+{
+    uint64_t random = 0;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        random = clock_monotonic_ns();
+    snprintf(consumer->tag, sizeof(consumer->tag), "docket-%ld-%016llx", (long)getpid(),
+             (unsigned long long)random);
+}
+
+static bool consume(struct amqp_consumer *consumer, struct fault *fault)
+{
+    struct amqp_link *link = &consumer->link;
+    amqp_basic_consume_t method = {.queue = amqp_cstring_bytes(consumer->queue)};
+
+    make_tag(consumer);
+    method.consumer_tag = amqp_cstring_bytes(consumer->tag);
+    consumer->renew_at_ms = clock_monotonic_ms() + RENEW_MS;
+    consumer->state = CONSUMING; /* deliveries may come before the answer is seen */
+    return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_BASIC_CONSUME_METHOD, &method,
+                          fault);
+}
+
+static bool is_stop_asked(struct amqp_consumer *consumer)
+{
+    bool is_asked;
+
+    pthread_mutex_lock(&consumer->link.mutex);
+    is_asked = consumer->is_stop_asked;
+    pthread_mutex_unlock(&consumer->link.mutex);
+    return is_asked || atomic_load(&consumer->link.is_closing);
+}
+
+static bool enter(struct amqp_link *link, struct fault *fault)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    amqp_basic_qos_t qos = {.prefetch_count = (uint16_t)consumer->prefetch};
+
+    return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_BASIC_QOS_METHOD, &qos, fault);
+}
+
+static void send_ack(void *to, uint64_t tag, bool is_multiple)
+{
+    struct amqp_consumer *consumer = to;
+    amqp_basic_ack_t ack = {.delivery_tag = tag, .multiple = is_multiple};
+
+    POINT(consumer->point, "ack_before");
+    amqp_wire_method(&consumer->link.wire, AMQP_CHANNEL_WORK, AMQP_BASIC_ACK_METHOD, &ack);
+    consumer->is_unsettled = true;
+}
+
+static void send_reject(void *to, uint64_t tag)
+{
+    struct amqp_consumer *consumer = to;
+    amqp_basic_reject_t reject = {.delivery_tag = tag, .requeue = 0};
+
+    POINT(consumer->point, "ack_before");
+    amqp_wire_method(&consumer->link.wire, AMQP_CHANNEL_WORK, AMQP_BASIC_REJECT_METHOD, &reject);
+    consumer->is_unsettled = true;
+}
+
+static void take_notes(struct amqp_consumer *consumer)
+{
+    struct note *notes;
+    size_t room;
+
+    pthread_mutex_lock(&consumer->link.mutex);
+    notes = consumer->taken, room = consumer->taken_room;
+    consumer->taken = consumer->notes, consumer->taken_room = consumer->note_room;
+    consumer->taken_count = consumer->note_count;
+    consumer->notes = notes, consumer->note_room = room;
+    consumer->note_count = 0;
+    pthread_mutex_unlock(&consumer->link.mutex);
+}
+
+static bool flush_acks(struct amqp_consumer *consumer, struct fault *fault)
+{
+    const struct amqp_acks_sink sink = {send_ack, send_reject, consumer};
+
+    take_notes(consumer);
+    for (size_t i = 0; i < consumer->taken_count; i++) {
+        const struct note *note = &consumer->taken[i];
+
+        if (note->link == consumer->link.epoch)
+            amqp_acks_note(&consumer->acks, note->tag, note->is_reject);
+    }
+    if (consumer->taken_count == 0)
+        return true;
+    amqp_acks_flush(&consumer->acks, &sink);
+    if (!amqp_wire_flush(&consumer->link.wire, fault))
+        return false;
+    POINT(consumer->point, "ack_after");
+    return true;
+}
+
+static void post_cancelled(struct amqp_consumer *consumer)
+{
+    consumer->state = STOPPED;
+    amqp_link_post(&consumer->link, amqp_event_new(AMQP_EVENT_CANCELLED));
+}
+
+static bool cancel(struct amqp_consumer *consumer, struct fault *fault)
+{
+    amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(consumer->tag)};
+
+    if (consumer->state == CONSUMING && !amqp_wire_call(&consumer->link.wire, AMQP_CHANNEL_WORK,
+                                                        AMQP_BASIC_CANCEL_METHOD, &method, fault))
+        return false;
+    post_cancelled(consumer);
+    return true;
+}
+
+/* Dropped: the queue was deleted, or its leader is gone. */
+static bool begin_or_renew(struct amqp_consumer *consumer, struct fault *fault)
+{
+    struct amqp_link *link = &consumer->link;
+
+    link->work_at_ms = 0;
+    if (consumer->state == IDLE)
+        return consume(consumer, fault);
+    if (consumer->state != DROPPED)
+        return true;
+    if (clock_monotonic_ms() < consumer->renew_at_ms) {
+        link->work_at_ms = consumer->renew_at_ms;
+        return true;
+    }
+    return amqp_topology_assert(&link->wire, link->topology, link->address.vhost, fault) &&
+           consume(consumer, fault);
+}
+
+static bool work(struct amqp_link *link, struct fault *fault)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+
+    if (!flush_acks(consumer, fault))
+        return false;
+    if (consumer->state != STOPPED && is_stop_asked(consumer))
+        return cancel(consumer, fault);
+    return begin_or_renew(consumer, fault);
+}
+
+static void copy_bytes(char *to, size_t size, amqp_bytes_t from)
+{
+    size_t length = from.len < size - 1 ? from.len : size - 1;
+
+    memcpy(to, from.bytes, length);
+    to[length] = '\0';
+}
+
+static bool is_key(amqp_bytes_t key, const char *name)
+{
+    return key.len == strlen(name) && memcmp(key.bytes, name, key.len) == 0;
+}
+
+static bool format_value(char *to, size_t size, const amqp_field_value_t *value)
+{
+    switch (value->kind) {
+    case AMQP_FIELD_KIND_UTF8:
+    case AMQP_FIELD_KIND_BYTES:
+        copy_bytes(to, size, value->value.bytes);
+        return true;
+    case AMQP_FIELD_KIND_I64:
+        snprintf(to, size, "%lld", (long long)value->value.i64);
+        return true;
+    case AMQP_FIELD_KIND_I32:
+        snprintf(to, size, "%ld", (long)value->value.i32);
+        return true;
+    default:
+        return false; /* tables and lists: x-death */
+    }
+}
+
+static void copy_header(struct amqp_delivery *delivery, const amqp_table_entry_t *header)
+{
+    struct amqp_header_copy *copy = &delivery->headers[delivery->header_count];
+
+    if (is_key(header->key, "traceparent")) {
+        format_value(delivery->trace, sizeof(delivery->trace), &header->value);
+        return;
+    }
+    if (delivery->header_count == (int)ARRAY_SIZE(delivery->headers) ||
+        !format_value(copy->value, sizeof(copy->value), &header->value))
+        return;
+    copy_bytes(copy->name, sizeof(copy->name), header->key);
+    delivery->header_count++;
+}
+
+static void copy_properties(struct amqp_delivery *delivery,
+                            const amqp_basic_properties_t *properties)
+{
+    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        copy_bytes(delivery->message_id, sizeof(delivery->message_id), properties->message_id);
+    if (properties->_flags & AMQP_BASIC_TYPE_FLAG)
+        copy_bytes(delivery->type, sizeof(delivery->type), properties->type);
+    if (!(properties->_flags & AMQP_BASIC_HEADERS_FLAG))
+        return;
+    for (int i = 0; i < properties->headers.num_entries; i++)
+        copy_header(delivery, &properties->headers.entries[i]);
+}
+
+static void on_deliver(struct amqp_consumer *consumer, const struct amqp_incoming *incoming)
+{
+    const amqp_basic_deliver_t *method = incoming->method->decoded;
+    struct amqp_event *event = amqp_event_new(AMQP_EVENT_DELIVERED);
+    struct amqp_delivery *delivery = xcalloc(1, sizeof(*delivery));
+    char *body = xcalloc(1, incoming->body_length + 1);
+
+    if (incoming->body_length > 0)
+        memcpy(body, incoming->body, incoming->body_length);
+    delivery->link = consumer->link.epoch;
+    delivery->tag = method->delivery_tag;
+    delivery->redelivered = method->redelivered;
+    copy_bytes(delivery->routing_key, sizeof(delivery->routing_key), method->routing_key);
+    copy_properties(delivery, incoming->properties);
+    delivery->body = body;
+    delivery->body_length = incoming->body_length;
+    event->delivery = delivery;
+    amqp_acks_delivered(&consumer->acks, delivery->tag);
+    amqp_link_post(&consumer->link, event);
+}
+
+static void on_incoming(struct amqp_link *link, const struct amqp_incoming *incoming)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    const amqp_basic_cancel_t *cancelled = incoming->method->decoded;
+
+    if (incoming->method->id == AMQP_BASIC_DELIVER_METHOD)
+        on_deliver(consumer, incoming);
+    else if (incoming->method->id == AMQP_BASIC_CANCEL_METHOD &&
+             is_key(cancelled->consumer_tag, consumer->tag) && consumer->state == CONSUMING)
+        consumer->state = DROPPED;
+}
+
+static bool is_done(struct amqp_link *link)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    bool is_empty;
+
+    pthread_mutex_lock(&link->mutex);
+    is_empty = consumer->note_count == 0;
+    pthread_mutex_unlock(&link->mutex);
+    return is_empty && consumer->state == STOPPED;
+}
+
+/* A quorum queue's channel sends at most 32 commands ahead and forgets the rest at a close; each of
+ * these questions gives it time to send on. */
+static void leave(struct amqp_link *link)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    amqp_queue_declare_t ask = {.queue = amqp_cstring_bytes(consumer->queue), .passive = 1};
+    struct fault ignored;
+
+    for (int i = 0; i < SETTLE_ROUNDS && consumer->is_unsettled; i++) {
+        if (!amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_QUEUE_DECLARE_METHOD, &ask,
+                            &ignored))
+            return;
+    }
+}
+
+static void lose(struct amqp_link *link)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+
+    amqp_acks_lose(&consumer->acks);
+    consumer->is_unsettled = false;
+    if (consumer->state != STOPPED && is_stop_asked(consumer))
+        post_cancelled(consumer); /* no more deliveries, by the shorter way */
+    if (consumer->state != STOPPED)
+        consumer->state = IDLE;
+}
+
+/* --- on the owner's loop ---------------------------------------------------------------------- */
+
+/* It comes from the thread, and where the link was away also from the stop itself. */
+static void tell_cancelled(struct amqp_consumer *consumer)
+{
+    if (consumer->is_cancel_told)
+        return;
+    consumer->is_cancel_told = true;
+    consumer->events->on_cancelled(consumer->owner);
+}
+
+static void tell(struct amqp_link *link, const struct amqp_event *event)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    const struct amqp_consumer_events *events = consumer->events;
+
+    if (link->is_closing_told)
+        return;
+    switch (event->kind) {
+    case AMQP_EVENT_READY:
+        events->on_ready(consumer->owner);
+        return;
+    case AMQP_EVENT_LOST:
+        events->on_lost(consumer->owner, &event->fault);
+        return;
+    case AMQP_EVENT_DELIVERED:
+        if (!consumer->is_cancel_told)
+            events->on_delivery(consumer->owner, event->delivery);
+        return;
+    case AMQP_EVENT_CANCELLED:
+        tell_cancelled(consumer);
+        return;
+    case AMQP_EVENT_BLOCKED: /* only who publishes is blocked */
+    case AMQP_EVENT_SETTLED:
+    case AMQP_EVENT_INSPECTED:
+    case AMQP_EVENT_CLOSED:
+        return;
+    }
+}
+
+static void release(struct amqp_link *link)
+{
+    struct amqp_consumer *consumer = consumer_of(link);
+    void (*on_closed)(void *owner) = consumer->on_closed;
+    void *owner = consumer->owner;
+
+    amqp_acks_finish(&consumer->acks);
+    free(consumer->notes);
+    free(consumer->taken);
+    free(consumer);
+    on_closed(owner);
+}
+
+static void hand_over(struct amqp_consumer *consumer, const struct note *note)
+{
+    bool is_first;
+
+    pthread_mutex_lock(&consumer->link.mutex);
+    is_first = consumer->note_count == 0;
+    if (consumer->note_count == consumer->note_room) {
+        consumer->note_room = consumer->note_room ? consumer->note_room * 2 : 256;
+        consumer->notes =
+            xrealloc(consumer->notes, consumer->note_room * sizeof(consumer->notes[0]));
+    }
+    consumer->notes[consumer->note_count++] = *note;
+    pthread_mutex_unlock(&consumer->link.mutex);
+    if (is_first)
+        amqp_link_wake(&consumer->link);
+}
+
+void amqp_consumer_ack(struct amqp_consumer *consumer, uint64_t link, uint64_t tag)
+{
+    hand_over(consumer, &(struct note){link, tag, false});
+}
+
+void amqp_consumer_reject(struct amqp_consumer *consumer, uint64_t link, uint64_t tag)
+{
+    hand_over(consumer, &(struct note){link, tag, true});
+}
+
+void amqp_consumer_stop(struct amqp_consumer *consumer)
+{
+    pthread_mutex_lock(&consumer->link.mutex);
+    consumer->is_stop_asked = true;
+    pthread_mutex_unlock(&consumer->link.mutex);
+    if (consumer->link.told_epoch == 0) /* nothing is consumed: the owner need not wait */
+        amqp_link_post(&consumer->link, amqp_event_new(AMQP_EVENT_CANCELLED));
+    else
+        amqp_link_wake(&consumer->link);
+}
+
+struct amqp_consumer *amqp_consumer_create(uv_loop_t *loop, const char *uri,
+                                           const struct amqp_topology *topology, const char *queue,
+                                           int prefetch, const struct amqp_consumer_events *events,
+                                           void *owner, const char *point)
+{
+    static const struct amqp_role role = {"amqp-consume", enter, work, on_incoming, is_done,
+                                          leave,          lose,  tell, release};
+    struct amqp_consumer *consumer = xcalloc(1, sizeof(*consumer));
+
+    consumer->events = events;
+    consumer->owner = owner;
+    consumer->point = point;
+    consumer->queue = queue;
+    consumer->prefetch = prefetch;
+    amqp_acks_init(&consumer->acks);
+    amqp_link_start(&consumer->link, &role, loop, uri, topology);
+    return consumer;
+}
+
+void amqp_consumer_close(struct amqp_consumer *consumer, void (*on_closed)(void *owner))
+{
+    consumer->on_closed = on_closed;
+    amqp_link_close(&consumer->link, CLOSE_MS);
+}

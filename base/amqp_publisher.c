@@ -1,0 +1,492 @@
+/* list ─► taken ─► wire, unsettled ─► batch ─► on_settled.  A message is in exactly one of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/amqp_link.h"
+#include "base/amqp_unsettled.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/point.h"
+
+enum {
+    UNSENT_MAX = 64 * 1024, /* frames made ahead of the kernel's buffer */
+    MEND_MS = 1000,         /* at most one new assertion of the topology in this time */
+    HEADERS_MAX = 16,
+    NO_ROUTE = 312,
+    PERSISTENT = 2,
+};
+
+struct publish {
+    STAILQ_ENTRY(publish) entry;
+    struct amqp_message message; /* points into this very allocation */
+};
+STAILQ_HEAD(publish_list, publish);
+
+struct inspection {
+    STAILQ_ENTRY(inspection) entry;
+    const char *queue;
+};
+STAILQ_HEAD(inspection_list, inspection);
+
+struct amqp_publisher {
+    struct amqp_link link;
+    const struct amqp_publisher_events *events;
+    void *owner;
+    const char *point;
+    void (*on_closed)(void *owner);
+
+    /* Under link.mutex: handed over. */
+    struct publish_list list;
+    struct inspection_list inspections;
+
+    /* The thread's. */
+    struct publish_list taken;
+    struct amqp_unsettled unsettled;
+    struct amqp_settled_batch batch;
+    bool is_suspect;       /* a queue of ours took nothing: assert the topology before publishing */
+    uint64_t mend_at_ms;   /* not before */
+    uint64_t asserted_tag; /* what was published before proves nothing about the topology now */
+};
+
+static struct amqp_publisher *publisher_of(struct amqp_link *link)
+{
+    return container_of(link, struct amqp_publisher, link);
+}
+
+/* --- on the link's thread --------------------------------------------------------------------- */
+
+static bool enter(struct amqp_link *link, struct fault *fault)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+    amqp_confirm_select_t confirm = {0};
+
+    publisher->is_suspect = false;
+    publisher->asserted_tag = 0;
+    return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_CONFIRM_SELECT_METHOD, &confirm,
+                          fault);
+}
+
+static void post_batch(struct amqp_publisher *publisher)
+{
+    amqp_link_post_settled(&publisher->link, publisher->batch.settled, publisher->batch.count);
+    publisher->batch.count = 0;
+}
+
+static void post_inspected(struct amqp_link *link, const char *queue, int64_t messages,
+                           int64_t consumers)
+{
+    struct amqp_event *event = amqp_event_new(AMQP_EVENT_INSPECTED);
+
+    snprintf(event->text, sizeof(event->text), "%s", queue);
+    event->messages = messages;
+    event->consumers = consumers;
+    amqp_link_post(link, event);
+}
+
+/* False: the link is lost. */
+static bool inspect(struct amqp_link *link, const char *queue, struct fault *fault)
+{
+    struct amqp_wire *wire = &link->wire;
+    amqp_queue_declare_t declare = {.queue = amqp_cstring_bytes(queue), .passive = 1};
+
+    if (!wire->is_blocked && amqp_wire_open_channel(wire, AMQP_CHANNEL_CONTROL, fault) &&
+        amqp_wire_call(wire, AMQP_CHANNEL_CONTROL, AMQP_QUEUE_DECLARE_METHOD, &declare, fault)) {
+        post_inspected(link, queue, wire->answer.messages, wire->answer.consumers);
+        return true;
+    }
+    post_inspected(link, queue, -1, -1);
+    return wire->is_blocked || wire->answer.state == AMQP_REFUSED;
+}
+
+static struct inspection *take_inspection(struct amqp_publisher *publisher)
+{
+    struct inspection *inspection;
+
+    pthread_mutex_lock(&publisher->link.mutex);
+    inspection = STAILQ_FIRST(&publisher->inspections);
+    if (inspection != NULL)
+        STAILQ_REMOVE_HEAD(&publisher->inspections, entry);
+    pthread_mutex_unlock(&publisher->link.mutex);
+    return inspection;
+}
+
+static bool answer_inspections(struct amqp_publisher *publisher, struct fault *fault)
+{
+    struct inspection *inspection;
+    bool is_alive = true;
+
+    while (is_alive && (inspection = take_inspection(publisher)) != NULL) {
+        is_alive = inspect(&publisher->link, inspection->queue, fault);
+        free(inspection);
+    }
+    return is_alive;
+}
+
+/* Only what the owner gave to this epoch: after a loss it is first told that all before is lost. */
+static void take(struct amqp_publisher *publisher)
+{
+    struct amqp_link *link = &publisher->link;
+
+    pthread_mutex_lock(&link->mutex);
+    if (link->told_epoch == link->epoch)
+        STAILQ_CONCAT(&publisher->taken, &publisher->list);
+    pthread_mutex_unlock(&link->mutex);
+}
+
+/* A queue of ours was deleted or unbound while we publish: put it back before anything else. */
+static bool mend(struct amqp_publisher *publisher, struct fault *fault)
+{
+    struct amqp_link *link = &publisher->link;
+    uint64_t now = clock_monotonic_ms();
+
+    link->work_at_ms = 0;
+    if (!publisher->is_suspect || link->wire.is_blocked)
+        return true;
+    if (now < publisher->mend_at_ms) {
+        link->work_at_ms = publisher->mend_at_ms;
+        return true;
+    }
+    if (!amqp_topology_assert(&link->wire, link->topology, link->address.vhost, fault))
+        return false;
+    publisher->mend_at_ms = now + MEND_MS;
+    publisher->asserted_tag = publisher->unsettled.next;
+    publisher->is_suspect = false;
+    return true;
+}
+
+/* A name in AMQP has 255 bytes at most; a longer one would break the stream. */
+static amqp_bytes_t short_text(const char *text)
+{
+    return (amqp_bytes_t){strnlen(text, 255), (void *)(uintptr_t)text};
+}
+
+static amqp_table_t headers_of(const struct amqp_message *message, amqp_table_entry_t *entries)
+{
+    amqp_table_t table = {0, entries};
+
+    for (int i = 0; i < message->header_count && i < HEADERS_MAX; i++) {
+        entries[i].key = short_text(message->headers[i].name);
+        entries[i].value.kind = AMQP_FIELD_KIND_UTF8;
+        entries[i].value.value.bytes = amqp_cstring_bytes(message->headers[i].value);
+        table.num_entries++;
+    }
+    return table;
+}
+
+static void publish(struct amqp_publisher *publisher, const struct amqp_message *message)
+{
+    struct amqp_wire *wire = &publisher->link.wire;
+    amqp_table_entry_t entries[HEADERS_MAX];
+    amqp_basic_publish_t method = {.exchange =
+                                       amqp_cstring_bytes(publisher->link.topology->exchange),
+                                   .routing_key = short_text(message->routing_key),
+                                   .mandatory = 1};
+    amqp_basic_properties_t properties = {
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG |
+                  AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TYPE_FLAG,
+        .content_type = short_text(message->content_type),
+        .headers = headers_of(message, entries),
+        .delivery_mode = PERSISTENT,
+        .message_id = short_text(message->message_id),
+        .type = short_text(message->type)};
+
+    POINT(publisher->point, "publish_before");
+    amqp_wire_method(wire, AMQP_CHANNEL_WORK, AMQP_BASIC_PUBLISH_METHOD, &method);
+    amqp_wire_content(wire, &properties, message->body, message->body_length);
+    amqp_unsettled_add(&publisher->unsettled, message->cookie, message->message_id);
+}
+
+static bool publish_taken(struct amqp_publisher *publisher, struct fault *fault)
+{
+    struct amqp_wire *wire = &publisher->link.wire;
+    struct publish *first;
+    bool is_any = false;
+
+    while (!wire->is_blocked && !publisher->is_suspect &&
+           (first = STAILQ_FIRST(&publisher->taken)) != NULL) {
+        if (amqp_wire_unsent(wire) >= UNSENT_MAX && !amqp_wire_flush(wire, fault))
+            return false;
+        if (amqp_wire_unsent(wire) >= UNSENT_MAX) /* the turn waits until it can be written */
+            break;
+        STAILQ_REMOVE_HEAD(&publisher->taken, entry);
+        publish(publisher, &first->message);
+        free(first);
+        is_any = true;
+    }
+    if (!amqp_wire_flush(wire, fault))
+        return false;
+    if (is_any)
+        POINT(publisher->point, "publish_after");
+    return true;
+}
+
+static bool work(struct amqp_link *link, struct fault *fault)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+
+    post_batch(publisher);
+    take(publisher);
+    return answer_inspections(publisher, fault) && mend(publisher, fault) &&
+           publish_taken(publisher, fault);
+}
+
+static void on_confirm(struct amqp_publisher *publisher, uint64_t tag, bool is_multiple,
+                       enum amqp_verdict verdict)
+{
+    POINT(publisher->point, "confirm_received");
+    amqp_unsettled_settle(&publisher->unsettled, tag, is_multiple, verdict, &publisher->batch);
+}
+
+static bool is_of_topology(const struct amqp_topology *topology, amqp_bytes_t key)
+{
+    for (size_t i = 0; i < topology->queue_count; i++) {
+        const char *known = topology->queues[i].routing_key;
+
+        if (known != NULL && strlen(known) == key.len && memcmp(known, key.bytes, key.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_return(struct amqp_publisher *publisher, const amqp_basic_return_t *returned,
+                      amqp_bytes_t message_id)
+{
+    uint64_t tag = amqp_unsettled_return(&publisher->unsettled, message_id.bytes, message_id.len);
+
+    if (tag >= publisher->asserted_tag && returned->reply_code == NO_ROUTE &&
+        is_of_topology(publisher->link.topology, returned->routing_key))
+        publisher->is_suspect = true;
+}
+
+static void on_incoming(struct amqp_link *link, const struct amqp_incoming *incoming)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+    const amqp_basic_ack_t *ack = incoming->method->decoded;
+    const amqp_basic_nack_t *nack = incoming->method->decoded;
+
+    if (incoming->method->id == AMQP_BASIC_ACK_METHOD)
+        on_confirm(publisher, ack->delivery_tag, ack->multiple, AMQP_ACKED);
+    else if (incoming->method->id == AMQP_BASIC_NACK_METHOD)
+        on_confirm(publisher, nack->delivery_tag, nack->multiple, AMQP_NACKED);
+    else if (incoming->method->id == AMQP_BASIC_RETURN_METHOD)
+        on_return(publisher, incoming->method->decoded, incoming->properties->message_id);
+}
+
+static bool is_done(struct amqp_link *link)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+    bool is_handed_over;
+
+    pthread_mutex_lock(&link->mutex);
+    is_handed_over = link->told_epoch != link->epoch || STAILQ_EMPTY(&publisher->list);
+    pthread_mutex_unlock(&link->mutex);
+    return is_handed_over && STAILQ_EMPTY(&publisher->taken) && publisher->unsettled.count == 0;
+}
+
+static void leave(struct amqp_link *link)
+{
+    (void)link; /* what has no confirm by now gets none */
+}
+
+static void lose_list(struct publish_list *list, struct amqp_settled_batch *batch)
+{
+    struct publish *first;
+
+    while ((first = STAILQ_FIRST(list)) != NULL) {
+        STAILQ_REMOVE_HEAD(list, entry);
+        amqp_settled_add(batch, first->message.cookie, AMQP_LOST);
+        free(first);
+    }
+}
+
+static void lose(struct amqp_link *link)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+    struct inspection *inspection;
+
+    amqp_unsettled_lose(&publisher->unsettled, &publisher->batch);
+    lose_list(&publisher->taken, &publisher->batch);
+    post_batch(publisher);
+    while ((inspection = take_inspection(publisher)) != NULL) {
+        post_inspected(link, inspection->queue, -1, -1);
+        free(inspection);
+    }
+}
+
+/* --- on the owner's loop ---------------------------------------------------------------------- */
+
+/* What was handed over and never taken is as lost as the rest. */
+static void lose_handed_over(struct amqp_publisher *publisher)
+{
+    struct publish_list left = STAILQ_HEAD_INITIALIZER(left);
+    struct amqp_settled_batch batch = {0};
+
+    pthread_mutex_lock(&publisher->link.mutex);
+    STAILQ_CONCAT(&left, &publisher->list);
+    pthread_mutex_unlock(&publisher->link.mutex);
+    lose_list(&left, &batch);
+    if (batch.count > 0)
+        publisher->events->on_settled(publisher->owner, batch.settled, batch.count);
+    free(batch.settled);
+}
+
+static void tell_state(struct amqp_publisher *publisher, const struct amqp_event *event)
+{
+    const struct amqp_publisher_events *events = publisher->events;
+
+    if (event->kind == AMQP_EVENT_LOST)
+        lose_handed_over(publisher);
+    if (publisher->link.is_closing_told)
+        return;
+    if (event->kind == AMQP_EVENT_READY)
+        events->on_ready(publisher->owner);
+    else if (event->kind == AMQP_EVENT_BLOCKED)
+        events->on_blocked(publisher->owner, event->text);
+    else
+        events->on_lost(publisher->owner, &event->fault);
+}
+
+static void tell(struct amqp_link *link, const struct amqp_event *event)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+
+    switch (event->kind) {
+    case AMQP_EVENT_READY:
+    case AMQP_EVENT_BLOCKED:
+    case AMQP_EVENT_LOST:
+        tell_state(publisher, event);
+        return;
+    case AMQP_EVENT_SETTLED:
+        publisher->events->on_settled(publisher->owner, event->settled, event->settled_count);
+        return;
+    case AMQP_EVENT_INSPECTED:
+        if (!link->is_closing_told)
+            publisher->events->on_inspected(publisher->owner, event->text, event->messages,
+                                            event->consumers);
+        return;
+    case AMQP_EVENT_CLOSED:
+        lose_handed_over(publisher);
+        return;
+    case AMQP_EVENT_DELIVERED:
+    case AMQP_EVENT_CANCELLED:
+        return; /* a consumer's */
+    }
+}
+
+static void release(struct amqp_link *link)
+{
+    struct amqp_publisher *publisher = publisher_of(link);
+    void (*on_closed)(void *owner) = publisher->on_closed;
+    void *owner = publisher->owner;
+
+    amqp_unsettled_finish(&publisher->unsettled);
+    free(publisher->batch.settled);
+    free(publisher);
+    on_closed(owner);
+}
+
+static const char *copy_text(char **free_at, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = memcpy(*free_at, text, size);
+
+    *free_at += size;
+    return copy;
+}
+
+static size_t size_of(const struct amqp_message *message)
+{
+    size_t size = strlen(message->routing_key) + strlen(message->message_id) +
+                  strlen(message->type) + strlen(message->content_type) + 4;
+
+    for (int i = 0; i < message->header_count; i++)
+        size += sizeof(struct amqp_header) + strlen(message->headers[i].name) +
+                strlen(message->headers[i].value) + 2;
+    return size + message->body_length;
+}
+
+/* One allocation: the struct, the headers, then all that they point to. */
+static struct publish *copy_message(const struct amqp_message *message)
+{
+    struct publish *publish = xcalloc(1, sizeof(*publish) + size_of(message));
+    struct amqp_header *headers = (struct amqp_header *)(publish + 1);
+    char *free_at = (char *)(headers + message->header_count);
+
+    publish->message = *message;
+    publish->message.headers = headers;
+    for (int i = 0; i < message->header_count; i++) {
+        headers[i].name = copy_text(&free_at, message->headers[i].name);
+        headers[i].value = copy_text(&free_at, message->headers[i].value);
+    }
+    publish->message.routing_key = copy_text(&free_at, message->routing_key);
+    publish->message.message_id = copy_text(&free_at, message->message_id);
+    publish->message.type = copy_text(&free_at, message->type);
+    publish->message.content_type = copy_text(&free_at, message->content_type);
+    if (message->body_length > 0)
+        memcpy(free_at, message->body, message->body_length);
+    publish->message.body = free_at;
+    return publish;
+}
+
+void amqp_publisher_send(struct amqp_publisher *publisher, const struct amqp_message *message)
+{
+    struct amqp_link *link = &publisher->link;
+    struct amqp_settled lost = {message->cookie, AMQP_LOST};
+    bool is_first;
+
+    if (link->told_epoch == 0 || link->is_closing_told) {
+        amqp_link_post_settled(link, &lost, 1);
+        return;
+    }
+    struct publish *publish = copy_message(message);
+    pthread_mutex_lock(&link->mutex);
+    is_first = STAILQ_EMPTY(&publisher->list);
+    STAILQ_INSERT_TAIL(&publisher->list, publish, entry);
+    pthread_mutex_unlock(&link->mutex);
+    if (is_first)
+        amqp_link_wake(link);
+}
+
+void amqp_publisher_inspect(struct amqp_publisher *publisher, const char *queue)
+{
+    struct amqp_link *link = &publisher->link;
+    struct inspection *inspection;
+
+    if (link->told_epoch == 0) {
+        post_inspected(link, queue, -1, -1);
+        return;
+    }
+    inspection = xcalloc(1, sizeof(*inspection));
+    inspection->queue = queue;
+    pthread_mutex_lock(&link->mutex);
+    STAILQ_INSERT_TAIL(&publisher->inspections, inspection, entry);
+    pthread_mutex_unlock(&link->mutex);
+    amqp_link_wake(link);
+}
+
+struct amqp_publisher *amqp_publisher_create(uv_loop_t *loop, const char *uri,
+                                             const struct amqp_topology *topology,
+                                             const struct amqp_publisher_events *events,
+                                             void *owner, const char *point)
+{
+    static const struct amqp_role role = {"amqp-publish", enter, work, on_incoming, is_done,
+                                          leave,          lose,  tell, release};
+    struct amqp_publisher *publisher = xcalloc(1, sizeof(*publisher));
+
+    publisher->events = events;
+    publisher->owner = owner;
+    publisher->point = point;
+    STAILQ_INIT(&publisher->list);
+    STAILQ_INIT(&publisher->inspections);
+    STAILQ_INIT(&publisher->taken);
+    amqp_unsettled_init(&publisher->unsettled);
+    amqp_link_start(&publisher->link, &role, loop, uri, topology);
+    return publisher;
+}
+
+void amqp_publisher_close(struct amqp_publisher *publisher, uint64_t grace_ms,
+                          void (*on_closed)(void *owner))
+{
+    publisher->on_closed = on_closed;
+    amqp_link_close(&publisher->link, grace_ms);
+}
