@@ -27,6 +27,6 @@ void http_sockets_finish(struct http_sockets *sockets);
 
 /* For CURLOPT_OPENSOCKETFUNCTION, CURLOPT_CLOSESOCKETFUNCTION and CURLMOPT_SOCKETFUNCTION, whose
  * data is the http_sockets. */
-curl_socket_t http_sockets_open(void *sockets, curlsocktype purpose, struct curl_sockaddr *address);
-int http_sockets_close(void *sockets, curl_socket_t fd);
-int http_sockets_watch(CURL *easy, curl_socket_t fd, int what, void *sockets, void *unused);
+curl_socket_t http_sockets_open(void *data, curlsocktype purpose, struct curl_sockaddr *address);
+int http_sockets_close(void *data, curl_socket_t fd);
+int http_sockets_watch(CURL *easy, curl_socket_t fd, int what, void *data, void *unused);

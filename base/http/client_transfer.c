@@ -38,6 +38,7 @@ static bool is_read(const struct http_call *call)
     return strcmp(call->method, "GET") == 0;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is libcurl's */
 static int on_ready(void *data, char *peer, char *local, int peer_port, int local_port)
 {
     struct http_transfer *transfer = data;
