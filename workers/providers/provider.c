@@ -1,0 +1,54 @@
+#include "workers/providers/provider.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *payment_operation_name(enum payment_operation operation)
+{
+    static const char *const names[] = {"create", "confirm", "retrieve",
+                                        "cancel", "capture", "refund"};
+
+    return names[operation];
+}
+
+const char *payment_verdict_name(enum payment_verdict verdict)
+{
+    static const char *const names[] = {"state", "declined", "transient", "unknown", "broken"};
+
+    return names[verdict];
+}
+
+const char *intent_status_name(enum intent_status status)
+{
+    static const char *const names[] = {
+        "requires_payment_method",
+        "requires_confirmation",
+        "requires_action",
+        "processing",
+        "requires_capture",
+        "succeeded",
+        "canceled",
+    };
+
+    return names[status];
+}
+
+bool payment_intent_agrees(const struct payment_intent *intent, const char *order, int64_t amount,
+                           const char *currency, struct fault *fault)
+{
+    if (strcmp(intent->order, order) != 0)
+        return fail_as(fault, FAULT_BROKEN, "integrity_failure",
+                       "intent %s is of order \"%s\", not of %s: compare both at the provider",
+                       intent->id, intent->order, order);
+    if (intent->amount != amount || strcmp(intent->currency, currency) != 0)
+        return fail_as(fault, FAULT_BROKEN, "integrity_failure",
+                       "intent %s is about %" PRId64 " %s, the order about %" PRId64
+                       " %s: compare both at the provider",
+                       intent->id, intent->amount, intent->currency, amount, currency);
+    if (intent->status == INTENT_SUCCEEDED && intent->amount_received != amount)
+        return fail_as(fault, FAULT_BROKEN, "integrity_failure",
+                       "intent %s received %" PRId64 " of %" PRId64
+                       " %s: compare both at the provider",
+                       intent->id, intent->amount_received, amount, currency);
+    return true;
+}

@@ -1,0 +1,47 @@
+/* workers/providers/stripe.h - Stripe's PaymentIntents API, by base URL and key
+ *
+ * Speaks to Stripe and to ops/sandbox alike (https://docs.stripe.com/api/payment_intents).  What an
+ * answer means is one pure function, stripe_read_answer: the tests and the fuzzer drive the same
+ * object file.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "workers/providers/provider.h"
+
+struct stripe_options {
+    const char *base_url; /* "https://api.stripe.com"; a path before /v1 is kept */
+    const char *key;      /* "sk_…" */
+    uint64_t connect_ms, total_ms;
+    bool manual_capture;
+};
+
+/* The client outlives it. */
+struct provider *stripe_create(struct http_client *client, const struct stripe_options *options);
+
+/* --- pure parts ------------------------------------------------------------------------------ */
+
+struct stripe_answer {
+    enum payment_operation operation;
+    const char *intent; /* the one that was asked about; NULL for a create */
+    int status;
+    const char *body;
+    size_t length;
+    bool should_retry; /* Stripe-Should-Retry: true */
+};
+
+/* Fills all of the result but retry_after_ms. */
+void stripe_read_answer(const struct stripe_answer *answer, struct payment_result *result);
+
+/* ISO 4217 minor units to Stripe's and back (they differ for ISK, UGX and MGA, and three-decimal
+ * currencies must end in 0).  False: this amount cannot be said in the other form. */
+bool stripe_amount_to(const char *currency, int64_t minor, int64_t *amount)
+    __attribute__((warn_unused_result));
+bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
+    __attribute__((warn_unused_result));
+
+/* The path below the base URL, and the form (empty for a GET), of a call. */
+void stripe_add_path(struct text *text, const struct payment_call *call);
+bool stripe_add_form(struct text *text, const struct payment_call *call, bool manual_capture,
+                     struct fault *fault) __attribute__((warn_unused_result));

@@ -1,0 +1,315 @@
+/* What Stripe's answers mean: one pure function, a step for each kind of answer. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "workers/answer.h"
+#include "workers/providers/stripe.h"
+
+enum { MESSAGE_SIZE = 200 };
+
+struct stripe_error {
+    char code[PROVIDER_CODE_SIZE], decline_code[PROVIDER_CODE_SIZE], advice[PROVIDER_CODE_SIZE];
+    char message[MESSAGE_SIZE];
+    const json_t *intent;
+};
+
+static void read_state(const struct stripe_answer *answer, const json_t *body,
+                       struct payment_result *result);
+static void read_refusal(const struct stripe_answer *answer, const json_t *error,
+                         struct payment_result *result);
+static void soften_read(const struct stripe_answer *answer, struct payment_result *result);
+
+void stripe_read_answer(const struct stripe_answer *answer, struct payment_result *result)
+{
+    int64_t retry_after_ms = result->retry_after_ms;
+    json_t *body = answer_parse(answer->body, answer->length);
+
+    *result = (struct payment_result){.retry_after_ms = retry_after_ms};
+    if (answer->status >= 200 && answer->status < 300)
+        read_state(answer, body, result);
+    else
+        read_refusal(answer, json_object_get(body, "error"), result);
+    soften_read(answer, result);
+    json_decref(body);
+}
+
+/* --- verdicts -------------------------------------------------------------------------------- */
+
+static void conclude(const struct stripe_answer *answer, struct payment_result *result,
+                     enum payment_verdict verdict, const char *code, const char *reason)
+{
+    static const enum fault_kind kinds[] = {
+        [PAYMENT_STATE] = FAULT_NONE,          [PAYMENT_DECLINED] = FAULT_REFUSED,
+        [PAYMENT_TRANSIENT] = FAULT_TRANSIENT, [PAYMENT_UNKNOWN] = FAULT_UNKNOWN,
+        [PAYMENT_BROKEN] = FAULT_BROKEN,
+    };
+    char by_status[PROVIDER_CODE_SIZE];
+
+    snprintf(by_status, sizeof(by_status), "provider_%d", answer->status);
+    result->verdict = verdict;
+    fail_as(&result->fault, kinds[verdict], code[0] ? code : by_status,
+            "the provider answered %s with %d: %s", payment_operation_name(answer->operation),
+            answer->status, reason);
+}
+
+/* A read that failed changed nothing: it is simply made again. */
+static void soften_read(const struct stripe_answer *answer, struct payment_result *result)
+{
+    if (answer->operation != PAYMENT_RETRIEVE || result->verdict != PAYMENT_UNKNOWN)
+        return;
+    result->verdict = PAYMENT_TRANSIENT;
+    result->fault.kind = FAULT_TRANSIENT;
+}
+
+/* --- objects --------------------------------------------------------------------------------- */
+
+static bool read_money(const json_t *object, const char *name, const char *currency, int64_t *minor)
+{
+    const json_t *amount = json_object_get(object, name);
+
+    return json_is_integer(amount) &&
+           stripe_amount_from(currency, json_integer_value(amount), minor) && *minor >= 0;
+}
+
+static bool read_currency(const json_t *object, char currency[4])
+{
+    char lower[4];
+
+    if (!answer_code(object, "currency", lower, sizeof(lower)) || strlen(lower) != 3)
+        return false;
+    for (int i = 0; i < 4; i++)
+        currency[i] = (char)toupper((unsigned char)lower[i]);
+    return true;
+}
+
+static bool read_status(const json_t *object, enum intent_status *status)
+{
+    char name[PROVIDER_CODE_SIZE];
+
+    if (!answer_code(object, "status", name, sizeof(name)))
+        return false;
+    for (int i = INTENT_REQUIRES_PAYMENT_METHOD; i <= INTENT_CANCELED; i++) {
+        if (strcmp(name, intent_status_name((enum intent_status)i)) == 0) {
+            *status = (enum intent_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_object_named(const json_t *object, const char *name)
+{
+    char found[PROVIDER_CODE_SIZE];
+
+    return answer_code(object, "object", found, sizeof(found)) && strcmp(found, name) == 0;
+}
+
+/* decline_code where there is one, or the error's own code (expired_card, processing_error …). */
+static void read_decline(const json_t *error, char code[PROVIDER_CODE_SIZE])
+{
+    if (!answer_code(error, "decline_code", code, PROVIDER_CODE_SIZE))
+        answer_code(error, "code", code, PROVIDER_CODE_SIZE);
+}
+
+static bool read_intent(const json_t *object, struct payment_intent *intent)
+{
+    *intent = (struct payment_intent){0};
+    if (!is_object_named(object, "payment_intent") ||
+        !answer_text(object, "id", intent->id, sizeof(intent->id)) ||
+        !read_status(object, &intent->status) || !read_currency(object, intent->currency) ||
+        !read_money(object, "amount", intent->currency, &intent->amount)) {
+        intent->id[0] = '\0';
+        return false;
+    }
+    read_money(object, "amount_received", intent->currency, &intent->amount_received);
+    answer_text(json_object_get(object, "metadata"), "order_id", intent->order,
+                sizeof(intent->order));
+    read_decline(json_object_get(object, "last_payment_error"), intent->decline_code);
+    intent->created = json_integer_value(json_object_get(object, "created"));
+    return true;
+}
+
+static bool read_refund(const json_t *object, struct payment_refund *refund)
+{
+    static const struct {
+        const char *name;
+        enum refund_status status;
+    } statuses[] = {
+        {"pending", REFUND_PENDING},     {"requires_action", REFUND_PENDING},
+        {"succeeded", REFUND_SUCCEEDED}, {"failed", REFUND_FAILED},
+        {"canceled", REFUND_CANCELED},
+    };
+    char status[PROVIDER_CODE_SIZE];
+
+    if (!is_object_named(object, "refund") ||
+        !answer_text(object, "id", refund->id, sizeof(refund->id)) ||
+        !read_currency(object, refund->currency) ||
+        !read_money(object, "amount", refund->currency, &refund->amount) ||
+        !answer_code(object, "status", status, sizeof(status)))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        if (strcmp(status, statuses[i].name) == 0) {
+            refund->status = statuses[i].status;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- 2xx ------------------------------------------------------------------------------------- */
+
+static bool is_about_ours(const struct stripe_answer *answer, const struct payment_intent *intent)
+{
+    return answer->operation == PAYMENT_CREATE || answer->intent == NULL ||
+           strcmp(intent->id, answer->intent) == 0;
+}
+
+static void adopt(const struct stripe_answer *answer, const json_t *object,
+                  struct payment_result *result)
+{
+    if (!read_intent(object, &result->intent)) {
+        conclude(answer, result, PAYMENT_UNKNOWN, "answer_unreadable",
+                 "it holds no intent that can be understood");
+    } else if (!is_about_ours(answer, &result->intent)) {
+        result->intent = (struct payment_intent){0};
+        conclude(answer, result, PAYMENT_UNKNOWN, "answer_for_another",
+                 "it is about another intent");
+    } else {
+        result->verdict = PAYMENT_STATE;
+    }
+}
+
+static void read_state(const struct stripe_answer *answer, const json_t *body,
+                       struct payment_result *result)
+{
+    if (answer->operation != PAYMENT_REFUND)
+        adopt(answer, body, result);
+    else if (read_refund(body, &result->refund))
+        result->verdict = PAYMENT_STATE;
+    else
+        conclude(answer, result, PAYMENT_UNKNOWN, "answer_unreadable",
+                 "it holds no refund that can be understood");
+}
+
+/* --- all else -------------------------------------------------------------------------------- */
+
+/* https://docs.stripe.com/declines/codes */
+static enum decline_advice advice_of(const struct stripe_error *error, const char *decline_code)
+{
+    static const struct {
+        const char *code;
+        enum decline_advice advice;
+    } known[] = {
+        {"try_again_later", ADVICE_TRY_LATER},
+        {"confirm_card_data", ADVICE_CHECK_DETAILS},
+        {"do_not_try_again", ADVICE_OTHER_METHOD},
+        {"processing_error", ADVICE_TRY_LATER},
+        {"issuer_not_available", ADVICE_TRY_LATER},
+        {"reenter_transaction", ADVICE_TRY_LATER},
+        {"incorrect_number", ADVICE_CHECK_DETAILS},
+        {"incorrect_cvc", ADVICE_CHECK_DETAILS},
+        {"invalid_cvc", ADVICE_CHECK_DETAILS},
+        {"incorrect_zip", ADVICE_CHECK_DETAILS},
+        {"invalid_number", ADVICE_CHECK_DETAILS},
+        {"invalid_expiry_month", ADVICE_CHECK_DETAILS},
+        {"invalid_expiry_year", ADVICE_CHECK_DETAILS},
+        {"insufficient_funds", ADVICE_OTHER_METHOD},
+        {"card_declined", ADVICE_OTHER_METHOD},
+        {"generic_decline", ADVICE_OTHER_METHOD},
+        {"do_not_honor", ADVICE_OTHER_METHOD},
+        {"expired_card", ADVICE_OTHER_METHOD},
+        {"fraudulent", ADVICE_OTHER_METHOD},
+        {"lost_card", ADVICE_OTHER_METHOD},
+        {"stolen_card", ADVICE_OTHER_METHOD},
+        {"pickup_card", ADVICE_OTHER_METHOD},
+        {"card_not_supported", ADVICE_OTHER_METHOD},
+    };
+    const char *asked[] = {error->advice, decline_code};
+
+    for (size_t a = 0; a < ARRAY_SIZE(asked); a++)
+        for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+            if (strcmp(asked[a], known[i].code) == 0)
+                return known[i].advice;
+    return ADVICE_NONE;
+}
+
+static void decline(const struct stripe_answer *answer, const json_t *object,
+                    const struct stripe_error *error, struct payment_result *result)
+{
+    read_decline(object, result->decline_code);
+    if (result->decline_code[0] == '\0')
+        snprintf(result->decline_code, sizeof(result->decline_code), "declined");
+    result->advice = advice_of(error, result->decline_code);
+    if (read_intent(error->intent, &result->intent) && !is_about_ours(answer, &result->intent))
+        result->intent = (struct payment_intent){0};
+    conclude(answer, result, PAYMENT_DECLINED, result->decline_code, "the payment was declined");
+}
+
+static bool is_one_of(const char *code, const char *const *codes)
+{
+    for (; *codes; codes++)
+        if (strcmp(code, *codes) == 0)
+            return true;
+    return false;
+}
+
+/* Nothing was done, and the same call may succeed later. */
+static bool did_nothing(const struct stripe_answer *answer, const struct stripe_error *error)
+{
+    static const char *const codes[] = {"idempotency_key_in_use", "lock_timeout", "rate_limit",
+                                        NULL};
+
+    return answer->status == 409 || answer->status == 429 || answer->should_retry ||
+           is_one_of(error->code, codes);
+}
+
+static bool can_be_declined(enum payment_operation operation)
+{
+    return operation != PAYMENT_RETRIEVE && operation != PAYMENT_CANCEL;
+}
+
+/* "It is too late for that": the state that stands in it is the answer. */
+static bool tells_state(const struct stripe_error *error)
+{
+    static const char *const codes[] = {"payment_intent_unexpected_state",
+                                        "charge_already_refunded", NULL};
+
+    return is_one_of(error->code, codes);
+}
+
+static void read_error(const json_t *object, struct stripe_error *error)
+{
+    answer_code(object, "code", error->code, sizeof(error->code));
+    answer_code(object, "decline_code", error->decline_code, sizeof(error->decline_code));
+    answer_code(object, "advice_code", error->advice, sizeof(error->advice));
+    answer_message(object, "message", error->message, sizeof(error->message));
+    error->intent = json_object_get(object, "payment_intent");
+}
+
+static void read_refusal(const struct stripe_answer *answer, const json_t *object,
+                         struct payment_result *result)
+{
+    struct stripe_error error;
+
+    read_error(object, &error);
+    if (answer->status >= 500 || answer->status < 300 || answer->status == 408)
+        conclude(answer, result, PAYMENT_UNKNOWN, "", "it may have happened: look it up");
+    else if (answer->status == 402 && object == NULL)
+        conclude(answer, result, PAYMENT_UNKNOWN, "answer_unreadable",
+                 "a decline that cannot be understood: look it up");
+    else if (answer->status == 402 && can_be_declined(answer->operation))
+        decline(answer, object, &error, result);
+    else if (answer->status < 400)
+        conclude(answer, result, PAYMENT_BROKEN, "provider_redirects",
+                 "no redirect is followed: correct the provider's URL");
+    else if (tells_state(&error) && answer->operation == PAYMENT_REFUND)
+        conclude(answer, result, PAYMENT_UNKNOWN, error.code, "look the refunds up");
+    else if (tells_state(&error))
+        adopt(answer, error.intent, result);
+    else if (did_nothing(answer, &error))
+        conclude(answer, result, PAYMENT_TRANSIENT, error.code, "it did nothing: ask again later");
+    else
+        conclude(answer, result, PAYMENT_BROKEN, error.code, error.message);
+}
