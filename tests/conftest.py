@@ -1,0 +1,61 @@
+"""Fixtures of all tests that need real services.
+
+services  (session)  one private Postgres and one private RabbitMQ, and a migrated template database
+docket    (module)   a database and a vhost of its own; no process is started
+shop      (module)   `docket` with every process started, a catalogue and the keys
+docket_fresh, shop_fresh   the same for one test alone
+
+DOCKET_BUILD names the build directory (default: build); DOCKET_KEEP=1 keeps what a run leaves.
+"""
+import pytest
+
+from harness import Docket, Services, TRAVELLERS
+
+
+@pytest.fixture(scope="session")
+def services():
+    running = Services()
+    yield running
+    running.close()
+
+
+def lend(request, services, start):
+    docket = Docket(services)
+    request.node.stash.setdefault(TRAVELLERS, []).append(docket)
+    try:
+        if start:
+            docket.open_shop()
+        yield docket
+    finally:
+        docket.close()
+
+
+@pytest.fixture(scope="module")
+def docket(request, services):
+    yield from lend(request, services, start=False)
+
+
+@pytest.fixture(scope="module")
+def shop(request, services):
+    yield from lend(request, services, start=True)
+
+
+@pytest.fixture
+def docket_fresh(request, services):
+    yield from lend(request, services, start=False)
+
+
+@pytest.fixture
+def shop_fresh(request, services):
+    yield from lend(request, services, start=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the end of each log of the processes it used."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for node in item.listchain():
+        for docket in node.stash.get(TRAVELLERS, []):
+            report.sections += docket.log_tails()

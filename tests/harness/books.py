@@ -1,0 +1,144 @@
+"""Three books that must agree: our tables, the sandbox's ledger, and what the client was told.
+
+The rules are written from the promise, not from the code: nothing here asks the programs.
+"""
+from collections import Counter, defaultdict
+
+from . import order_id
+from .wait import wait_for
+
+PAID = ("confirmed", "fulfilled")
+UNPAID = ("accepted", "payment_failed", "out_of_stock", "canceled", "requires_action")
+NOT_YET = ("accepted", "processing", "canceling", "refunding", "confirmed")
+
+ORDERS = """
+    SELECT o.id::text, o.status, o.final, o.total, o.currency,
+           (SELECT count(*) FROM order_key k WHERE k.order_id = o.id) AS keys,
+           EXISTS (SELECT FROM dead_letter d
+                   WHERE d.order_id = o.id AND d.state IN ('open', 'replaying')) AS is_dead,
+           coalesce((SELECT sum(captured) FROM payment_attempt a WHERE a.order_id = o.id), 0)::int8,
+           (SELECT count(*) FROM shipment s WHERE s.order_id = o.id),
+           (SELECT count(*) FROM order_event e WHERE e.order_id = o.id), o.version
+    FROM orders o"""
+
+
+class Row:
+    def __init__(self, columns, names):
+        (uuid, status, self.final, self.total, self.currency, self.keys, self.is_dead,
+         self.captured, self.shipments, self.events, self.version) = columns
+        self.id, self.status = order_id.to_public(uuid), names[status]
+
+    @property
+    def is_settled(self):
+        """Final, or standing still for a reason that the tables give."""
+        return self.final or self.is_dead or self.status not in NOT_YET
+
+
+class Books:
+    def __init__(self, docket, settle_s):
+        from .docket import STATUSES
+        self.docket, self.names = docket, STATUSES
+        if settle_s:
+            wait_for(self._nothing_unsettled, settle_s, "every order final or explained",
+                     every_s=0.1)
+        self.orders = {row.id: row for row in self._rows()}
+        self.told = docket.told
+        self.charges, self.refunds, self.shipments = (self._facts(kind) for kind in
+                                                      ("charge", "refund", "shipment"))
+
+    def _rows(self):
+        return [Row(columns, self.names) for columns in self.docket.sql(ORDERS)]
+
+    def _nothing_unsettled(self):
+        self.unsettled = [f"{row.id} {row.status}" for row in self._rows() if not row.is_settled]
+        return not self.unsettled
+
+    def _facts(self, kind):
+        found = defaultdict(list)
+        for fact in self.docket.ledger():
+            if fact["kind"] == kind:
+                found[fact["order"]].append(fact)
+        return found
+
+    def differences(self):
+        """Everything that does not agree, in words; empty where all is well."""
+        return [*self._told(), *self._keys(), *self._money(), *self._goods(), *self._strangers(),
+                *self._stock()]
+
+    def must_balance(self):
+        wrong = self.differences()
+        assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:40])
+        return self
+
+    def _told(self):
+        """202 is one order, the one it names; a key that was only ever told `no` has none."""
+        stored = dict(self.docket.sql("SELECT key, order_id::text FROM order_key"))
+        by_key = defaultdict(list)
+        for told in self.told:
+            by_key[told.key].append(told)
+        for key, answers in by_key.items():
+            promised = {told.id for told in answers if told.status in (200, 202)}
+            if len(promised) > 1:
+                yield f"{key}: was told of {len(promised)} orders: {promised}"
+            for public in promised:
+                if public not in self.orders:
+                    yield f"{key}: was told 202 for {public}, which is not there"
+            if all(told.accepted == "no" for told in answers) and stored.get(key):
+                yield f"{key}: was told no, but has {order_id.to_public(stored[key])}"
+            if promised and stored.get(key) and order_id.to_public(stored[key]) not in promised:
+                yield f"{key}: was told {promised}, but has {order_id.to_public(stored[key])}"
+
+    def _keys(self):
+        for row in self.orders.values():
+            if row.keys != 1:
+                yield f"{row.id}: has {row.keys} keys"
+            if row.events != row.version:
+                yield f"{row.id}: version {row.version} has {row.events} events"
+
+    def _money(self):
+        """Paid exactly once or not at all; what was given back is what was taken."""
+        for row in self.orders.values():
+            charged = sum(fact["amount"] for fact in self.charges[row.id])
+            kept = charged - sum(fact["amount"] for fact in self.refunds[row.id])
+            if len(self.charges[row.id]) > 1:
+                yield f"{row.id}: charged {len(self.charges[row.id])} times"
+            if any(fact["currency"].upper() != row.currency for fact in self.charges[row.id]):
+                yield f"{row.id}: charged in another currency than {row.currency}"
+            if row.status in PAID and kept != row.total:
+                yield f"{row.id}: is {row.status} at {row.total}, the provider kept {kept}"
+            if row.status in UNPAID and kept != 0:
+                yield f"{row.id}: is {row.status}, the provider kept {kept}"
+            if row.status == "refunded" and (kept != 0 or charged == 0):
+                yield f"{row.id}: is refunded, charged {charged}, kept {kept}"
+            if row.status in PAID and row.captured != charged:
+                yield f"{row.id}: our tables say captured {row.captured}, the provider {charged}"
+
+    def _goods(self):
+        """At most one shipment, only of what is paid; fulfilled is shipped."""
+        for row in self.orders.values():
+            shipped = len(self.shipments[row.id])
+            if shipped > 1:
+                yield f"{row.id}: shipped {shipped} times"
+            if shipped and not self.charges[row.id]:
+                yield f"{row.id}: shipped and never charged"
+            if (row.status == "fulfilled") != (row.shipments == 1):
+                yield f"{row.id}: is {row.status} with {row.shipments} shipments in our tables"
+            if row.status == "fulfilled" and shipped != 1:
+                yield f"{row.id}: is fulfilled, the carrier has {shipped} shipments"
+
+    def _strangers(self):
+        for kind in ("charges", "refunds", "shipments"):
+            for public, facts in getattr(self, kind).items():
+                if facts and public not in self.orders:
+                    yield f"{public}: {len(facts)} {kind} in the ledger, and no such order"
+
+    def _stock(self):
+        """Nothing is lost or made: what was stocked is available, held or shipped."""
+        held = Counter()
+        for sku, quantity in self.docket.sql(
+                "SELECT sku, sum(quantity)::int8 FROM reservation WHERE state <> 3 GROUP BY sku"):
+            held[sku] = quantity
+        for sku, available in self.docket.sql("SELECT sku, available FROM stock"):
+            if sku in self.docket.stock and available + held[sku] != self.docket.stock[sku]:
+                yield f"{sku}: {available} available and {held[sku]} held or shipped, of " \
+                    f"{self.docket.stock[sku]}"
