@@ -67,7 +67,7 @@ enum attempt_state {
     ATTEMPT_INTEGRITY_FAILURE = 8,
 };
 
-enum { INTENT_ID_SIZE = 128, DECLINE_CODE_SIZE = 64, CARRIER_ID_SIZE = 128 };
+enum { INTENT_ID_SIZE = 128 };
 
 /* What the books say of an order when one of its tasks has been claimed. */
 struct order_facts {

@@ -1,0 +1,158 @@
+#include "workers/fulfilment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/topology.h"
+#include "workers/carriers/carrier.h"
+
+struct fulfilment {
+    struct job *job;
+    struct carrier_call call;
+    struct carrier_line *lines;
+    char reference[ORDER_ID_UUID_SIZE];
+};
+
+static void begin_call(struct job *job, enum carrier_operation operation);
+
+static void learn(struct job *job, enum verdict verdict)
+{
+    job_learn(job, &(struct order_lesson){.verdict = verdict, .retry_after_ms = -1});
+}
+
+static void learn_unpaid(struct job *job)
+{
+    struct order_lesson lesson = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
+
+    fail_as(&lesson.fault, FAULT_BROKEN, "not_paid",
+            "asked to ship an order whose payment is not captured; compare its events");
+    job_learn(job, &lesson);
+}
+
+static void proceed(struct job *job)
+{
+    const struct order_facts *facts = job_facts(job);
+
+    ((struct fulfilment *)job_work(job))->job = job;
+    if (facts->is_shipped || facts->status != ORDER_CONFIRMED)
+        learn(job, VERDICT_NOTHING);
+    else if (facts->attempt_state != ATTEMPT_CAPTURED && facts->total > 0)
+        learn_unpaid(job);
+    else if (facts->attempt > 0 || facts->crashes > 0)
+        begin_call(job, CARRIER_LOOK_UP);
+    else
+        begin_call(job, CARRIER_SHIP);
+}
+
+static bool may_send(struct carrier_call *call)
+{
+    return job_may_send(container_of(call, struct fulfilment, call)->job);
+}
+
+static void learn_shipped(struct job *job, const struct carrier_result *result)
+{
+    job_learn(job, &(struct order_lesson){.verdict = VERDICT_SHIPPED,
+                                          .retry_after_ms = -1,
+                                          .carrier_id = result->shipment,
+                                          .tracking = result->tracking});
+}
+
+static void learn_result(struct job *job, const struct carrier_result *result)
+{
+    struct order_lesson lesson = {.verdict = VERDICT_FAILED,
+                                  .fault = result->fault,
+                                  .retry_after_ms = result->retry_after_ms};
+
+    switch (result->verdict) {
+    case CARRIER_SHIPPED:
+        learn_shipped(job, result);
+        return;
+    case CARRIER_NONE:
+        begin_call(job, CARRIER_SHIP);
+        return;
+    case CARRIER_UNKNOWN:
+        lesson.verdict = VERDICT_SHIPMENT_UNKNOWN;
+        break;
+    case CARRIER_TRANSIENT:
+        if (strcmp(result->fault.code, "call_withheld") == 0)
+            lesson.verdict = VERDICT_INTERRUPTED;
+        break;
+    case CARRIER_REFUSED:
+    case CARRIER_BROKEN:
+        break;
+    }
+    job_learn(job, &lesson);
+}
+
+static void on_done(struct carrier_call *call)
+{
+    struct job *job = container_of(call, struct fulfilment, call)->job;
+
+    if (job_call_ended(job))
+        learn_result(job, &call->result);
+}
+
+static void copy_lines(struct fulfilment *fulfilment, const struct claim_order *order)
+{
+    if (fulfilment->lines == NULL)
+        fulfilment->lines = xcalloc((size_t)order->line_count, sizeof(*fulfilment->lines));
+    for (int i = 0; i < order->line_count; i++)
+        fulfilment->lines[i] =
+            (struct carrier_line){order->lines[i].sku, order->lines[i].quantity};
+}
+
+static void begin_call(struct job *job, enum carrier_operation operation)
+{
+    const struct claim_order *order = job_order(job);
+    struct fulfilment *fulfilment = job_work(job);
+    struct carrier *carrier = job_outside(job);
+
+    order_id_format_uuid(&job_facts(job)->id, fulfilment->reference);
+    copy_lines(fulfilment, order);
+    fulfilment->call = (struct carrier_call){
+        .operation = operation,
+        .reference = fulfilment->reference,
+        .order = job_public_id(job),
+        .key = fulfilment->reference,
+        .method = order->shipping_method,
+        .name = order->name,
+        .address = order->address,
+        .lines = fulfilment->lines,
+        .line_count = (size_t)order->line_count,
+        .may_send = may_send,
+        .on_done = on_done,
+    };
+    job_call_begun(job);
+    carrier->start(carrier, &fulfilment->call);
+}
+
+static void interrupt(struct job *job, struct order_lesson *lesson)
+{
+    const struct fulfilment *fulfilment = job_work(job);
+
+    if (fulfilment->call.operation == CARRIER_SHIP) {
+        lesson->verdict = VERDICT_SHIPMENT_UNKNOWN;
+        fail_as(&lesson->fault, FAULT_UNKNOWN, "worker_stopped",
+                "the worker was stopped while the carrier had not answered");
+    } else {
+        lesson->verdict = VERDICT_INTERRUPTED;
+    }
+}
+
+static void finish(struct job *job)
+{
+    struct fulfilment *fulfilment = job_work(job);
+
+    free(fulfilment->lines);
+}
+
+const struct step fulfilment_step = {
+    .stage = STAGE_FULFILMENT,
+    .queue = TOPOLOGY_FULFILMENT,
+    .work_bytes = sizeof(struct fulfilment),
+    .proceed = proceed,
+    .interrupt = interrupt,
+    .finish = finish,
+};

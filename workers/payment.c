@@ -1,0 +1,368 @@
+#include "workers/payment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/topology.h"
+#include "workers/providers/provider.h"
+
+enum { KEY_SIZE = 96, CREATES_A_KEY = 3 };
+
+struct payment {
+    struct job *job;
+    struct payment_call call;
+    char key[KEY_SIZE];
+    bool is_stored; /* this job has just committed that a confirm is about to be sent */
+};
+
+static void begin_call(struct job *job, enum payment_operation operation);
+static void on_created(struct job *job, const struct payment_result *result);
+static void on_confirmed(struct job *job, const struct payment_result *result);
+static void on_retrieved(struct job *job, const struct payment_result *result);
+static void on_canceled(struct job *job, const struct payment_result *result);
+static void learn_intent(struct job *job, const struct payment_intent *intent);
+
+static void learn(struct job *job, enum verdict verdict)
+{
+    job_learn(job, &(struct order_lesson){.verdict = verdict, .retry_after_ms = -1});
+}
+
+static void learn_fault(struct job *job, enum verdict verdict, const struct fault *fault,
+                        int64_t retry_after_ms)
+{
+    job_learn(job, &(struct order_lesson){
+                       .verdict = verdict, .fault = *fault, .retry_after_ms = retry_after_ms});
+}
+
+/* The customer's time is up: the provider is asked first, then the intent is fenced off. */
+static bool is_wait_over(const struct job *job)
+{
+    const struct order_facts *facts = job_facts(job);
+
+    return facts->status == ORDER_PAYMENT_FAILED ||
+           (facts->status == ORDER_REQUIRES_ACTION &&
+            facts->since_opened_ms >= job_policy(job)->customer_wait_ms);
+}
+
+static void pay(struct job *job)
+{
+    const struct order_facts *facts = job_facts(job);
+    struct payment *payment = job_work(job);
+
+    switch (facts->attempt_state) {
+    case ATTEMPT_NONE:
+        learn(job, VERDICT_RESERVED);
+        break;
+    case ATTEMPT_CREATED:
+        if (facts->total == 0)
+            learn(job, VERDICT_PAID);
+        else
+            begin_call(job, PAYMENT_CREATE);
+        break;
+    case ATTEMPT_AUTHORIZING:
+        begin_call(job, payment->is_stored ? PAYMENT_CONFIRM : PAYMENT_RETRIEVE);
+        break;
+    case ATTEMPT_REQUIRES_ACTION:
+    case ATTEMPT_UNKNOWN:
+    case ATTEMPT_DECLINED:
+    case ATTEMPT_INTEGRITY_FAILURE: /* an operator has replayed it */
+        if (facts->intent_id[0] != '\0')
+            begin_call(job, PAYMENT_RETRIEVE);
+        else
+            learn(job, VERDICT_VOIDED); /* declined before there was an intent */
+        break;
+    case ATTEMPT_VOIDED:
+        learn(job, VERDICT_VOIDED);
+        break;
+    case ATTEMPT_CAPTURED:
+        learn(job, VERDICT_NOTHING);
+        break;
+    }
+}
+
+static void proceed(struct job *job)
+{
+    const struct order_facts *facts = job_facts(job);
+
+    ((struct payment *)job_work(job))->job = job;
+    switch (facts->status) {
+    case ORDER_ACCEPTED:
+    case ORDER_PROCESSING:
+    case ORDER_ON_HOLD:
+        if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
+            job_reserve(job);
+        else
+            pay(job);
+        break;
+    case ORDER_REQUIRES_ACTION:
+    case ORDER_PAYMENT_FAILED:
+        pay(job);
+        break;
+    case ORDER_CONFIRMED:
+    case ORDER_FULFILLED:
+    case ORDER_OUT_OF_STOCK:
+    case ORDER_CANCELING:
+    case ORDER_CANCELED:
+    case ORDER_REFUNDING:
+    case ORDER_REFUNDED:
+        learn(job, VERDICT_NOTHING);
+        break;
+    }
+}
+
+/* --- calls ------------------------------------------------------------------------------------- */
+
+static bool may_send(struct payment_call *call)
+{
+    return job_may_send(container_of(call, struct payment, call)->job);
+}
+
+static void on_done(struct payment_call *call)
+{
+    struct job *job = container_of(call, struct payment, call)->job;
+
+    if (!job_call_ended(job))
+        return;
+    switch (call->operation) {
+    case PAYMENT_CREATE:
+        on_created(job, &call->result);
+        break;
+    case PAYMENT_CONFIRM:
+        on_confirmed(job, &call->result);
+        break;
+    case PAYMENT_RETRIEVE:
+        on_retrieved(job, &call->result);
+        break;
+    case PAYMENT_CANCEL:
+        on_canceled(job, &call->result);
+        break;
+    case PAYMENT_CAPTURE:
+    case PAYMENT_REFUND:
+        break;
+    }
+}
+
+/* Keys are made of what is committed, so that whoever repeats a call repeats it under its key.  A
+ * create moves no money and may leave a stored 500 behind, so its key changes with every third
+ * failure; the key of a confirm changes only by a commit (order_decide). */
+static void write_key(struct job *job, enum payment_operation operation)
+{
+    const struct order_facts *facts = job_facts(job);
+    struct payment *payment = job_work(job);
+    int nth = 1;
+
+    if (operation == PAYMENT_CREATE)
+        nth = facts->attempt / CREATES_A_KEY + 1;
+    if (operation == PAYMENT_CONFIRM)
+        nth = facts->confirms;
+    snprintf(payment->key, sizeof(payment->key), "%s-%d-%s-%d", job_public_id(job),
+             (int)facts->attempt_number, payment_operation_name(operation), nth);
+}
+
+static void begin_call(struct job *job, enum payment_operation operation)
+{
+    const struct order_facts *facts = job_facts(job);
+    const struct claim_order *order = job_order(job);
+    struct provider *provider = job_outside(job);
+    struct payment *payment = job_work(job);
+
+    write_key(job, operation);
+    payment->is_stored = false;
+    payment->call = (struct payment_call){
+        .operation = operation,
+        .order = job_public_id(job),
+        .amount = facts->total,
+        .currency = order->currency,
+        .method = operation == PAYMENT_CREATE ? order->payment_method : NULL,
+        .intent = facts->intent_id,
+        .key = payment->key,
+        .may_send = may_send,
+        .on_done = on_done,
+    };
+    job_call_begun(job);
+    provider->start(provider, &payment->call);
+}
+
+/* --- answers ----------------------------------------------------------------------------------- */
+
+/* Nothing was done, or it is our fault: what is retried, and how often, is order_decide's. */
+static void learn_failure(struct job *job, const struct payment_result *result)
+{
+    struct fault fault = result->fault;
+
+    if (strcmp(fault.code, "call_withheld") == 0) {
+        learn(job, VERDICT_INTERRUPTED);
+        return;
+    }
+    if (result->verdict == PAYMENT_UNKNOWN) /* of a call that moves no money */
+        fault.kind = FAULT_TRANSIENT;
+    learn_fault(job, VERDICT_FAILED, &fault, result->retry_after_ms);
+}
+
+static void learn_declined(struct job *job, const char *decline_code)
+{
+    job_learn(job, &(struct order_lesson){.verdict = VERDICT_DECLINED,
+                                          .retry_after_ms = -1,
+                                          .decline_code = decline_code});
+}
+
+static void on_created(struct job *job, const struct payment_result *result)
+{
+    if (result->verdict == PAYMENT_STATE)
+        learn_intent(job, &result->intent);
+    else if (result->verdict == PAYMENT_DECLINED)
+        learn_declined(job, result->decline_code);
+    else
+        learn_failure(job, result);
+}
+
+static void on_confirmed(struct job *job, const struct payment_result *result)
+{
+    switch (result->verdict) {
+    case PAYMENT_STATE:
+        learn_intent(job, &result->intent);
+        break;
+    case PAYMENT_DECLINED:
+        learn_declined(job, result->decline_code);
+        break;
+    case PAYMENT_UNKNOWN:
+        learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &result->fault, result->retry_after_ms);
+        break;
+    case PAYMENT_TRANSIENT:
+    case PAYMENT_BROKEN:
+        learn_failure(job, result);
+        break;
+    }
+}
+
+/* While a confirm may have been sent, a look-up that fails leaves the payment unknown. */
+static void on_retrieved(struct job *job, const struct payment_result *result)
+{
+    enum attempt_state state = job_facts(job)->attempt_state;
+    bool is_open = state == ATTEMPT_UNKNOWN || state == ATTEMPT_AUTHORIZING;
+    struct fault fault = result->fault;
+
+    if (result->verdict == PAYMENT_STATE) {
+        learn_intent(job, &result->intent);
+    } else if (result->verdict == PAYMENT_TRANSIENT && is_open &&
+               strcmp(fault.code, "call_withheld") != 0) {
+        fault.kind = FAULT_UNKNOWN;
+        learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &fault, result->retry_after_ms);
+    } else {
+        learn_failure(job, result);
+    }
+}
+
+static void on_canceled(struct job *job, const struct payment_result *result)
+{
+    if (result->verdict == PAYMENT_STATE && result->intent.status == INTENT_CANCELED)
+        learn(job, VERDICT_VOIDED);
+    else if (result->verdict == PAYMENT_STATE && result->intent.status == INTENT_SUCCEEDED)
+        learn_intent(job, &result->intent);
+    else
+        learn_failure(job, result); /* the next claim looks it up first */
+}
+
+/* The provider shows that the last confirm did not act, or that there was none. */
+static void learn_not_acted(struct job *job, const struct payment_intent *intent)
+{
+    const struct order_facts *facts = job_facts(job);
+    struct payment *payment = job_work(job);
+
+    if (facts->attempt_state == ATTEMPT_UNKNOWN &&
+        facts->since_sent_ms < job_policy(job)->longest_call_ms) {
+        learn(job, VERDICT_PAYMENT_OPEN);
+        return;
+    }
+    payment->is_stored = true;
+    job_learn(job, &(struct order_lesson){.verdict = VERDICT_INTENT_STORED,
+                                          .retry_after_ms = -1,
+                                          .intent_id = intent->id});
+}
+
+static void learn_processing(struct job *job)
+{
+    struct fault fault;
+
+    fail_as(&fault, FAULT_UNKNOWN, "payment_processing", "the provider is still working on it");
+    learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &fault, -1);
+}
+
+static void learn_capturable(struct job *job)
+{
+    struct fault fault;
+
+    fail_as(&fault, FAULT_BROKEN, "manual_capture",
+            "the provider holds the amount without taking it; capture or cancel it there");
+    learn_fault(job, VERDICT_FAILED, &fault, -1);
+}
+
+static void learn_status(struct job *job, const struct payment_intent *intent)
+{
+    switch (intent->status) {
+    case INTENT_SUCCEEDED:
+        job_learn(job, &(struct order_lesson){.verdict = VERDICT_PAID,
+                                              .retry_after_ms = -1,
+                                              .intent_id = intent->id});
+        break;
+    case INTENT_CANCELED:
+        learn(job, VERDICT_VOIDED);
+        break;
+    case INTENT_PROCESSING:
+        learn_processing(job);
+        break;
+    case INTENT_REQUIRES_CAPTURE:
+        learn_capturable(job);
+        break;
+    case INTENT_REQUIRES_ACTION:
+        learn(job, VERDICT_REQUIRES_ACTION);
+        break;
+    case INTENT_REQUIRES_PAYMENT_METHOD:
+        if (intent->decline_code[0] != '\0') {
+            learn_declined(job, intent->decline_code);
+            break;
+        }
+        learn_not_acted(job, intent);
+        break;
+    case INTENT_REQUIRES_CONFIRMATION:
+        learn_not_acted(job, intent);
+        break;
+    }
+}
+
+static void learn_intent(struct job *job, const struct payment_intent *intent)
+{
+    const struct claim_order *order = job_order(job);
+    struct fault fault;
+
+    if (!payment_intent_agrees(intent, job_public_id(job), order->total, order->currency, &fault))
+        learn_fault(job, VERDICT_INTEGRITY, &fault, -1);
+    else if (is_wait_over(job) && intent->status != INTENT_SUCCEEDED &&
+             intent->status != INTENT_CANCELED)
+        begin_call(job, PAYMENT_CANCEL);
+    else
+        learn_status(job, intent);
+}
+
+/* SIGTERM: a confirm or a cancel that was sent may have acted; everything else moved no money. */
+static void interrupt(struct job *job, struct order_lesson *lesson)
+{
+    const struct payment *payment = job_work(job);
+
+    if (payment->call.operation == PAYMENT_CONFIRM) {
+        lesson->verdict = VERDICT_PAYMENT_UNKNOWN;
+        fail_as(&lesson->fault, FAULT_UNKNOWN, "worker_stopped",
+                "the worker was stopped while the provider had not answered");
+    } else {
+        lesson->verdict = VERDICT_INTERRUPTED;
+    }
+}
+
+const struct step payment_step = {
+    .stage = STAGE_PAYMENT,
+    .queue = TOPOLOGY_PAYMENT,
+    .work_bytes = sizeof(struct payment),
+    .proceed = proceed,
+    .interrupt = interrupt,
+};

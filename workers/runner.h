@@ -1,0 +1,73 @@
+/* workers/runner.h - from a delivery to its ack: claim, step, outcome
+ *
+ *     delivery ─► CLAIMING ─► STARTING ─► (reserve, calls to the outside, outcomes …) ─► ack
+ *                    └─ nothing to do ──────────────────────────────────────────────────► ack
+ *
+ * Hundreds of jobs are in flight on one loop; provider latency is waiting, not work.  A message is
+ * acked after the commit that makes it superfluous.  What is claimed and not finished when the
+ * process dies is taken over by whoever gets the message again.
+ *
+ * A step is told where the order stands and answers with what it has learnt; what follows from that
+ * is decided by order_decide() alone.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/amqp.h"
+#include "queue/claim.h"
+#include "queue/hint.h"
+#include "queue/outcome.h"
+#include "queue/reserve.h"
+#include "queue/worker_session.h"
+
+struct job;
+struct runner;
+
+/* What a stage does; one a program. */
+struct step {
+    enum stage stage;
+    const char *queue;
+    size_t work_bytes; /* zeroed memory of the step's own in each job: job_work() */
+    /* The task is ours and its facts are fresh: look, call, learn.  Called again after each outcome
+     * that left the task running. */
+    void (*proceed)(struct job *job);
+    /* SIGTERM, and time is up while a call to the outside is open: what is to be written down? */
+    void (*interrupt)(struct job *job, struct order_lesson *lesson);
+    void (*finish)(struct job *job); /* frees what is in the work; may be NULL */
+};
+
+struct runner_options {
+    const char *pg, *amqp, *process, *provider;
+    int prefetch;
+    bool is_single_node;
+    struct order_policy policy;
+    const struct step *step;
+    void *outside; /* the provider or carrier: job_outside() */
+};
+
+struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options);
+bool runner_is_ready(const struct runner *runner); /* has its lease, and its queue */
+int runner_jobs(const struct runner *runner);
+/* Stops consuming, ends what is in flight (calls that are open after grace_ms are written down as
+ * what they are: unknown), acks, closes; then on_drained, after which the runner is gone. */
+void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(void *owner),
+                  void *owner);
+
+/* --- for steps ------------------------------------------------------------------------------ */
+
+const struct order_facts *job_facts(const struct job *job);
+const struct claim_order *job_order(const struct job *job);
+const char *job_public_id(const struct job *job); /* "ord_…" */
+const struct order_policy *job_policy(const struct job *job);
+void *job_work(struct job *job);
+void *job_outside(const struct job *job);
+bool job_may_send(const struct job *job); /* directly before the first byte of a call */
+/* A call to the outside is open: the job cannot be interrupted but by step->interrupt. */
+void job_call_begun(struct job *job);
+bool job_call_ended(struct job *job); /* false: the answer comes too late, the job may be gone */
+
+/* Each ends proceed(); the job goes on, or is gone, when it was committed.  Texts that the lesson
+ * points to must live in the job's work or for ever. */
+void job_learn(struct job *job, const struct order_lesson *lesson);
+void job_reserve(struct job *job);
