@@ -17,7 +17,7 @@ struct stripe_error {
 
 static void read_state(const struct stripe_answer *answer, const json_t *body,
                        struct payment_result *result);
-static void read_refusal(const struct stripe_answer *answer, const json_t *error,
+static void read_refusal(const struct stripe_answer *answer, const json_t *object,
                          struct payment_result *result);
 static void soften_read(const struct stripe_answer *answer, struct payment_result *result);
 

@@ -81,7 +81,7 @@ static bool asks(const struct rude_connection *connection, const char *path)
 {
     const char *found = strchr(connection->request, ' ') + 1;
 
-    return strncmp(found, path, strlen(path)) == 0 && found[strlen(path)] == ' ';
+    return strncmp(found, path, strlen(path)) == 0 && strchr(" ?", found[strlen(path)]) != NULL;
 }
 
 static void answer_well(struct rude_connection *connection)

@@ -1,0 +1,457 @@
+/* What Stripe is asked, and what its answers mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/base/http/rude_server.h"
+#include "workers/providers/stripe.h"
+
+#include <cmocka.h> /* last: its fail() would hide ours */
+
+#define INTENT(status)                                                                             \
+    "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1999,\"amount_received\":0,"        \
+    "\"currency\":\"eur\",\"status\":\"" status "\",\"created\":1700000000,"                       \
+    "\"metadata\":{\"order_id\":\"ord_1\"},\"last_payment_error\":null}"
+#define ERROR(members) "{\"error\":{" members "}}"
+#define CODE(code)     "\"type\":\"invalid_request_error\",\"message\":\"m\",\"code\":\"" code "\""
+
+static const struct row {
+    const char *name;
+    enum payment_operation operation;
+    int status;
+    const char *body;
+    enum payment_verdict verdict;
+    const char *code; /* of the fault */
+} rows[] = {
+    /* 2xx: the intent's state, or no evidence at all */
+    {"created", PAYMENT_CREATE, 200, INTENT("requires_confirmation"), PAYMENT_STATE, ""},
+    {"confirmed", PAYMENT_CONFIRM, 200, INTENT("succeeded"), PAYMENT_STATE, ""},
+    {"wants action", PAYMENT_CONFIRM, 200, INTENT("requires_action"), PAYMENT_STATE, ""},
+    {"canceled", PAYMENT_CANCEL, 200, INTENT("canceled"), PAYMENT_STATE, ""},
+    {"retrieved", PAYMENT_RETRIEVE, 200, INTENT("processing"), PAYMENT_STATE, ""},
+    {"empty 200", PAYMENT_CONFIRM, 200, "", PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"torn 200", PAYMENT_CONFIRM, 200, "{\"id\":\"pi_1\",", PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"a page", PAYMENT_CONFIRM, 200, "<html>", PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"a list", PAYMENT_CONFIRM, 200, "[]", PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"more after it", PAYMENT_CONFIRM, 200, INTENT("succeeded") "x", PAYMENT_UNKNOWN,
+     "answer_unreadable"},
+    {"new status", PAYMENT_CONFIRM, 200, INTENT("frozen"), PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"two statuses", PAYMENT_CONFIRM, 200,
+     "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1,\"currency\":\"eur\","
+     "\"status\":\"succeeded\",\"status\":\"canceled\"}",
+     PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"amount with a point", PAYMENT_CONFIRM, 200,
+     "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1.5,\"currency\":\"eur\","
+     "\"status\":\"succeeded\"}",
+     PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"another object", PAYMENT_CONFIRM, 200,
+     "{\"id\":\"pi_1\",\"object\":\"charge\",\"amount\":1,\"currency\":\"eur\","
+     "\"status\":\"succeeded\"}",
+     PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"another intent", PAYMENT_CONFIRM, 200,
+     "{\"id\":\"pi_2\",\"object\":\"payment_intent\",\"amount\":1,\"currency\":\"eur\","
+     "\"status\":\"succeeded\"}",
+     PAYMENT_UNKNOWN, "answer_for_another"},
+    {"unreadable read", PAYMENT_RETRIEVE, 200, "{", PAYMENT_TRANSIENT, "answer_unreadable"},
+    {"refunded", PAYMENT_REFUND, 200,
+     "{\"id\":\"re_1\",\"object\":\"refund\",\"amount\":5,\"currency\":\"eur\","
+     "\"status\":\"succeeded\"}",
+     PAYMENT_STATE, ""},
+    {"refund without status", PAYMENT_REFUND, 200,
+     "{\"id\":\"re_1\",\"object\":\"refund\",\"amount\":5,\"currency\":\"eur\",\"status\":null}",
+     PAYMENT_UNKNOWN, "answer_unreadable"},
+
+    /* 402: declined, final for the attempt */
+    {"declined", PAYMENT_CONFIRM, 402,
+     ERROR("\"type\":\"card_error\",\"code\":\"card_declined\","
+           "\"decline_code\":\"insufficient_funds\",\"message\":\"m\""),
+     PAYMENT_DECLINED, "insufficient_funds"},
+    {"declined by code", PAYMENT_CONFIRM, 402,
+     ERROR("\"type\":\"card_error\",\"code\":\"expired_card\""), PAYMENT_DECLINED, "expired_card"},
+    {"declined without one", PAYMENT_CONFIRM, 402, ERROR(""), PAYMENT_DECLINED, "declined"},
+    {"unreadable 402", PAYMENT_CONFIRM, 402, "Payment Required", PAYMENT_UNKNOWN,
+     "answer_unreadable"},
+    {"402 to a cancel", PAYMENT_CANCEL, 402, ERROR(CODE("odd")), PAYMENT_BROKEN, "odd"},
+
+    /* it did nothing */
+    {"in flight", PAYMENT_CONFIRM, 409, ERROR(CODE("idempotency_key_in_use")), PAYMENT_TRANSIENT,
+     "idempotency_key_in_use"},
+    {"bare 409", PAYMENT_CONFIRM, 409, "", PAYMENT_TRANSIENT, "provider_409"},
+    {"too many", PAYMENT_CONFIRM, 429, ERROR(CODE("rate_limit")), PAYMENT_TRANSIENT, "rate_limit"},
+    {"locked", PAYMENT_CONFIRM, 400, ERROR(CODE("lock_timeout")), PAYMENT_TRANSIENT,
+     "lock_timeout"},
+
+    /* perhaps it happened */
+    {"500", PAYMENT_CONFIRM, 500, ERROR("\"type\":\"api_error\""), PAYMENT_UNKNOWN, "provider_500"},
+    {"502", PAYMENT_CONFIRM, 502, "<html>", PAYMENT_UNKNOWN, "provider_502"},
+    {"503 to a create", PAYMENT_CREATE, 503, "", PAYMENT_UNKNOWN, "provider_503"},
+    {"504 to a cancel", PAYMENT_CANCEL, 504, "", PAYMENT_UNKNOWN, "provider_504"},
+    {"408", PAYMENT_CONFIRM, 408, "", PAYMENT_UNKNOWN, "provider_408"},
+    {"500 to a read", PAYMENT_RETRIEVE, 500, "", PAYMENT_TRANSIENT, "provider_500"},
+
+    /* it was too late: the state that it tells */
+    {"already done", PAYMENT_CONFIRM, 400,
+     ERROR(CODE("payment_intent_unexpected_state") ",\"payment_intent\":" INTENT("succeeded")),
+     PAYMENT_STATE, ""},
+    {"already canceled", PAYMENT_CANCEL, 400,
+     ERROR(CODE("payment_intent_unexpected_state") ",\"payment_intent\":" INTENT("canceled")),
+     PAYMENT_STATE, ""},
+    {"already what?", PAYMENT_CONFIRM, 400, ERROR(CODE("payment_intent_unexpected_state")),
+     PAYMENT_UNKNOWN, "answer_unreadable"},
+    {"already refunded", PAYMENT_REFUND, 400, ERROR(CODE("charge_already_refunded")),
+     PAYMENT_UNKNOWN, "charge_already_refunded"},
+
+    /* our fault */
+    {"another body", PAYMENT_CONFIRM, 400,
+     ERROR("\"type\":\"idempotency_error\",\"message\":\"m\""), PAYMENT_BROKEN, "provider_400"},
+    {"bad parameter", PAYMENT_CREATE, 400, ERROR(CODE("parameter_unknown")), PAYMENT_BROKEN,
+     "parameter_unknown"},
+    {"bad key", PAYMENT_CREATE, 401, ERROR(""), PAYMENT_BROKEN, "provider_401"},
+    {"missing", PAYMENT_RETRIEVE, 404, ERROR(CODE("resource_missing")), PAYMENT_BROKEN,
+     "resource_missing"},
+    {"a gate's page", PAYMENT_CONFIRM, 403, "<html>", PAYMENT_BROKEN, "provider_403"},
+    {"elsewhere", PAYMENT_CONFIRM, 302, "", PAYMENT_BROKEN, "provider_redirects"},
+    {"a code that is none", PAYMENT_CONFIRM, 400, ERROR("\"code\":\"<b>\""), PAYMENT_BROKEN,
+     "provider_400"},
+};
+
+static struct payment_result read_row(const struct row *row, bool should_retry)
+{
+    const struct stripe_answer answer = {
+        .operation = row->operation,
+        .intent = row->operation == PAYMENT_CREATE ? NULL : "pi_1",
+        .status = row->status,
+        .body = row->body,
+        .length = strlen(row->body),
+        .should_retry = should_retry,
+    };
+    struct payment_result result = {.retry_after_ms = 7};
+
+    stripe_read_answer(&answer, &result);
+    return result;
+}
+
+static void each_answer_means_what_the_table_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct payment_result result = read_row(&rows[i], false);
+
+        if (result.verdict != rows[i].verdict || strcmp(result.fault.code, rows[i].code) != 0)
+            fail_msg("%s: %s (%s), not %s (%s)", rows[i].name, payment_verdict_name(result.verdict),
+                     result.fault.code, payment_verdict_name(rows[i].verdict), rows[i].code);
+        assert_int_equal(result.fault.kind == FAULT_NONE, result.verdict == PAYMENT_STATE);
+        assert_int_equal(result.retry_after_ms, 7);
+    }
+}
+
+static struct payment_result read_body(enum payment_operation operation, int status,
+                                       const char *body)
+{
+    return read_row(&(struct row){.operation = operation, .status = status, .body = body}, false);
+}
+
+static void what_should_be_retried_did_nothing_unless_it_failed_inside(void **state)
+{
+    struct row row = {.operation = PAYMENT_CONFIRM, .status = 400, .body = ERROR(CODE("odd"))};
+
+    (void)state;
+    assert_int_equal(read_row(&row, true).verdict, PAYMENT_TRANSIENT);
+    row.status = 500;
+    assert_int_equal(read_row(&row, true).verdict, PAYMENT_UNKNOWN);
+    row.status = 402;
+    assert_int_equal(read_row(&row, true).verdict, PAYMENT_DECLINED);
+}
+
+static void a_state_carries_the_whole_intent(void **state)
+{
+    struct payment_result result = read_body(
+        PAYMENT_RETRIEVE, 200,
+        "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1999,\"amount_received\":1998,"
+        "\"currency\":\"eur\",\"status\":\"requires_payment_method\",\"created\":1700000000,"
+        "\"metadata\":{\"order_id\":\"ord_1\"},\"last_payment_error\":{\"code\":\"card_declined\","
+        "\"decline_code\":\"lost_card\"}}");
+
+    (void)state;
+    assert_int_equal(result.verdict, PAYMENT_STATE);
+    assert_string_equal(result.intent.id, "pi_1");
+    assert_int_equal(result.intent.status, INTENT_REQUIRES_PAYMENT_METHOD);
+    assert_int_equal(result.intent.amount, 1999);
+    assert_int_equal(result.intent.amount_received, 1998);
+    assert_string_equal(result.intent.currency, "EUR");
+    assert_string_equal(result.intent.order, "ord_1");
+    assert_string_equal(result.intent.decline_code, "lost_card");
+    assert_int_equal(result.intent.created, 1700000000);
+}
+
+static void a_decline_says_what_the_customer_can_do(void **state)
+{
+    struct payment_result result;
+
+    (void)state;
+    result = read_body(
+        PAYMENT_CONFIRM, 402,
+        ERROR("\"code\":\"incorrect_cvc\",\"payment_intent\":" INTENT("requires_payment_method")));
+    assert_int_equal(result.advice, ADVICE_CHECK_DETAILS);
+    assert_string_equal(result.intent.id, "pi_1");
+    result = read_body(PAYMENT_CONFIRM, 402,
+                       ERROR("\"code\":\"card_declined\",\"decline_code\":\"generic_decline\","
+                             "\"advice_code\":\"try_again_later\""));
+    assert_int_equal(result.advice, ADVICE_TRY_LATER);
+    result = read_body(PAYMENT_CONFIRM, 402, ERROR("\"decline_code\":\"stolen_card\""));
+    assert_int_equal(result.advice, ADVICE_OTHER_METHOD);
+}
+
+static void a_fault_holds_no_secret(void **state)
+{
+    struct payment_result result = read_body(
+        PAYMENT_CREATE, 401,
+        ERROR("\"message\":\"Invalid key sk_live_abcdef1234567890 for 4242424242424242\""));
+
+    (void)state;
+    assert_null(strstr(result.fault.text, "abcdef"));
+    assert_null(strstr(result.fault.text, "4242"));
+}
+
+/* --- what it is asked ------------------------------------------------------------------------ */
+
+static void expect_request(const struct payment_call *call, const char *path, const char *form)
+{
+    struct text text;
+    struct fault fault = {0};
+
+    text_init(&text, 1024);
+    stripe_add_path(&text, call);
+    assert_string_equal(text.bytes, path);
+    text_clear(&text);
+    assert_true(stripe_add_form(&text, call, false, &fault));
+    assert_string_equal(text.bytes, form);
+    text_finish(&text);
+}
+
+static void asks_with_stripes_forms(void **state)
+{
+    struct payment_call call = {
+        .operation = PAYMENT_CREATE,
+        .order = "ord_1",
+        .amount = 1999,
+        .currency = "EUR",
+        .method = "pm_a&b",
+        .intent = "pi_1/../x",
+    };
+
+    (void)state;
+    expect_request(&call, "/v1/payment_intents",
+                   "amount=1999&currency=eur&payment_method=pm_a%26b&payment_method_types[0]=card&"
+                   "capture_method=automatic&confirm=false&metadata[order_id]=ord_1");
+    call.operation = PAYMENT_CONFIRM;
+    expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx/confirm", "payment_method=pm_a%26b");
+    call.method = NULL;
+    expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx/confirm", "");
+    call.operation = PAYMENT_CANCEL;
+    expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx/cancel", "");
+    call.operation = PAYMENT_RETRIEVE;
+    expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx", "");
+    call.operation = PAYMENT_CAPTURE;
+    expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx/capture", "amount_to_capture=1999");
+    call.operation = PAYMENT_REFUND;
+    expect_request(&call, "/v1/refunds",
+                   "payment_intent=pi_1%2F..%2Fx&metadata[order_id]=ord_1&amount=1999");
+}
+
+static void expect_amount(const char *currency, int64_t minor, int64_t amount)
+{
+    int64_t to = -1, from = -1;
+
+    assert_true(stripe_amount_to(currency, minor, &to));
+    assert_int_equal(to, amount);
+    assert_true(stripe_amount_from(currency, amount, &from));
+    assert_int_equal(from, minor);
+}
+
+static void keeps_the_value_where_exponents_differ(void **state)
+{
+    int64_t amount;
+
+    (void)state;
+    expect_amount("EUR", 1999, 1999);
+    expect_amount("JPY", 500, 500);
+    expect_amount("ISK", 5, 500);
+    expect_amount("MGA", 500, 5);
+    expect_amount("KWD", 5120, 5120);
+    assert_false(stripe_amount_to("KWD", 5124, &amount));
+    assert_false(stripe_amount_to("MGA", 501, &amount));
+    assert_false(stripe_amount_to("UGX", 500, &amount));
+    assert_false(stripe_amount_to("ISK", INT64_MAX, &amount));
+    assert_false(stripe_amount_from("ISK", 550, &amount));
+    assert_false(stripe_amount_from("UGX", 500, &amount));
+}
+
+static void another_amount_or_order_is_an_integrity_failure(void **state)
+{
+    struct payment_intent intent = {.id = "pi_1",
+                                    .status = INTENT_SUCCEEDED,
+                                    .amount = 5,
+                                    .amount_received = 5,
+                                    .currency = "EUR",
+                                    .order = "ord_1"};
+    struct fault fault = {0};
+
+    (void)state;
+    assert_true(payment_intent_agrees(&intent, "ord_1", 5, "EUR", &fault));
+    assert_false(payment_intent_agrees(&intent, "ord_2", 5, "EUR", &fault));
+    assert_string_equal(fault.code, "integrity_failure");
+    assert_false(payment_intent_agrees(&intent, "ord_1", 6, "EUR", &fault));
+    assert_false(payment_intent_agrees(&intent, "ord_1", 5, "USD", &fault));
+    intent.amount_received = 4;
+    assert_false(payment_intent_agrees(&intent, "ord_1", 5, "EUR", &fault));
+}
+
+/* --- over the wire --------------------------------------------------------------------------- */
+
+struct scene {
+    uv_loop_t loop;
+    struct rude_server server;
+    struct http_client *client;
+};
+
+static void on_done(struct payment_call *call)
+{
+    call->on_done = NULL;
+}
+
+/* One call to a server that answers as `path` says. */
+static struct payment_result must_call(struct scene *scene, const char *path,
+                                       struct payment_call *call)
+{
+    struct stripe_options options = {.key = "sk_test_1", .connect_ms = 2000, .total_ms = 2000};
+    char url[128];
+    struct provider *stripe;
+
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d%s?x=", scene->server.port, path);
+    options.base_url = url;
+    stripe = stripe_create(scene->client, &options);
+    call->on_done = on_done;
+    call->intent = "pi_1";
+    stripe->start(stripe, call);
+    assert_non_null(call->on_done);
+    while (call->on_done)
+        uv_run(&scene->loop, UV_RUN_NOWAIT);
+    stripe->destroy(stripe);
+    return call->result;
+}
+
+static int set_up(void **state)
+{
+    struct scene *scene = xcalloc(1, sizeof(*scene));
+
+    uv_loop_init(&scene->loop);
+    rude_open(&scene->server, &scene->loop);
+    scene->client =
+        http_client_create(&scene->loop, &(struct http_client_options){.connections_max = 4});
+    *state = scene;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *scene = *state;
+
+    http_client_destroy(scene->client);
+    rude_close(&scene->server);
+    uv_run(&scene->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&scene->loop), 0);
+    free(scene);
+    return 0;
+}
+
+static void sends_key_and_form(void **state)
+{
+    struct scene *scene = *state;
+    struct payment_call call = {.operation = PAYMENT_CONFIRM, .key = "k-1", .method = "pm_1"};
+
+    must_call(scene, "/ok", &call);
+    assert_int_equal(call.status, 200);
+    assert_non_null(strstr(scene->server.last, "\r\nAuthorization: Bearer sk_test_1\r\n"));
+    assert_non_null(strstr(scene->server.last, "\r\nIdempotency-Key: k-1\r\n"));
+    assert_non_null(strstr(scene->server.last, "\r\n\r\npayment_method=pm_1"));
+}
+
+static void no_answer_is_unknown_but_to_a_read(void **state)
+{
+    struct payment_call confirm = {.operation = PAYMENT_CONFIRM, .key = "k-1"};
+    struct payment_call read = {.operation = PAYMENT_RETRIEVE};
+    struct payment_result result = must_call(*state, "/die", &confirm);
+
+    assert_int_equal(result.verdict, PAYMENT_UNKNOWN);
+    assert_string_equal(result.fault.code, "connection_lost");
+    result = must_call(*state, "/die", &read);
+    assert_int_equal(result.verdict, PAYMENT_TRANSIENT);
+    assert_int_equal(result.fault.kind, FAULT_TRANSIENT);
+}
+
+static bool may_not_send(struct payment_call *call)
+{
+    (void)call;
+    return false;
+}
+
+static void a_withheld_call_did_nothing(void **state)
+{
+    struct scene *scene = *state;
+    struct payment_call call = {
+        .operation = PAYMENT_CONFIRM, .key = "k-1", .may_send = may_not_send};
+    struct payment_result result = must_call(scene, "/ok", &call);
+
+    assert_int_equal(result.verdict, PAYMENT_TRANSIENT);
+    assert_string_equal(result.fault.code, "call_withheld");
+    assert_int_equal(scene->server.bytes, 0);
+}
+
+static void what_cannot_be_asked_is_broken_and_unsent(void **state)
+{
+    struct scene *scene = *state;
+    struct payment_call no_key = {.operation = PAYMENT_CONFIRM, .key = "two lines\r\n"};
+    struct payment_call amount = {.operation = PAYMENT_CREATE,
+                                  .key = "k-1",
+                                  .amount = 1,
+                                  .currency = "UGX",
+                                  .method = "pm_1",
+                                  .order = "ord_1"};
+    struct payment_result result = must_call(scene, "/ok", &no_key);
+
+    assert_int_equal(result.verdict, PAYMENT_BROKEN);
+    assert_string_equal(result.fault.code, "idempotency_key_unsound");
+    result = must_call(scene, "/ok", &amount);
+    assert_int_equal(result.verdict, PAYMENT_BROKEN);
+    assert_string_equal(result.fault.code, "amount_not_expressible");
+    assert_int_equal(scene->server.connections, 0);
+}
+
+#define WIRE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_answer_means_what_the_table_says),
+        cmocka_unit_test(what_should_be_retried_did_nothing_unless_it_failed_inside),
+        cmocka_unit_test(a_state_carries_the_whole_intent),
+        cmocka_unit_test(a_decline_says_what_the_customer_can_do),
+        cmocka_unit_test(a_fault_holds_no_secret),
+        cmocka_unit_test(asks_with_stripes_forms),
+        cmocka_unit_test(keeps_the_value_where_exponents_differ),
+        cmocka_unit_test(another_amount_or_order_is_an_integrity_failure),
+        WIRE(sends_key_and_form),
+        WIRE(no_answer_is_unknown_but_to_a_read),
+        WIRE(a_withheld_call_did_nothing),
+        WIRE(what_cannot_be_asked_is_broken_and_unsent),
+    };
+
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
