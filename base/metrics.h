@@ -32,6 +32,12 @@ struct metric {
     struct metric *next;
 };
 
+/* static struct metric accepted = METRIC(METRIC_COUNTER, "docket_…_total", "Orders …"); */
+#define METRIC(kind, metric_name, metric_help)                                                     \
+    {                                                                                              \
+        .type = (kind), .name = (metric_name), .help = (metric_help)                               \
+    }
+
 void metric_register(struct metric *metric);
 void metric_add(struct metric *metric, int64_t value);
 void metric_set(struct metric *metric, int64_t value);

@@ -528,7 +528,7 @@ static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
 {
     const struct group_line *line = owner;
 
-    return line->group->options.accept(line->group->options.owner, result, fault);
+    return line->group->options.accept(line->group->options.accept_owner, result, fault);
 }
 
 struct group *group_create(uv_loop_t *loop, const struct group_work *work,

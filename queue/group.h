@@ -100,7 +100,8 @@ struct group_options {
     int links;                           /* 2 or more, GROUP_LINKS_MAX at most */
     const struct pg_statement *greeting; /* see pg_link_options */
     bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
-    void *owner; /* of accept, and for the work: group_owner() */
+    void *accept_owner;
+    void *owner; /* for the work: group_owner() */
 };
 
 struct group *group_create(uv_loop_t *loop, const struct group_work *work,

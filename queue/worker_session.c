@@ -147,9 +147,9 @@ void worker_session_note_claimed(struct worker_session *session, int64_t outbox_
 
 static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
 {
-    const struct worker_session *session = owner;
+    const struct errand_database *database = ((struct worker_session *)owner)->options.database;
 
-    return session->options.accept(session->options.owner, result, fault);
+    return database->accept(database->owner, result, fault);
 }
 
 struct worker_session *worker_session_create(uv_loop_t *loop,
@@ -165,9 +165,9 @@ struct worker_session *worker_session_create(uv_loop_t *loop,
     };
     struct worker_session *session = xcalloc(1, sizeof(*session));
     const struct pg_link_options link_options = {
-        .conninfo = options->conninfo,
+        .conninfo = options->database->conninfo,
         .statements = statements,
-        .greeting = options->greeting,
+        .greeting = options->database->greeting,
         .accept = on_accept,
     };
 

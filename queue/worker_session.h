@@ -1,9 +1,11 @@
-/* queue/worker_session.h - this process's lease: what others look at before they take its tasks over
+/* queue/worker_session.h - this process's lease: what others look at before they take its tasks
+ * over
  *
  * A row worker(id, alive_until) on the database's clock, renewed each second and 10 s long, and a
  * session advisory lock on the id.  Killed: the lock is free at once.  Frozen: alive_until passes.
  *
- *     CONNECTING ─► BEGINNING ─► ALIVE ─(link lost, lease lapsed, row gone)─► CONNECTING, with a new id
+ *     CONNECTING ─► BEGINNING ─► ALIVE ─(link lost, lease lapsed, row gone)─► CONNECTING, with a
+ * new id
  *
  * A session that was lost is never resumed: whatever was claimed under its id may be somebody
  * else's, so each has an epoch, and calls to the outside ask worker_session_may_send() directly
@@ -15,7 +17,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "queue/group.h"
+#include "queue/errand.h"
 #include "schema/order_state.h"
 
 enum { WORKER_LEASE_MS = 10000, WORKER_BEAT_MS = 1000 };
@@ -23,11 +25,9 @@ enum { WORKER_LEASE_MS = 10000, WORKER_BEAT_MS = 1000 };
 struct worker_session;
 
 struct worker_session_options {
-    const char *conninfo;
+    const struct errand_database *database;
     const char *process; /* "payment-1234" */
     enum stage stage;
-    const struct pg_statement *greeting; /* see pg_link_options */
-    bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
     void (*on_begun)(void *owner);
     void (*on_ended)(void *owner);
     void *owner;

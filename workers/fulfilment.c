@@ -99,8 +99,7 @@ static void copy_lines(struct fulfilment *fulfilment, const struct claim_order *
     if (fulfilment->lines == NULL)
         fulfilment->lines = xcalloc((size_t)order->line_count, sizeof(*fulfilment->lines));
     for (int i = 0; i < order->line_count; i++)
-        fulfilment->lines[i] =
-            (struct carrier_line){order->lines[i].sku, order->lines[i].quantity};
+        fulfilment->lines[i] = (struct carrier_line){order->lines[i].sku, order->lines[i].quantity};
 }
 
 static void begin_call(struct job *job, enum carrier_operation operation)

@@ -111,7 +111,8 @@ static void proceed(struct job *job)
     }
 }
 
-/* --- calls ------------------------------------------------------------------------------------- */
+/* --- calls -------------------------------------------------------------------------------------
+ */
 
 static bool may_send(struct payment_call *call)
 {
@@ -184,7 +185,8 @@ static void begin_call(struct job *job, enum payment_operation operation)
     provider->start(provider, &payment->call);
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers -----------------------------------------------------------------------------------
+ */
 
 /* Nothing was done, or it is our fault: what is retried, and how often, is order_decide's. */
 static void learn_failure(struct job *job, const struct payment_result *result)
@@ -302,9 +304,8 @@ static void learn_status(struct job *job, const struct payment_intent *intent)
 {
     switch (intent->status) {
     case INTENT_SUCCEEDED:
-        job_learn(job, &(struct order_lesson){.verdict = VERDICT_PAID,
-                                              .retry_after_ms = -1,
-                                              .intent_id = intent->id});
+        job_learn(job, &(struct order_lesson){
+                           .verdict = VERDICT_PAID, .retry_after_ms = -1, .intent_id = intent->id});
         break;
     case INTENT_CANCELED:
         learn(job, VERDICT_VOIDED);

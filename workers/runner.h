@@ -38,9 +38,9 @@ struct step {
 };
 
 struct runner_options {
-    const char *pg, *amqp, *process, *provider;
+    const struct errand_database *database;
+    const char *amqp, *process, *provider;
     int prefetch;
-    bool is_single_node;
     struct order_policy policy;
     const struct step *step;
     void *outside; /* the provider or carrier: job_outside() */

@@ -1,0 +1,202 @@
+#include "queue/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/http/server.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+
+enum { METRICS_BYTES_MAX = 1024 * 1024, HEALTH_CONNECTIONS_MAX = 64 };
+
+static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
+{
+    struct service *service = owner;
+
+    return database_check(&service->database, result, fault);
+}
+
+static void read_settings(struct service *service, enum program program)
+{
+    struct fault fault;
+    enum log_level level;
+
+    if (!config_load(settings_entries, settings_count, program, &service->settings, &fault)) {
+        fprintf(stderr, "docket: %s\n", fault.text);
+        exit(2);
+    }
+    if (!log_level_parse(service->settings.log_level, &level)) {
+        fprintf(stderr,
+                "docket: DOCKET_LOG_LEVEL is \"%s\"; allowed are debug, info, warn, error\n",
+                service->settings.log_level);
+        exit(2);
+    }
+    log_open(service->process, level);
+}
+
+void service_begin(struct service *service, int argc, char **argv, enum program program,
+                   const char *name)
+{
+    if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
+        config_print_help(stdout, settings_entries, settings_count, program);
+        exit(0);
+    }
+    memset(service, 0, sizeof(*service));
+    snprintf(service->process, sizeof(service->process), "%s-%d", name, (int)getpid());
+    read_settings(service, program);
+    service->database.is_single_node_allowed = service->settings.single_node;
+    service->errand_database =
+        (struct errand_database){service->settings.pg, database_greeting, on_accept, service};
+    srandom((unsigned)(time(NULL) ^ getpid()));
+    signal(SIGPIPE, SIG_IGN);
+    setenv("UV_THREADPOOL_SIZE", "1", 0); /* names are looked up there, and nothing else is done */
+    uv_loop_init(&service->loop);
+}
+
+/* --- health ------------------------------------------------------------------------------------
+ */
+
+static void reply_text(struct http_request *request, int status, const char *text)
+{
+    http_reply(request, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static void get_livez(struct http_request *request)
+{
+    reply_text(request, 200, "alive\n");
+}
+
+static void get_readyz(struct http_request *request)
+{
+    const struct service *service = http_owner(request);
+    struct text reason;
+    bool is_ready;
+
+    text_init(&reason, 4096);
+    text_add(&reason, "");
+    is_ready = !service->is_stopping && service->is_ready(service->owner, &reason);
+    if (service->is_stopping)
+        text_add(&reason, "stopping\n");
+    if (is_ready)
+        text_print(&reason, "ready\nsingle_node: %s\n",
+                   service->database.is_single_node ? "yes" : "no");
+    reply_text(request, is_ready ? 200 : 503, reason.bytes);
+    text_finish(&reason);
+}
+
+static void get_metrics(struct http_request *request)
+{
+    struct text text;
+
+    text_init(&text, METRICS_BYTES_MAX);
+    metrics_render(&text);
+    http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", text.bytes, text.length);
+    text_finish(&text);
+}
+
+static void on_error(struct http_request *request, int status, const char *code, const char *detail)
+{
+    (void)code;
+    reply_text(request, status, detail);
+}
+
+static bool open_health(struct service *service, struct fault *fault)
+{
+    static const struct http_route routes[] = {
+        {"GET", "/livez", get_livez},
+        {"GET", "/readyz", get_readyz},
+        {"GET", "/metrics", get_metrics},
+        {NULL, NULL, NULL},
+    };
+    struct http_server_options options = {
+        .routes = routes, .limits = http_limits_default, .on_error = on_error, .owner = service};
+
+    if (service->settings.metrics_listen == NULL)
+        return true;
+    options.limits.connections_max = HEALTH_CONNECTIONS_MAX;
+    service->health =
+        http_server_open(&service->loop, service->settings.metrics_listen, &options, fault);
+    if (service->health)
+        log_info("health_listening", "on port %d", http_server_port(service->health));
+    return service->health != NULL;
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+static void on_patience(uv_timer_t *timer)
+{
+    (void)timer;
+    log_error("stopped_hard", "not everything ended in %d ms; what was promised is in Postgres",
+              SERVICE_STOP_MS);
+    _exit(0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct service *service = handle->data;
+
+    if (service->is_stopping)
+        return;
+    service->is_stopping = true;
+    log_info("stopping", "on signal %d", number);
+    uv_timer_start(&service->patience, on_patience, SERVICE_STOP_MS, 0);
+    service->on_stop(service->owner);
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void on_health_drained(void *owner)
+{
+    struct service *service = owner;
+
+    service->health = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(service->signals); i++)
+        close_handle((uv_handle_t *)&service->signals[i], NULL);
+    close_handle((uv_handle_t *)&service->patience, NULL);
+    uv_stop(&service->loop);
+}
+
+void service_ended(struct service *service)
+{
+    if (service->health)
+        http_server_drain(service->health, 0, on_health_drained, service);
+    else
+        on_health_drained(service);
+}
+
+bool service_is_stopping(const struct service *service)
+{
+    return service->is_stopping;
+}
+
+int service_run(struct service *service)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    struct fault fault;
+
+    if (!open_health(service, &fault)) {
+        fprintf(stderr, "docket: %s\n", fault.text);
+        return 2;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        uv_signal_init(&service->loop, &service->signals[i]);
+        service->signals[i].data = service;
+        uv_signal_start(&service->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&service->loop, &service->patience);
+    uv_run(&service->loop, UV_RUN_DEFAULT);
+    uv_run(&service->loop, UV_RUN_NOWAIT); /* the handles that are closing */
+    log_info("stopped", "orderly");
+    return 0;
+}

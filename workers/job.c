@@ -1,0 +1,432 @@
+#include "workers/runner_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+
+enum { CRASHES_ALONE = 2 };
+
+static struct metric claimed_total =
+    METRIC(METRIC_COUNTER, "docket_worker_claims_total", "Tasks claimed.");
+static struct metric refused_total = METRIC(METRIC_COUNTER, "docket_worker_claims_refused_total",
+                                            "Messages that found nothing to do.");
+static struct metric crashes_total = METRIC(METRIC_COUNTER, "docket_worker_takeovers_total",
+                                            "Tasks taken over from a worker that was gone.");
+static struct metric overtaken_total = METRIC(METRIC_COUNTER, "docket_worker_overtaken_total",
+                                              "Outcomes that lost against another writer.");
+static struct metric dead_total =
+    METRIC(METRIC_COUNTER, "docket_worker_dead_letters_total", "Tasks that became dead letters.");
+static struct metric jobs_gauge = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Tasks in flight.");
+
+static void on_claimed(struct group_ticket *ticket);
+static void start_ready_jobs(struct runner *runner);
+static void decide(struct job *job);
+static void on_written(struct group_ticket *ticket);
+static void on_reserved(struct group_ticket *ticket);
+static void end_job(struct job *job);
+static void free_job(struct job *job);
+
+/* The only place where a job changes state. */
+static void enter(struct job *job, enum job_state next)
+{
+    TAILQ_REMOVE(&job->runner->lists[job->state], job, by_state);
+    job->state = next;
+    TAILQ_INSERT_TAIL(&job->runner->lists[next], job, by_state);
+}
+
+static void rest(struct job *job, void (*again)(struct job *job))
+{
+    job->again = again;
+    job->rested_ms = clock_monotonic_ms();
+    enter(job, RESTING);
+}
+
+static struct job_bucket *bucket_of(struct runner *runner, const struct order_id *id)
+{
+    /* The last bytes of an id are random. */
+    return &runner->jobs[(id->bytes[14] << 8 | id->bytes[15]) % BUCKETS];
+}
+
+struct job *job_find(struct runner *runner, const struct order_id *id)
+{
+    struct job *job;
+
+    LIST_FOREACH (job, bucket_of(runner, id), by_id) {
+        if (memcmp(&job->id, id, sizeof(*id)) == 0)
+            return job;
+    }
+    return NULL;
+}
+
+struct job *job_create(struct runner *runner, const struct order_id *id, int64_t outbox_id,
+                       const struct amqp_delivery *delivery)
+{
+    struct job *job = xcalloc(1, sizeof(*job) + runner->options.step->work_bytes);
+
+    job->runner = runner;
+    job->id = *id;
+    order_id_format(&job->id, job->public_id);
+    job->outbox_id = outbox_id;
+    job->link = delivery->link;
+    job->tag = delivery->tag;
+    job->claim.order_id = job->id;
+    job->claim.ticket.on_settled = on_claimed;
+    job->outcome.ticket.on_settled = on_written;
+    job->outcome.row.facts = &job->claim.facts;
+    job->reserve.ticket.on_settled = on_reserved;
+    job->reserve.row.facts = &job->claim.facts;
+    job->reserve.order = &job->claim.order;
+    job->reserve.policy = &runner->options.policy;
+    LIST_INSERT_HEAD(bucket_of(runner, &job->id), job, by_id);
+    job->state = HELD;
+    TAILQ_INSERT_TAIL(&runner->lists[HELD], job, by_state);
+    metric_set(&jobs_gauge, ++runner->job_count);
+    return job;
+}
+
+/* --- claim -------------------------------------------------------------------------------------
+ */
+
+void job_start_claim(struct job *job)
+{
+    struct runner *runner = job->runner;
+
+    if (!worker_session_is_alive(runner->session)) {
+        enter(job, HELD);
+        return;
+    }
+    job->epoch = worker_session_epoch(runner->session);
+    if (group_submit(runner->claims, &job->claim.ticket))
+        enter(job, CLAIMING);
+    else
+        rest(job, job_start_claim);
+}
+
+/* The claim was made for the id of its epoch; another one since means that it is not ours. */
+static bool is_epoch_current(const struct job *job)
+{
+    return worker_session_is_alive(job->runner->session) &&
+           worker_session_epoch(job->runner->session) == job->epoch;
+}
+
+static void on_claimed(struct group_ticket *ticket)
+{
+    struct job *job = container_of(ticket, struct job, claim.ticket);
+    struct runner *runner = job->runner;
+    bool was_held = job->claim.held_fence != 0;
+
+    if (ticket->outcome != GROUP_COMMITTED) {
+        rest(job, job_start_claim);
+        return;
+    }
+    worker_session_note_claimed(runner->session, job->outbox_id);
+    if (!job->claim.is_claimed) {
+        metric_add(&refused_total, 1);
+        end_job(job);
+        return;
+    }
+    metric_add(&claimed_total, was_held ? 0 : 1);
+    if (job->claim.facts.crashes > 0 && !was_held)
+        metric_add(&crashes_total, 1);
+    job->claim.held_fence = job->claim.fence;
+    job->is_solo = job->claim.facts.crashes >= CRASHES_ALONE;
+    if (was_held) { /* it was overtaken, read again, and is still ours */
+        decide(job);
+        return;
+    }
+    hint_order(runner->hint, &job->id);
+    enter(job, STARTING);
+    start_ready_jobs(runner);
+}
+
+static int running_jobs(const struct runner *runner)
+{
+    int count = 0;
+    struct job *job;
+
+    for (int state = RUNNING; state <= WRITING; state++)
+        TAILQ_FOREACH (job, &runner->lists[state], by_state)
+            count++;
+    return count;
+}
+
+static bool is_solo_running(const struct runner *runner)
+{
+    const struct job *job;
+
+    for (int state = RUNNING; state <= RESTING; state++)
+        TAILQ_FOREACH (job, &runner->lists[state], by_state)
+            if (job->is_solo)
+                return true;
+    return false;
+}
+
+/* While draining nothing new is begun: the task is made ready again, for another worker. */
+static void proceed(struct job *job)
+{
+    static const struct order_lesson interrupted = {.verdict = VERDICT_INTERRUPTED,
+                                                    .retry_after_ms = -1};
+
+    if (job->runner->is_draining)
+        job_learn(job, &interrupted);
+    else
+        job->runner->options.step->proceed(job);
+}
+
+static void start(struct job *job)
+{
+    struct order_lesson crashed = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
+
+    enter(job, RUNNING);
+    if (job->claim.facts.crashes < job->runner->options.policy.crashes_max) {
+        proceed(job);
+        return;
+    }
+    fail_as(&crashed.fault, FAULT_BROKEN, "crashes_worker",
+            "%d workers died while they had this task; look for their last words in the logs",
+            (int)job->claim.facts.crashes);
+    job_learn(job, &crashed);
+}
+
+/* A task whose worker died twice runs alone, so that nobody else dies with it. */
+static void start_ready_jobs(struct runner *runner)
+{
+    struct job *job, *following;
+
+    if (TAILQ_EMPTY(&runner->lists[STARTING]) || is_solo_running(runner))
+        return;
+    for (job = TAILQ_FIRST(&runner->lists[STARTING]); job; job = following) {
+        following = TAILQ_NEXT(job, by_state);
+        if (!job->is_solo)
+            start(job);
+    }
+    job = TAILQ_FIRST(&runner->lists[STARTING]);
+    if (job != NULL && running_jobs(runner) == 0)
+        start(job);
+}
+
+/* --- what the step learns ----------------------------------------------------------------------
+ */
+
+static void submit_outcome(struct job *job)
+{
+    if (group_submit(job->runner->outcomes, &job->outcome.ticket))
+        enter(job, WRITING);
+    else
+        rest(job, submit_outcome);
+}
+
+static void decide(struct job *job)
+{
+    order_decide(&job->claim.facts, &job->lesson, &job->runner->options.policy,
+                 (uint32_t)random() << 1, &job->outcome.row.change);
+    submit_outcome(job);
+}
+
+void job_learn(struct job *job, const struct order_lesson *lesson)
+{
+    job->lesson = *lesson;
+    decide(job);
+}
+
+void job_reserve(struct job *job)
+{
+    if (group_submit(job->runner->reserves, &job->reserve.ticket))
+        enter(job, WRITING);
+    else
+        rest(job, job_reserve);
+}
+
+static void read_again(struct job *job)
+{
+    metric_add(&overtaken_total, 1);
+    if (is_epoch_current(job))
+        job_start_claim(job);
+    else
+        end_job(job); /* somebody else has it, or the sweeper finds it */
+}
+
+static void log_dead_letter(const struct job *job, const struct order_change *change)
+{
+    const struct log_about about = {.order = job->public_id};
+
+    metric_add(&dead_total, 1);
+    log_write(LOG_ERROR, "dead_letter", &about, "%s/%s: %s",
+              change->fault ? fault_kind_name(change->fault->kind) : "",
+              change->fault ? change->fault->code : "", change->fault ? change->fault->text : "");
+}
+
+/* The change is committed. */
+static void take_effect(struct job *job, const struct order_change *change)
+{
+    struct runner *runner = job->runner;
+
+    if (change->is_dead)
+        log_dead_letter(job, change);
+    hint_order(runner->hint, &job->id);
+    if (change->next != STAGE_NONE)
+        hint_work(runner->hint);
+    if (!change->keeps_running) {
+        end_job(job);
+        return;
+    }
+    order_apply(&job->claim.facts, change);
+    if (change->is_halfway) {
+        decide(job);
+        return;
+    }
+    enter(job, RUNNING);
+    proceed(job);
+}
+
+/* Postgres will not have it: our bug.  The second time there is nothing left that could be written;
+ * the task stays with this worker until it ends, and the log says so. */
+static void on_refused(struct job *job, const struct fault *fault, void (*again)(struct job *job))
+{
+    struct order_lesson broken = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
+
+    if (fault->kind == FAULT_TRANSIENT) {
+        rest(job, again);
+        return;
+    }
+    broken.fault = *fault;
+    fail_as(&broken.fault, FAULT_BROKEN, "outcome_refused", "%s", fault->text);
+    if (job->is_refused) {
+        log_error("outcome_lost", "%s: %s", job->public_id, fault->text);
+        end_job(job);
+        return;
+    }
+    job->is_refused = true;
+    job_learn(job, &broken);
+}
+
+static void on_written(struct group_ticket *ticket)
+{
+    struct job *job = container_of(ticket, struct job, outcome.ticket);
+
+    if (ticket->outcome != GROUP_COMMITTED)
+        on_refused(job, &ticket->fault, submit_outcome);
+    else if (!job->outcome.row.is_written)
+        read_again(job);
+    else
+        take_effect(job, &job->outcome.row.change);
+}
+
+static void on_reserved(struct group_ticket *ticket)
+{
+    struct job *job = container_of(ticket, struct job, reserve.ticket);
+    const struct claim_order *order = &job->claim.order;
+
+    if (ticket->outcome != GROUP_COMMITTED) {
+        on_refused(job, &ticket->fault, job_reserve);
+        return;
+    }
+    if (!job->reserve.row.is_written) {
+        metric_add(&overtaken_total, 1);
+        end_job(job); /* nothing was taken; whoever was faster goes on with it */
+        return;
+    }
+    for (int i = 0; job->reserve.is_granted && i < order->line_count; i++)
+        job->claim.facts.held += order->lines[i].quantity;
+    take_effect(job, &job->reserve.row.change);
+}
+
+static void end_job(struct job *job)
+{
+    struct runner *runner = job->runner;
+
+    amqp_consumer_ack(runner->consumer, job->link, job->tag);
+    LIST_REMOVE(job, by_id);
+    metric_set(&jobs_gauge, --runner->job_count);
+    if (job->has_call)
+        enter(job, LEFT);
+    else
+        free_job(job);
+    start_ready_jobs(runner);
+}
+
+/* Without an ack: its message comes again, here or elsewhere. */
+void job_forget(struct job *job)
+{
+    LIST_REMOVE(job, by_id);
+    metric_set(&jobs_gauge, --job->runner->job_count);
+    free_job(job);
+}
+
+static void free_job(struct job *job)
+{
+    if (job->runner->options.step->finish)
+        job->runner->options.step->finish(job);
+    claim_order_finish(&job->claim.order);
+    TAILQ_REMOVE(&job->runner->lists[job->state], job, by_state);
+    free(job);
+}
+
+/* --- for steps ---------------------------------------------------------------------------------
+ */
+
+const struct order_facts *job_facts(const struct job *job)
+{
+    return &job->claim.facts;
+}
+
+const struct claim_order *job_order(const struct job *job)
+{
+    return &job->claim.order;
+}
+
+const char *job_public_id(const struct job *job)
+{
+    return job->public_id;
+}
+
+const struct order_policy *job_policy(const struct job *job)
+{
+    return &job->runner->options.policy;
+}
+
+void *job_work(struct job *job)
+{
+    return job->work;
+}
+
+void *job_outside(const struct job *job)
+{
+    return job->runner->options.outside;
+}
+
+bool job_may_send(const struct job *job)
+{
+    return !job->is_interrupted && worker_session_may_send(job->runner->session, job->epoch);
+}
+
+void job_call_begun(struct job *job)
+{
+    job->has_call = true;
+    enter(job, CALLING);
+}
+
+bool job_call_ended(struct job *job)
+{
+    job->has_call = false;
+    if (!job->is_interrupted) {
+        enter(job, RUNNING);
+        return true;
+    }
+    if (job->state == LEFT)
+        free_job(job);
+    return false;
+}
+
+void job_register_metrics(void)
+{
+    static struct metric *const metrics[] = {&claimed_total,   &refused_total, &crashes_total,
+                                             &overtaken_total, &dead_total,    &jobs_gauge};
+
+    for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
+        metric_register(metrics[i]);
+}

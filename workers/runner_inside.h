@@ -1,0 +1,72 @@
+/* workers/runner_inside.h - what runner.c (deliveries, the end) and job.c (one job's life) share */
+#pragma once
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "workers/runner.h"
+
+enum job_state {
+    HELD,     /* waits for the lease */
+    CLAIMING, /* its claim is being committed */
+    STARTING, /* waits for its turn: a job that kills workers runs alone */
+    RUNNING,  /* the step has it */
+    CALLING,  /* a call to the outside is open */
+    WRITING,  /* an outcome is being committed */
+    RESTING,  /* a claim or an outcome failed for no reason of its own; it is tried again soon */
+    LEFT,     /* its outcome is written, but SIGTERM left its call open: it waits for the call */
+};
+
+struct job {
+    struct runner *runner;
+    enum job_state state;
+    TAILQ_ENTRY(job) by_state; /* in runner->lists[state]: what waits is on the list of its state */
+    LIST_ENTRY(job) by_id;
+    struct order_id id;
+    char public_id[ORDER_ID_TEXT_SIZE];
+    uint64_t link, tag; /* of its delivery */
+    int64_t outbox_id;
+    uint64_t epoch;                 /* of the session it was claimed in */
+    bool is_solo;                   /* it runs alone */
+    bool has_call, is_interrupted;  /* SIGTERM left the call open: its answer is ignored */
+    void (*again)(struct job *job); /* of a resting one */
+    uint64_t rested_ms;
+    bool is_refused;            /* Postgres refused an outcome of it once */
+    struct order_lesson lesson; /* the last one */
+    struct claim_ticket claim;
+    struct outcome_ticket outcome;
+    struct reserve_ticket reserve;
+    max_align_t work[];
+};
+
+enum { BUCKETS = 1024 };
+
+TAILQ_HEAD(job_list, job);
+LIST_HEAD(job_bucket, job);
+
+struct runner {
+    uv_loop_t *loop;
+    struct runner_options options;
+    struct claim_context claim_context;
+    struct outcome_context outcome_context;
+    struct worker_session *session;
+    struct group *claims, *outcomes, *reserves;
+    struct hint *hint;
+    struct amqp_consumer *consumer;
+    bool is_consuming, is_draining, is_closing;
+    uint64_t drain_until_ms;
+    void (*on_drained)(void *owner);
+    void *drain_owner;
+    uv_timer_t *tick;
+    struct job_list lists[LEFT + 1];
+    struct job_bucket jobs[BUCKETS];
+    int job_count;
+};
+
+/* A delivery becomes a job, and waits for the lease or its claim. */
+struct job *job_create(struct runner *runner, const struct order_id *id, int64_t outbox_id,
+                       const struct amqp_delivery *delivery);
+struct job *job_find(struct runner *runner, const struct order_id *id); /* NULL: none */
+void job_start_claim(struct job *job);
+void job_forget(struct job *job); /* without an ack: its message comes again, here or elsewhere */
+void job_register_metrics(void);
