@@ -67,13 +67,9 @@ def test_a_broker_that_lost_its_disk_comes_back_empty(services, docket_fresh):
 
 def test_a_memory_alarm_can_be_raised_and_ended(services):
     services.broker_alarm(True)
-    wait_for(lambda: _has_memory_alarm(services), 10, "the memory alarm")
+    wait_for(services.broker_has_alarm, 10, "the memory alarm")
     services.broker_alarm(False)
-    wait_for(lambda: not _has_memory_alarm(services), 10, "the end of the memory alarm")
-
-
-def _has_memory_alarm(services):
-    return services.broker_api("GET", "/api/nodes")[0]["mem_alarm"]
+    wait_for(lambda: not services.broker_has_alarm(), 10, "the end of the memory alarm")
 
 
 def test_a_frozen_broker_does_not_answer_until_it_is_thawed(services):

@@ -186,6 +186,10 @@ class Services:
         rabbitmq.control(self.home, "set_vm_memory_high_watermark", *(
             ("0",) if on else ("absolute", "512MB")))
 
+    def broker_has_alarm(self):
+        report = self.broker_api("GET", "/api/health/checks/local-alarms", expect=(200, 503))
+        return report["status"] != "ok"
+
     def queue_path(self, vhost, queue):
         return f"/api/queues/{vhost}/{urllib.parse.quote(queue, safe='')}"
 
