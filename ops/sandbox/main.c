@@ -65,7 +65,6 @@ struct program {
  * none of its own, and config_load would take each for a misspelling. */
 static void forget_other_settings(void)
 {
-    extern char **environ;
     size_t i = 0;
 
     while (environ[i]) {
