@@ -22,7 +22,9 @@ static char next_byte(const char **from, const char *end)
 
     if (byte != '%') {
         ++*from;
-        return byte == '+' ? ' ' : byte;
+        if (byte == '+')
+            return ' ';
+        return byte;
     }
     if (end - *from < 3)
         return '\0';

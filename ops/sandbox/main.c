@@ -186,7 +186,7 @@ static int run(struct program *program, const struct settings *settings)
 int main(int argc, char **argv)
 {
     static struct program program;
-    struct settings settings;
+    static struct settings settings; /* the texts live as long */
     struct fault fault;
 
     if (argc > 1) {

@@ -76,7 +76,7 @@ static void tells_a_key_in_flight_from_a_kept_one(void **state)
     (void)state;
     expect(IDEMPOTENCY_IN_FLIGHT, "k", "a=1", 1);
     expect(IDEMPOTENCY_MISMATCHED, "k", "a=2", 1);
-    expect(IDEMPOTENCY_IN_FLIGHT, "k", "a=1", 10 * LIFETIME_US);
+    expect(IDEMPOTENCY_IN_FLIGHT, "k", "a=1", INT64_C(10) * LIFETIME_US);
     keep(entry, 200, "yes");
     expect(IDEMPOTENCY_REPLAYED, "k", "a=1", 1);
 }
