@@ -8,7 +8,7 @@
 #include "ops/sandbox/intent.h"
 #include "ops/sandbox/sandbox.h"
 
-static const int64_t key_lifetime_us = 24 * 3600 * INT64_C(1000000);
+static const int64_t key_lifetime_us = INT64_C(24) * 3600 * 1000000;
 
 struct shipment {
     struct table_item in_ids, in_references;

@@ -20,6 +20,7 @@ static void end(struct exchange *exchange);
 
 static void wait_ms(struct exchange *exchange, int64_t ms, void (*on_time)(struct exchange *));
 static void hang(struct exchange *exchange);
+static void on_left(struct http_request *request, void *data);
 static void refuse(struct exchange *exchange, enum exchange_refusal refusal);
 
 /* --- begin --------------------------------------------------------------------------------- */
@@ -233,6 +234,7 @@ static void drip(struct exchange *exchange)
 static void begin_drip(struct exchange *exchange)
 {
     http_stream_begin(exchange->request, exchange->status, "application/json");
+    http_on_gone(exchange->request, on_left, exchange);
     drip(exchange);
 }
 
@@ -300,7 +302,7 @@ static void on_timer(uv_timer_t *timer)
 static void drop(struct exchange *exchange)
 {
     http_on_gone(exchange->request, NULL, NULL);
-    http_abort(exchange->request, NULL, 0, false);
+    http_abort(exchange->request, NULL, 0, exchange->all->closing);
     if (exchange->entry)
         idempotency_forget(&exchange->side->keys, exchange->entry);
     end(exchange);

@@ -1,6 +1,5 @@
 #include "ops/sandbox/form.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,23 +9,31 @@ static int hex_value(char digit)
 {
     if (digit >= '0' && digit <= '9')
         return digit - '0';
-    digit = (char)tolower((unsigned char)digit);
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
 /* One byte of `from` on, decoded; 0 where it is broken.  Moves `from` behind it. */
 static char next_byte(const char **from, const char *end)
 {
     int high, low;
+    char byte = **from;
 
-    if (**from != '%')
-        return *(*from)++ == '+' ? ' ' : (*from)[-1];
+    if (byte != '%') {
+        ++*from;
+        if (byte == '+')
+            return ' ';
+        return byte;
+    }
     if (end - *from < 3)
         return '\0';
     high = hex_value((*from)[1]);
     low = hex_value((*from)[2]);
     *from += 3;
-    return high < 0 || low < 0 ? '\0' : (char)(high * 16 + low);
+    if (high < 0 || low < 0)
+        return '\0';
+    return (char)(unsigned char)(high * 16 + low);
 }
 
 /* Decoded copy of [from, end), NULL if it is broken. */

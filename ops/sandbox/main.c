@@ -65,7 +65,6 @@ struct program {
  * none of its own, and config_load would take each for a misspelling. */
 static void forget_other_settings(void)
 {
-    extern char **environ;
     size_t i = 0;
 
     while (environ[i]) {
@@ -187,7 +186,7 @@ static int run(struct program *program, const struct settings *settings)
 int main(int argc, char **argv)
 {
     static struct program program;
-    struct settings settings;
+    static struct settings settings; /* the texts live as long */
     struct fault fault;
 
     if (argc > 1) {

@@ -7,7 +7,7 @@
 #include "ops/sandbox/provider_acts.h"
 #include "ops/sandbox/sandbox.h"
 
-static const int64_t key_lifetime_us = 24 * 3600 * INT64_C(1000000);
+static const int64_t key_lifetime_us = INT64_C(24) * 3600 * 1000000;
 
 /* --- what the machinery refuses, in Stripe's words ----------------------------------------- */
 
