@@ -1,0 +1,36 @@
+/* queue/database.h - is this a Postgres that keeps promises, and has it our schema?
+ *
+ * Asked of every server that a link connects to, before it is used.  Refused: fsync,
+ * full_page_writes or synchronous_commit off; no synchronous standby unless DOCKET_SINGLE_NODE=1
+ * says that one disk is enough; a standby; no schema, or one that this binary does not know.
+ *
+ *     struct group_options options = {.greeting = &database_greeting, .accept = …, …};
+ *     static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
+ *     { return database_check(&((struct mine *)owner)->database, result, fault); }
+ */
+#pragma once
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/pg_link.h"
+
+struct database {
+    bool is_single_node_allowed;
+
+    /* As the last server answered. */
+    bool is_single_node;
+    int64_t ahead_us;   /* its clock, minus ours */
+    struct fault fault; /* why it was refused; FAULT_NONE: it was not */
+};
+
+extern const struct pg_statement *const database_greeting;
+
+bool database_check(struct database *database, const PGresult *result, struct fault *fault)
+    __attribute__((warn_unused_result));
+int64_t database_now_us(const struct database *database); /* the database's date */
+
+/* The schema that this binary was built with: the number of its last migration. */
+int32_t database_schema_version(void);

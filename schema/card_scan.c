@@ -1,0 +1,138 @@
+#include "schema/card_scan.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "schema/json_pointer.h"
+
+enum { DIGITS_MIN = 13, DIGITS_MAX = 19, GTIN_MIN = 8, GTIN_MAX = 14, UUID_LENGTH = 36 };
+
+static bool passes_luhn(const char *digits, int count)
+{
+    int sum = 0;
+
+    for (int i = 0; i < count; i++) {
+        int d = digits[count - 1 - i] - '0';
+
+        if (i % 2 == 1 && (d *= 2) > 9)
+            d -= 9;
+        sum += d;
+    }
+    return sum % 10 == 0;
+}
+
+/* Groups of digits from here on: after each group, is what was gathered a card number? */
+static bool begins_card(const char *c)
+{
+    char digits[DIGITS_MAX];
+    int count = 0;
+
+    if (*c < '2' || *c > '6') /* no issuer of payment cards begins otherwise */
+        return false;
+    while (isdigit((unsigned char)*c)) {
+        if (count == DIGITS_MAX)
+            return false;
+        digits[count++] = *c++;
+        if (isdigit((unsigned char)*c))
+            continue;
+        if (count >= DIGITS_MIN && !isalpha((unsigned char)*c) && passes_luhn(digits, count))
+            return true;
+        if (*c == ' ' || *c == '-')
+            c++;
+    }
+    return false;
+}
+
+static bool is_uuid(const char *text)
+{
+    static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    if (strlen(text) != UUID_LENGTH)
+        return false;
+    for (int i = 0; i < UUID_LENGTH; i++) {
+        if (shape[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool has_card(const char *text)
+{
+    if (is_uuid(text))
+        return false;
+    for (const char *c = text; *c; c++) {
+        if (isdigit((unsigned char)*c) && (c == text || !isalnum((unsigned char)c[-1])) &&
+            begins_card(c))
+            return true;
+    }
+    return false;
+}
+
+static bool is_gtin(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length >= GTIN_MIN && length <= GTIN_MAX && strspn(text, "0123456789") == length;
+}
+
+static bool is_card_key(const char *key)
+{
+    static const char *const names[] = {"card_number", "cardnumber", "card-number", "pan", "cvc",
+                                        "cvc2",        "cvv",        "cvv2",        "csc"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcasecmp(key, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_card(const char *key, const json_t *value)
+{
+    char number[24];
+
+    if (json_is_string(value))
+        return has_card(json_string_value(value)) &&
+               !(strcmp(key, "sku") == 0 && is_gtin(json_string_value(value)));
+    if (json_is_integer(value)) {
+        snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
+        return has_card(number);
+    }
+    return false;
+}
+
+static const char *scan(const char *at, const char *key, const json_t *value, struct arena *arena)
+{
+    const char *found = NULL, *name;
+    json_t *child;
+    size_t index;
+
+    if (is_card(key, value))
+        return at;
+    if (json_is_array(value)) {
+        json_array_foreach(value, index, child)
+        {
+            if ((found = scan(json_pointer_index(arena, at, index), key, child, arena)) != NULL)
+                return found;
+        }
+    }
+    /* jansson's iteration wants a pointer that is not const, and changes nothing. */
+    json_object_foreach((json_t *)(uintptr_t)value, name, child)
+    {
+        const char *below = json_pointer_key(arena, at, name);
+
+        if (is_card_key(name) || has_card(name) ||
+            (found = scan(below, name, child, arena)) != NULL)
+            return found ? found : below;
+    }
+    return NULL;
+}
+
+const char *card_scan(const json_t *body, struct arena *arena)
+{
+    return scan("", "", body, arena);
+}

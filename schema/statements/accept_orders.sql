@@ -1,0 +1,45 @@
+-- Stores the orders of a batch whose keys were taken a statement ago: the others find another order's
+-- id under their key, or none.  Ids are made anew for each sending, so an id that is there is ours,
+-- of this transaction.  The message comes last: its number is drawn when the transaction has an xid.
+--   an order:  $1 account ids  $2 keys  $3 order ids  $4 currencies  $5 items totals
+--              $6 shipping totals  $7 shipping methods  $8 payment methods  $9 traces
+--              $10 metadata or NULL  $11 emails  $12 names  $13 addresses
+--   a line:    $14 account ids  $15 keys  $16 order ids  $17 positions  $18 skus  $19 names
+--              $20 quantities  $21 prices
+--   of all:    $22 renderer  $23 token key
+WITH won AS MATERIALIZED (
+    SELECT batch.*
+    FROM unnest($1::int8[], $2::text[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+         AS batch(account_id, key, id, currency, items_total, shipping_total, shipping_method,
+                  payment_method, trace, metadata, email, name, address)
+    JOIN order_key taken ON taken.account_id = batch.account_id AND taken.key = batch.key
+                        AND taken.order_id = batch.id
+), stored AS (
+    INSERT INTO orders (id, account_id, currency, items_total, shipping_total, total,
+                        shipping_method, payment_method, renderer, token_key, trace, metadata)
+    SELECT id, account_id, currency, items_total, shipping_total, items_total + shipping_total,
+           shipping_method, payment_method, $22::int2, $23::int2, trace, metadata::jsonb
+    FROM won
+    RETURNING id, trace
+), lines AS (
+    INSERT INTO order_line (order_id, position, sku, name, quantity, price)
+    SELECT line.order_id, line.position, line.sku, line.name, line.quantity, line.price
+    FROM unnest($14::int8[], $15::text[], $16::uuid[], $17::int2[], $18::text[], $19::text[],
+                $20::int4[], $21::int8[])
+         AS line(account_id, key, order_id, position, sku, name, quantity, price)
+    JOIN order_key taken ON taken.account_id = line.account_id AND taken.key = line.key
+                        AND taken.order_id = line.order_id
+), contacts AS (
+    INSERT INTO order_contact (order_id, email, name, address)
+    SELECT id, email, name, address::jsonb FROM won
+), events AS (
+    INSERT INTO order_event (order_id, version, kind, status, process)
+    SELECT id, 1, 'accepted', 1, 'api' FROM won
+), tasks AS (
+    INSERT INTO task (order_id, stage) SELECT id, 1 FROM won
+)
+INSERT INTO outbox (topic, order_ids, traces)
+SELECT 1, array_agg(id), array_agg(trace)
+FROM (SELECT id, trace, (row_number() OVER () - 1) / 100 AS part FROM stored) AS numbered
+GROUP BY part

@@ -1,0 +1,17 @@
+-- Orders as their owners see them: nothing here changes without the version.
+--   $1 order ids
+SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reason, o.currency,
+       o.items_total, o.shipping_total, o.total, o.shipping_method, o.token_key,
+       (extract(epoch FROM o.accepted_at) * 1000000)::int8,
+       (extract(epoch FROM o.updated_at) * 1000000)::int8,
+       lines.skus, lines.names, lines.quantities, lines.prices,
+       sent.tracking
+FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
+JOIN orders o ON o.id = batch.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(sku ORDER BY l.position) AS skus, array_agg(name ORDER BY l.position) AS names,
+           array_agg(quantity ORDER BY l.position) AS quantities,
+           array_agg(price ORDER BY l.position) AS prices
+    FROM order_line l WHERE l.order_id = o.id
+) lines
+LEFT JOIN shipment sent ON sent.order_id = o.id
