@@ -18,7 +18,7 @@ static struct ask_ticket *ticket_of(struct group_ticket *ticket)
     return container_of(ticket, struct ask_ticket, group_ticket);
 }
 
-static bool send(struct group_batch *batch)
+static bool send_statements(struct group_batch *batch)
 {
     struct ask *ask = group_owner(batch);
     struct group_ticket *ticket;
@@ -99,7 +99,7 @@ struct ask *ask_create(uv_loop_t *loop, const struct ask_options *options)
         .statements = options->statements,
         .tickets_max = TICKETS_MAX,
         .waiting_max = options->waiting_max,
-        .send = send,
+        .send = send_statements,
         .on_rows = on_rows,
         .is_answer = options->is_answer,
     };
