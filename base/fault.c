@@ -3,8 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static bool fill(struct fault *fault, enum fault_kind kind, const char *code, const char *format,
-                 va_list args)
+__attribute__((format(printf, 4, 0))) static bool fill(struct fault *fault, enum fault_kind kind,
+                                                       const char *code, const char *format,
+                                                       va_list args)
 {
     fault->kind = kind;
     snprintf(fault->code, sizeof(fault->code), "%s", code);
