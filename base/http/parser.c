@@ -126,7 +126,8 @@ static bool run_llhttp(struct http_parser *parser)
         return http_head_refuse(&parser->refusal, 501, "method_not_implemented",
                                 "This server does not know the method.");
     default:
-        return malformed(parser, llhttp_get_error_reason(&parser->llhttp));
+        return parser->refusal.status == 0 &&
+               malformed(parser, llhttp_get_error_reason(&parser->llhttp));
     }
 }
 
@@ -144,17 +145,21 @@ static void cut(struct http_message *message, const char *at)
     message->head.bytes[at - message->head.bytes] = '\0';
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* The parser is done with the bytes: every name and value becomes a string. */
 static void cut_fields(struct http_message *message)
 {
     for (int i = 0; i < message->field_count; i++) {
         struct http_field *field = &message->fields[i];
 
-        if (field->value == NULL)
-            field->value = field->name + field->name_length;
-        while (field->value_length > 0 && (field->value[field->value_length - 1] == ' ' ||
-                                           field->value[field->value_length - 1] == '\t'))
+        while (field->value_length > 0 && is_blank(field->value[field->value_length - 1]))
             field->value_length--;
+        if (field->value_length == 0) /* llhttp may have pointed into the next line */
+            field->value = field->name + field->name_length;
         cut(message, field->name + field->name_length);
         cut(message, field->value + field->value_length);
     }
@@ -312,7 +317,10 @@ static int on_headers_complete(llhttp_t *llhttp)
 
     parser->message->keeps_alive = llhttp_should_keep_alive(llhttp);
     llhttp->upgrade = 0;
-    return llhttp->method == HTTP_CONNECT ? -1 : 0;
+    if (llhttp->method != HTTP_CONNECT)
+        return 0;
+    http_head_refuse(&parser->refusal, 501, "method_not_implemented", "This server is no proxy.");
+    return -1;
 }
 
 static int refuse_body(struct http_parser *parser)
