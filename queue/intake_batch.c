@@ -202,8 +202,8 @@ static void send_look_up(struct group_batch *batch, struct pg_params *params, bo
     group_send(batch, &sql_commit_fence, NULL);
 }
 
-static struct metric batch_orders = {METRIC_GAUGE, "docket_accept_batch_orders",
-                                     "Orders in the accept batch sent last.", NULL};
+static struct metric batch_orders =
+    METRIC(METRIC_GAUGE, "docket_accept_batch_orders", "Orders in the accept batch sent last.");
 
 /* An id is made for each sending: one that is found then is of this very transaction. */
 static bool send_accept(struct group_batch *batch)
