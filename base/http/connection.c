@@ -185,6 +185,8 @@ static void push(struct http_connection *connection, struct http_request *reques
     request->received_ns = uv_hrtime();
     STAILQ_INSERT_TAIL(&connection->requests, request, link);
     connection->request_count++;
+    if (connection->state == HTTP_CONNECTION_IDLE)
+        start_deadline(connection);
 }
 
 static void on_head(struct http_connection *connection)

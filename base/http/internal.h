@@ -155,6 +155,7 @@ struct http_server {
     int spare_text_count;
     char date[sizeof("Date: Mon, 23 Nov 2026 14:00:00 GMT\r\n")];
     uint64_t date_at_ms;
+    uint64_t warned_at_ms; /* 0: never */
     uint64_t id_prefix, id_next;
     char read_buffer[HTTP_READ_BYTES];
 };

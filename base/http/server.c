@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/http/internal.h"
+#include "base/log.h"
 
 enum { BACKLOG = 1024, LINGER_MS = 2000, SURPLUS_MAX = 64, DATE_MS = 200 };
 
@@ -42,6 +43,17 @@ static bool evict_idle(struct http_server *server)
     return true;
 }
 
+/* Once a second at most: where descriptors have run out, it happens for every client. */
+static void warn_of_failure(struct http_server *server, int error)
+{
+    uint64_t now_ms = uv_now(server->loop);
+
+    if (server->warned_at_ms != 0 && now_ms - server->warned_at_ms < 1000)
+        return;
+    server->warned_at_ms = now_ms;
+    log_warn("http_accept_failed", "a connection could not be accepted: %s", uv_strerror(error));
+}
+
 /* Over the limit an idle connection is closed for the new one; if all are busy the new one is told
  * 503; if even those are many it stays in the listener (libuv then stops accepting) until one
  * closes.  When the process has no descriptor left, libuv accepts and closes with one it keeps in
@@ -51,6 +63,8 @@ static void on_connection(uv_stream_t *listener, int status)
     struct http_server *server = container_of(listener, struct http_server, listener);
     int most = server->options.limits.connections_max;
 
+    if (status < 0)
+        warn_of_failure(server, status);
     if (status < 0 || server->is_draining)
         return;
     if (server->connection_count < most || evict_idle(server))
