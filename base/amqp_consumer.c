@@ -13,6 +13,7 @@
 
 enum {
     CLOSE_MS = 1000,
+    CANCEL_MS = 2000,
     RENEW_MS = 1000, /* at most one new basic.consume in this time */
     SETTLE_ROUNDS = 3,
     TAG_SIZE = 48,
@@ -165,6 +166,7 @@ static bool cancel(struct amqp_consumer *consumer, struct fault *fault)
 {
     amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(consumer->tag)};
 
+    consumer->link.wire.patience_ms = CANCEL_MS;
     if (consumer->state == CONSUMING && !amqp_wire_call(&consumer->link.wire, AMQP_CHANNEL_WORK,
                                                         AMQP_BASIC_CANCEL_METHOD, &method, fault))
         return false;
