@@ -13,7 +13,7 @@
 
 enum {
     CLOSE_MS = 1000,
-    RENEW_MS = 1000, /* at most one new basic.consume in this time */
+    CANCEL_MS = 2000,
     SETTLE_ROUNDS = 3,
     TAG_SIZE = 48,
 };
@@ -44,12 +44,11 @@ struct amqp_consumer {
     enum {
         IDLE, /* to consume as soon as the link is ready */
         CONSUMING,
-        DROPPED, /* by the broker: assert the topology, consume again */
+        DROPPED, /* by the broker */
         STOPPED,
     } state;
     char tag[TAG_SIZE];
-    uint64_t renew_at_ms; /* not before */
-    bool is_unsettled;    /* acks were sent that nothing has followed yet */
+    bool is_unsettled; /* acks were sent that nothing has followed yet */
 };
 
 static struct amqp_consumer *consumer_of(struct amqp_link *link)
@@ -77,7 +76,6 @@ static bool consume(struct amqp_consumer *consumer, struct fault *fault)
 
     make_tag(consumer);
     method.consumer_tag = amqp_cstring_bytes(consumer->tag);
-    consumer->renew_at_ms = clock_monotonic_ms() + RENEW_MS;
     consumer->state = CONSUMING; /* deliveries may come before the answer is seen */
     return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_BASIC_CONSUME_METHOD, &method,
                           fault);
@@ -165,6 +163,7 @@ static bool cancel(struct amqp_consumer *consumer, struct fault *fault)
 {
     amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(consumer->tag)};
 
+    consumer->link.wire.patience_ms = CANCEL_MS;
     if (consumer->state == CONSUMING && !amqp_wire_call(&consumer->link.wire, AMQP_CHANNEL_WORK,
                                                         AMQP_BASIC_CANCEL_METHOD, &method, fault))
         return false;
@@ -172,22 +171,19 @@ static bool cancel(struct amqp_consumer *consumer, struct fault *fault)
     return true;
 }
 
-/* Dropped: the queue was deleted, or its leader is gone. */
+/* Dropped: the queue was deleted, or its leader is gone.  A new basic.consume on the same channel
+ * is accepted, but RabbitMQ 3.10 then delivers nothing to it: only a new link helps, and it asserts
+ * the topology, too. */
 static bool begin_or_renew(struct amqp_consumer *consumer, struct fault *fault)
 {
-    struct amqp_link *link = &consumer->link;
-
-    link->work_at_ms = 0;
     if (consumer->state == IDLE)
         return consume(consumer, fault);
     if (consumer->state != DROPPED)
         return true;
-    if (clock_monotonic_ms() < consumer->renew_at_ms) {
-        link->work_at_ms = consumer->renew_at_ms;
-        return true;
-    }
-    return amqp_topology_assert(&link->wire, link->topology, link->address.vhost, fault) &&
-           consume(consumer, fault);
+    return fail_as(fault, FAULT_TRANSIENT, "consumer_cancelled",
+                   "RabbitMQ has cancelled the consumer of %s: the queue was deleted, or its "
+                   "leader is gone",
+                   consumer->queue);
 }
 
 static bool work(struct amqp_link *link, struct fault *fault)

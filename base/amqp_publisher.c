@@ -11,6 +11,8 @@
 enum {
     UNSENT_MAX = 64 * 1024, /* frames made ahead of the kernel's buffer */
     MEND_MS = 1000,         /* at most one new assertion of the topology in this time */
+    PROBE_MS = 1000,        /* without a confirm: is the queue still there? */
+    CONFIRM_MS = 15000,     /* without a confirm: none will come */
     HEADERS_MAX = 16,
     NO_ROUTE = 312,
     PERSISTENT = 2,
@@ -46,6 +48,7 @@ struct amqp_publisher {
     bool is_suspect;       /* a queue of ours took nothing: assert the topology before publishing */
     uint64_t mend_at_ms;   /* not before */
     uint64_t asserted_tag; /* what was published before proves nothing about the topology now */
+    uint64_t oldest_tag, oldest_since_ms, probe_at_ms; /* how long the confirms have stood still */
 };
 
 static struct amqp_publisher *publisher_of(struct amqp_link *link)
@@ -55,6 +58,13 @@ static struct amqp_publisher *publisher_of(struct amqp_link *link)
 
 /* --- on the link's thread --------------------------------------------------------------------- */
 
+static void begin_watch(struct amqp_publisher *publisher, uint64_t now)
+{
+    publisher->oldest_tag = publisher->unsettled.first;
+    publisher->oldest_since_ms = now;
+    publisher->probe_at_ms = now + PROBE_MS;
+}
+
 static bool enter(struct amqp_link *link, struct fault *fault)
 {
     struct amqp_publisher *publisher = publisher_of(link);
@@ -62,6 +72,7 @@ static bool enter(struct amqp_link *link, struct fault *fault)
 
     publisher->is_suspect = false;
     publisher->asserted_tag = 0;
+    begin_watch(publisher, clock_monotonic_ms());
     return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_CONFIRM_SELECT_METHOD, &confirm,
                           fault);
 }
@@ -154,6 +165,29 @@ static bool mend(struct amqp_publisher *publisher, struct fault *fault)
     return true;
 }
 
+/* What was on its way to a quorum queue when that was deleted gets neither confirm nor return from
+ * RabbitMQ 3.10, and would fill the window for good.  Only a new link ends that. */
+static bool watch(struct amqp_publisher *publisher, struct fault *fault)
+{
+    struct amqp_link *link = &publisher->link;
+    uint64_t now = clock_monotonic_ms();
+
+    if (publisher->unsettled.count == 0 || link->wire.is_blocked ||
+        publisher->unsettled.first != publisher->oldest_tag) {
+        begin_watch(publisher, now);
+        return true;
+    }
+    if (now - publisher->oldest_since_ms >= CONFIRM_MS)
+        return fail_as(fault, FAULT_TRANSIENT, "confirm_missing",
+                       "RabbitMQ: a confirm has been missing for %d ms; its queue was deleted, or "
+                       "has no quorum",
+                       CONFIRM_MS);
+    if (now < publisher->probe_at_ms)
+        return true;
+    publisher->probe_at_ms = now + PROBE_MS;
+    return amqp_topology_check(&link->wire, link->topology, fault);
+}
+
 /* A name in AMQP has 255 bytes at most; a longer one would break the stream. */
 static amqp_bytes_t short_text(const char *text)
 {
@@ -227,7 +261,7 @@ static bool work(struct amqp_link *link, struct fault *fault)
     post_batch(publisher);
     take(publisher);
     return answer_inspections(publisher, fault) && mend(publisher, fault) &&
-           publish_taken(publisher, fault);
+           watch(publisher, fault) && publish_taken(publisher, fault);
 }
 
 static void on_confirm(struct amqp_publisher *publisher, uint64_t tag, bool is_multiple,

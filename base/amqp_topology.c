@@ -116,3 +116,22 @@ bool amqp_topology_assert(struct amqp_wire *wire, const struct amqp_topology *to
     }
     return true;
 }
+
+bool amqp_topology_check(struct amqp_wire *wire, const struct amqp_topology *topology,
+                         struct fault *fault)
+{
+    for (size_t i = 0; i < topology->queue_count; i++) {
+        amqp_queue_declare_t declare = {.queue = amqp_cstring_bytes(topology->queues[i].name),
+                                        .passive = 1};
+
+        if (!amqp_wire_open_channel(wire, AMQP_CHANNEL_CONTROL, fault))
+            return false;
+        if (amqp_wire_call(wire, AMQP_CHANNEL_CONTROL, AMQP_QUEUE_DECLARE_METHOD, &declare, fault))
+            continue;
+        if (wire->answer.state != AMQP_REFUSED)
+            return false;
+        return fail_as(fault, FAULT_TRANSIENT, "queue_missing", "queue %s is not to be had: %s",
+                       topology->queues[i].name, wire->answer.text);
+    }
+    return true;
+}

@@ -17,7 +17,7 @@
 
 /* Silence for two heartbeats means that the broker is gone.  12 s is far below what a person
  * notices of a queue, and far above what a busy machine makes a live broker keep silent. */
-enum { HEARTBEAT_S = 6, LOGIN_S = 5, CALL_MS = 5000, GOODBYE_MS = 1000 };
+enum { HEARTBEAT_S = 6, LOGIN_S = 5, PATIENCE_MS = 5000, GOODBYE_MS = 1000, CALL_TURN_MS = 250 };
 enum {
     FRAME_BYTES_MAX = 131072,
     FRAME_HEAD = 7,
@@ -407,21 +407,28 @@ static void ask(struct amqp_wire *wire, enum amqp_channel channel, amqp_method_n
     amqp_wire_method(wire, channel, id, decoded);
 }
 
-static bool await(struct amqp_wire *wire, uint64_t wait_ms, bool is_patient, struct fault *fault)
+/* A broker that gave signs of life since `began` but no answer will give none.  From a frozen one
+ * an answer may still come; its silence is keep_alive's business. */
+static bool is_vain(const struct amqp_wire *wire, uint64_t began, uint64_t now)
 {
-    uint64_t until = clock_monotonic_ms() + wait_ms;
+    return now - began >= wire->patience_ms &&
+           (wire->heard_ms > began || now - began >= 2 * wire->patience_ms);
+}
+
+static bool await(struct amqp_wire *wire, struct fault *fault)
+{
+    uint64_t began = clock_monotonic_ms(), now = began;
 
     while (wire->answer.state == AMQP_WAITING) {
-        uint64_t now = clock_monotonic_ms();
-
-        /* A blocked connection is not read: the answer comes when the alarm is over. */
-        if (wire->is_blocked && is_patient)
-            until = now + wait_ms;
-        if (now >= until || atomic_load(wire->is_given_up))
+        if (is_vain(wire, began, now) || atomic_load(wire->is_given_up))
             return fail(fault, FAULT_TRANSIENT, "RabbitMQ: no answer to a call in %llu ms",
-                        (unsigned long long)wait_ms);
-        if (!amqp_wire_turn(wire, until - now, fault))
+                        (unsigned long long)(now - began));
+        if (!amqp_wire_turn(wire, CALL_TURN_MS, fault))
             return false;
+        now = clock_monotonic_ms();
+        /* A blocked connection is not read: the answer comes when the alarm is over. */
+        if (wire->is_blocked)
+            began = now;
     }
     return true;
 }
@@ -430,7 +437,7 @@ bool amqp_wire_call(struct amqp_wire *wire, enum amqp_channel channel, amqp_meth
                     void *decoded, struct fault *fault)
 {
     ask(wire, channel, id, decoded);
-    if (!await(wire, CALL_MS, true, fault))
+    if (!await(wire, fault))
         return false;
     if (wire->answer.state == AMQP_REFUSED)
         return fail(fault, FAULT_TRANSIENT, "RabbitMQ refused: %d %s", wire->answer.code,
@@ -456,8 +463,9 @@ void amqp_wire_goodbye(struct amqp_wire *wire)
 
     if (wire->is_blocked) /* nobody would read it */
         return;
+    wire->patience_ms = GOODBYE_MS / 2;
     ask(wire, AMQP_CHANNEL_NONE, AMQP_CONNECTION_CLOSE_METHOD, &close);
-    (void)!await(wire, GOODBYE_MS, false, &ignored);
+    (void)!await(wire, &ignored);
 }
 
 /* --- open and finish ------------------------------------------------------------------------- */
@@ -550,6 +558,7 @@ bool amqp_wire_open(struct amqp_wire *wire, int fd, const struct amqp_connection
     if (wire->connection == NULL)
         abort();
     wire->fd = fd;
+    wire->patience_ms = PATIENCE_MS;
     return enter(wire, address, fault);
 }
 

@@ -54,6 +54,7 @@ struct amqp_wire {
     size_t body_bytes_max;
     uint64_t heartbeat_ms, heard_ms, spoke_ms;
     bool is_blocked, is_open[AMQP_CHANNELS];
+    uint64_t patience_ms; /* of a call */
 
     struct { /* the answer that amqp_wire_call waits for */
         enum amqp_channel channel;
@@ -101,8 +102,9 @@ void amqp_wire_method(struct amqp_wire *wire, enum amqp_channel channel, amqp_me
 void amqp_wire_content(struct amqp_wire *wire, amqp_basic_properties_t *properties,
                        const void *body, size_t length);
 
-/* Sends a method and takes turns until it is answered, 5 s at most (longer while the broker blocks
- * us).  False: refused (answer.state says so, the wire lives, the channel is closed) or lost. */
+/* Sends a method and takes turns until it is answered.  That takes patience_ms at most, twice as
+ * long if the broker is silent altogether, and as long as an alarm if it blocks us.  False: refused
+ * (answer.state says so, the wire lives, the channel is closed) or lost. */
 bool amqp_wire_call(struct amqp_wire *wire, enum amqp_channel channel, amqp_method_number_t id,
                     void *decoded, struct fault *fault) __attribute__((warn_unused_result));
 bool amqp_wire_open_channel(struct amqp_wire *wire, enum amqp_channel channel, struct fault *fault)

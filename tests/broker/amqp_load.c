@@ -32,9 +32,14 @@ struct load {
     unsigned char *state;   /* 0 not handed over, 1 handed over, 2 acked */
     unsigned char *arrived; /* at the consumer */
     bool is_ready, is_closing, is_consuming;
-    uint64_t ticked_ms, lag_ms_max, began_ms, ended_ms, close_ms;
+    uint64_t ticks, ticked_ms, lag_ms_max, began_ms, ended_ms, close_ms;
     int closing;
 };
+
+static double seconds(const struct load *load)
+{
+    return (double)(clock_monotonic_ms() - load->began_ms) / 1000;
+}
 
 static void publish_one(struct load *load, size_t which)
 {
@@ -104,7 +109,7 @@ static void on_ready(void *owner)
 {
     struct load *load = owner;
 
-    fprintf(stderr, "%8.3f ready\n", (double)(clock_monotonic_ms() - load->began_ms) / 1000);
+    fprintf(stderr, "%8.3f ready\n", seconds(load));
     load->is_ready = true;
     pump(load);
 }
@@ -113,8 +118,7 @@ static void on_blocked(void *owner, const char *reason)
 {
     struct load *load = owner;
 
-    fprintf(stderr, "%8.3f blocked: %s\n", (double)(clock_monotonic_ms() - load->began_ms) / 1000,
-            reason);
+    fprintf(stderr, "%8.3f blocked: %s\n", seconds(load), reason);
     load->is_ready = false;
     load->blocks++;
 }
@@ -123,9 +127,8 @@ static void on_lost(void *owner, const struct fault *fault)
 {
     struct load *load = owner;
 
-    fprintf(stderr, "%8.3f lost, %zu unsettled: %s (%s %s)\n",
-            (double)(clock_monotonic_ms() - load->began_ms) / 1000, load->unsettled, fault->text,
-            fault_kind_name(fault->kind), fault->code);
+    fprintf(stderr, "%8.3f lost, %zu unsettled: %s (%s %s)\n", seconds(load), load->unsettled,
+            fault->text, fault_kind_name(fault->kind), fault->code);
     load->is_ready = false;
     load->losses++;
     load->wrong += load->unsettled; /* all had to be settled before */
@@ -141,6 +144,8 @@ static void on_settled(void *owner, const struct amqp_settled *settled, size_t c
 
         load->wrong += load->state[which] != 1;
         load->unsettled--;
+        if (settled[i].verdict == AMQP_LOST) /* the link is gone: on_lost follows */
+            load->is_ready = false;
         load->verdicts[settled[i].verdict]++;
         load->state[which] = settled[i].verdict == AMQP_ACKED ? 2 : 0;
         if (settled[i].verdict == AMQP_ACKED)
@@ -166,8 +171,7 @@ static void on_consumer_lost(void *owner, const struct fault *fault)
 {
     struct load *load = owner;
 
-    fprintf(stderr, "%8.3f consumer lost: %s\n",
-            (double)(clock_monotonic_ms() - load->began_ms) / 1000, fault->text);
+    fprintf(stderr, "%8.3f consumer lost: %s\n", seconds(load), fault->text);
 }
 
 static void on_delivery(void *owner, const struct amqp_delivery *delivery)
@@ -199,6 +203,9 @@ static void on_tick(uv_timer_t *timer)
     if (load->ticked_ms != 0 && lag > load->lag_ms_max)
         load->lag_ms_max = lag;
     load->ticked_ms = now;
+    if (++load->ticks % (1000 / TICK_MS) == 0)
+        fprintf(stderr, "%8.3f acked %zu, unsettled %zu, taken %zu\n", seconds(load), load->acked,
+                load->unsettled, load->taken);
 }
 
 static double cpu_us(void)
@@ -212,7 +219,7 @@ static double cpu_us(void)
 
 static int report(const struct load *load)
 {
-    double seconds = (double)(load->ended_ms - load->began_ms) / 1000;
+    double took = (double)(load->ended_ms - load->began_ms) / 1000;
     bool is_bad = load->wrong > 0 || load->unsettled > 0 || load->acked != load->total ||
                   load->lag_ms_max > LAG_MS_MAX;
 
@@ -223,7 +230,7 @@ static int report(const struct load *load)
            load->settled_calls);
     printf("window %zu: %.0f confirms/s, %.1f us CPU/message; loop stood still %llu ms at most; "
            "closed in %llu ms: %s\n",
-           load->window, (double)load->total / seconds, cpu_us() / (double)load->total,
+           load->window, (double)load->total / took, cpu_us() / (double)load->total,
            (unsigned long long)load->lag_ms_max, (unsigned long long)load->close_ms,
            is_bad ? "BAD" : "good");
     return is_bad;
