@@ -182,6 +182,7 @@ int main(int argc, char **argv)
         return 2;
     arg_count = argc;
     args = argv;
+    options.ca_file = arg("ca", NULL);
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);

@@ -1,8 +1,11 @@
 """The provider's and the carrier's callers against the sandbox: what they say must be what its
 ledger shows."""
+import http.server
 import json
 import os
+import ssl
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -12,6 +15,14 @@ from harness import must
 ROOT = os.path.abspath(f"{__file__}/../../..")
 BUILD = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"))
 UNKNOWN_AFTER_ACTING = ("act_then_reset", "act_then_500", "torn")
+
+
+def probe(side, url, operation, **fields):
+    """Every call's result, then what the process says about itself."""
+    done = subprocess.run([f"{BUILD}/tests/outside_probe", side, url, operation,
+                           *(f"{name}={value}" for name, value in fields.items())],
+                          capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 class Sandbox:
@@ -47,12 +58,7 @@ class Sandbox:
         return [line for line in lines if line["kind"] == kind and line["order"] == order]
 
     def probe(self, side, operation, **fields):
-        """Every call's result, then what the process says about itself."""
-        done = subprocess.run(
-            [f"{BUILD}/tests/outside_probe", side, self.url, operation,
-             *(f"{name}={value}" for name, value in fields.items())],
-            capture_output=True, text=True, timeout=60, check=True)
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return probe(side, self.url, operation, **fields)
 
     def pay(self, operation, **fields):
         return self.probe("provider", operation, **fields)[0]
@@ -216,3 +222,55 @@ def test_shipped_without_a_whole_answer_is_unknown_then_found(sandbox, fault):
     must(said["verdict"], "unknown", said)
     must(sandbox.ship("look_up", reference=order)["verdict"], "shipped", "look-up")
     must(len(sandbox.ledger("shipment", order)), 1, "shipments")
+
+
+# The carrier's look-up over TLS.
+
+class NoShipments(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    asked = 0
+
+    def do_GET(self):
+        NoShipments.asked += 1
+        body = b'{"data":[]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module", name="tls")
+def serve_tls(tmp_path_factory):
+    """(URL with the name of the certificate, its CA file)"""
+    home = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost", "-keyout", home / "key.pem",
+                    "-out", home / "cert.pem"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(home / "cert.pem", home / "key.pem")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NoShipments)
+    server.socket = context.wrap_socket(server.socket, server_side=True,
+                                        do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1], home / "cert.pem"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_certificate_of_a_known_authority_is_taken(tls):
+    port, ca = tls
+    said = probe("carrier", f"https://localhost:{port}", "look_up", ca=ca)[0]
+    must(said["verdict"], "none", said)
+
+
+@pytest.mark.parametrize("host,with_ca", [("localhost", False), ("127.0.0.1", True)])
+def test_a_strange_certificate_is_refused_before_a_byte_is_sent(tls, host, with_ca):
+    port, ca = tls
+    before = NoShipments.asked
+    said = probe("carrier", f"https://{host}:{port}", "look_up", **({"ca": ca} if with_ca else {}))[0]
+    must((said["verdict"], said["code"]), ("transient", "certificate_refused"), said)
+    must(NoShipments.asked, before, "requests seen")
