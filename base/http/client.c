@@ -20,13 +20,15 @@ struct http_client {
     const char *ca_file;
     int connections_max, open_calls;
     uv_timer_t curl_timer;
-    uv_timer_t wait_timer;          /* of those that wait, and of those that cannot go at all */
-    struct http_transfers unusable; /* their URL names no origin */
+    uv_timer_t wait_timer; /* of those that wait, and of those that are over and to be told */
+    struct http_transfers running, over;
     int timers_open;
 };
 
 static void admit(struct http_client *client, struct http_origin *origin);
 static void arm_wait_timer(struct http_client *client);
+static void give_up(struct http_transfer *transfer, CURLcode result, const char *detail,
+                    struct http_transfers *over);
 static void on_wait_timer(uv_timer_t *timer);
 static void on_looked_up(void *owner, struct http_origin *origin, const char *error);
 static void on_socket_event(void *owner, curl_socket_t fd, int flags);
@@ -49,7 +51,7 @@ void http_client_send(struct http_client *client, struct http_call *call)
         TAILQ_INSERT_TAIL(&transfer->origin->waiting, transfer, entry);
         admit(client, transfer->origin);
     } else {
-        TAILQ_INSERT_TAIL(&client->unusable, transfer, entry);
+        give_up(transfer, CURLE_URL_MALFORMAT, "it is no http or https URL", &client->over);
     }
     arm_wait_timer(client);
 }
@@ -64,6 +66,7 @@ static void admit(struct http_client *client, struct http_origin *origin)
            origin->running < client->connections_max && http_origin_is_known(origin)) {
         TAILQ_REMOVE(&origin->waiting, transfer, entry);
         http_transfer_prepare(transfer, origin->resolve, &client->sockets, client->ca_file);
+        TAILQ_INSERT_TAIL(&client->running, transfer, entry);
         origin->running++;
         if (curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK)
             abort(); /* called from inside one of libcurl's callbacks (may_send) */
@@ -84,7 +87,7 @@ static uint64_t wait_left_ms(const struct http_transfer *transfer)
 
 static void arm_wait_timer(struct http_client *client)
 {
-    uint64_t least_ms = TAILQ_EMPTY(&client->unusable) ? UINT64_MAX : 0;
+    uint64_t least_ms = TAILQ_EMPTY(&client->over) ? UINT64_MAX : 0;
     struct http_origin *origin;
     struct http_transfer *transfer;
 
@@ -115,10 +118,7 @@ static void on_wait_timer(uv_timer_t *timer)
     struct http_origin *origin;
     struct http_transfer *transfer, *next;
 
-    while ((transfer = TAILQ_FIRST(&client->unusable)) != NULL) {
-        TAILQ_REMOVE(&client->unusable, transfer, entry);
-        give_up(transfer, CURLE_URL_MALFORMAT, "it is no http or https URL", &over);
-    }
+    TAILQ_CONCAT(&over, &client->over, entry);
     SLIST_FOREACH (origin, &client->origins.list, entry)
         for (transfer = TAILQ_FIRST(&origin->waiting); transfer; transfer = next) {
             next = TAILQ_NEXT(transfer, entry);
@@ -180,6 +180,13 @@ static void on_socket_event(void *owner, curl_socket_t fd, int flags)
     settle(client);
 }
 
+static void leave_curl(struct http_client *client, struct http_transfer *transfer)
+{
+    TAILQ_REMOVE(&client->running, transfer, entry);
+    transfer->origin->running--;
+    curl_multi_remove_handle(client->multi, transfer->easy);
+}
+
 /* Takes what libcurl has finished; the owners are told last, since they may send again or, with
  * the last one, destroy the client. */
 static void settle(struct http_client *client)
@@ -195,9 +202,8 @@ static void settle(struct http_client *client)
 
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         origin = transfer->origin;
-        curl_multi_remove_handle(client->multi, transfer->easy);
+        leave_curl(client, transfer);
         http_transfer_conclude(transfer, result);
-        origin->running--;
         if (result == CURLE_COULDNT_CONNECT)
             origin->is_stale = true;
         TAILQ_INSERT_TAIL(&over, transfer, entry);
@@ -220,6 +226,24 @@ static void tell(struct http_client *client, struct http_transfers *over)
     }
 }
 
+void http_client_abandon(struct http_client *client)
+{
+    static const char why[] = "its process is stopping";
+    struct http_origin *origin;
+    struct http_transfer *transfer;
+
+    while ((transfer = TAILQ_FIRST(&client->running)) != NULL) {
+        leave_curl(client, transfer);
+        give_up(transfer, CURLE_ABORTED_BY_CALLBACK, why, &client->over);
+    }
+    SLIST_FOREACH (origin, &client->origins.list, entry)
+        while ((transfer = TAILQ_FIRST(&origin->waiting)) != NULL) {
+            TAILQ_REMOVE(&origin->waiting, transfer, entry);
+            give_up(transfer, CURLE_ABORTED_BY_CALLBACK, why, &client->over);
+        }
+    arm_wait_timer(client);
+}
+
 int http_client_open_calls(const struct http_client *client)
 {
     return client->open_calls;
@@ -237,7 +261,8 @@ struct http_client *http_client_create(uv_loop_t *loop, const struct http_client
         abort();
     client->ca_file = options->ca_file;
     client->connections_max = options->connections_max;
-    TAILQ_INIT(&client->unusable);
+    TAILQ_INIT(&client->running);
+    TAILQ_INIT(&client->over);
     http_sockets_init(&client->sockets, loop);
     client->sockets.on_event = on_socket_event;
     client->sockets.owner = client;

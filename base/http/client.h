@@ -7,9 +7,10 @@
  *             perhaps it happened
  *   ANSWERED  status and body are complete
  *
- * libcurl repeats a POST silently when a kept-alive connection dies before an answer; bodies go by
- * READFUNCTION without SEEKFUNCTION, so that it cannot (traps.md §5).  No redirects, no
- * Expect: 100-continue; hosts are resolved by uv_getaddrinfo, not by libcurl's threads.
+ * libcurl repeats a request silently when a kept-alive connection dies before an answer; all but a
+ * GET are stopped from it, with and without a body (base/http/client_transfer.h).  No redirects, no
+ * Expect: 100-continue, no proxy from the environment; hosts are resolved by uv_getaddrinfo, not by
+ * libcurl's threads.
  */
 #pragma once
 
@@ -34,10 +35,11 @@ struct http_call {
     const char *headers[HTTP_CALL_HEADERS_MAX]; /* "Name: value"; NULL ends */
     const char *body;                           /* NULL: none */
     size_t body_length;
-    uint64_t connect_ms, total_ms;
+    uint64_t connect_ms, total_ms; /* connect_ms: until a connection is ready, a wait for its turn
+                                    * and for the name included; neither is 0 */
     /* Asked directly before the request is handed to the network (it may have waited for a
-     * connection or a name): false stops it as NOT_SENT.  A worker checks its lease here.  May be
-     * NULL. */
+     * connection or a name): false stops it as NOT_SENT.  A worker checks its lease here.  It must
+     * not call the client.  May be NULL. */
     bool (*may_send)(struct http_call *call);
     void (*on_done)(struct http_call *call); /* once, never from inside http_client_send */
     const char *point; /* kill points "<point>.call_before", ".call_sent", ".call_after" */
@@ -57,12 +59,15 @@ struct http_call {
 };
 
 struct http_client_options {
-    int connections_max; /* to one host */
+    int connections_max; /* to one host; more calls wait for their turn */
     const char *ca_file; /* NULL: the system's */
 };
 
 struct http_client *http_client_create(uv_loop_t *loop, const struct http_client_options *options);
 void http_client_send(struct http_client *client, struct http_call *call);
 int http_client_open_calls(const struct http_client *client);
+/* Ends every open call, for a process that has to stop: by the evidence NOT_SENT or UNKNOWN, code
+ * "abandoned"; on_done comes from the loop's next turn.  Not from inside may_send. */
+void http_client_abandon(struct http_client *client);
 /* Only with no call open. */
 void http_client_destroy(struct http_client *client);

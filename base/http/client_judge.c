@@ -17,6 +17,8 @@ static const char *not_sent_code(CURLcode result, enum fault_kind *kind)
     case CURLE_SSL_CACERT_BADFILE:
         *kind = FAULT_BROKEN;
         return "ca_file_unusable";
+    case CURLE_ABORTED_BY_CALLBACK:
+        return "abandoned";
     case CURLE_COULDNT_RESOLVE_HOST:
         return "name_not_found";
     case CURLE_OPERATION_TIMEDOUT:
@@ -34,9 +36,13 @@ static const char *unknown_code(const struct http_evidence *evidence)
 {
     if (evidence->answer_was_cut)
         return "answer_too_large";
+    if (evidence->was_repeat || evidence->was_withheld)
+        return "connection_lost";
     switch ((int)evidence->result) {
     case CURLE_OK:
         return "answer_unframed";
+    case CURLE_ABORTED_BY_CALLBACK:
+        return "abandoned";
     case CURLE_OPERATION_TIMEDOUT:
         return "timed_out";
     case CURLE_PARTIAL_FILE:

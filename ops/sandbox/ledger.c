@@ -109,7 +109,7 @@ void ledger_record(struct ledger *ledger, const struct ledger_fact *fact, const 
 
 void ledger_record_state(struct ledger *ledger, const char *state)
 {
-    CLEANUP(text_finish) struct text text;
+    CLEANUP(text_finish) struct text text = {0};
 
     if (ledger->file < 0)
         return;

@@ -93,6 +93,7 @@ static void ask_at(struct asked *asked, struct scene *scene, const char *method,
     asked->call.method = method;
     asked->call.url = asked->url;
     asked->call.on_done = on_done;
+    asked->call.point = "test";
     if (asked->call.total_ms == 0)
         asked->call.connect_ms = asked->call.total_ms = 5000;
     scene->waited_for++;
@@ -449,6 +450,25 @@ static void holds_hundreds_of_calls_open_without_a_thread(void **state)
     free(asked);
 }
 
+static void an_abandoned_call_is_told_by_its_evidence(void **state)
+{
+    struct scene *scene = *state;
+    struct asked sent = {0}, waiting = {0};
+
+    use_connections(scene, 1);
+    ask(&sent, scene, "POST", "/hold");
+    ask(&waiting, scene, "POST", "/ok");
+    while (scene->server.held == 0)
+        uv_run(&scene->loop, UV_RUN_NOWAIT);
+    http_client_abandon(scene->client);
+    assert_int_equal(sent.done, 0);
+    wait_for_all(scene);
+    assert_int_equal(sent.call.outcome, HTTP_CALL_UNKNOWN);
+    assert_string_equal(sent.call.fault.code, "abandoned");
+    expect_not_sent(&waiting, "abandoned");
+    assert_int_equal(scene->server.requests, 1);
+}
+
 static void destroy_client(struct http_call *call)
 {
     struct asked *asked = container_of(call, struct asked, call);
@@ -509,6 +529,7 @@ int main(int argc, char **argv)
         CASE(looks_a_name_up),
         CASE(a_name_that_is_none_is_not_sent),
         CASE(holds_hundreds_of_calls_open_without_a_thread),
+        CASE(an_abandoned_call_is_told_by_its_evidence),
         CASE(the_last_answer_may_destroy_the_client),
     };
 
