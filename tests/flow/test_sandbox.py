@@ -17,7 +17,9 @@ import urllib.parse
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BINARY = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"), "ops/sandbox/docket-sandbox")
+BUILD = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"))
+BINARY = os.path.join(BUILD, "ops/sandbox/docket-sandbox")
+FSYNC_FAILS = os.path.join(BUILD, "tests/ops/sandbox/libfsync_fails.so")
 INSUFFICIENT = "pm_card_chargeDeclinedInsufficientFunds"
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1"}
 
@@ -477,8 +479,9 @@ def test_hang_ends_after_its_time(sandbox):
 @pytest.mark.parametrize("fault, acts", [("reset", False), ("act_then_reset", True)])
 def test_reset_is_a_rst(sandbox, fault, acts):
     intent = sandbox.made()
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError) as left:
         sandbox.confirm(intent, key="k", fault=fault)
+    assert left.type is ConnectionResetError, "a mere close is RemoteDisconnected"
     assert sandbox.kinds() == ["intent", "charge"][:1 + acts]
     assert ("Idempotent-Replayed" in sandbox.confirm(intent, key="k").headers) == acts
 
@@ -601,6 +604,16 @@ def test_a_line_is_in_the_file_before_the_answer(sandbox):
         sandbox.start()
 
 
+def test_nothing_is_answered_that_could_not_be_synced(tmp_path):
+    sandbox = Sandbox(tmp_path / "ledgers", tmp_path / "log")
+    asan = SANITIZERS["ASAN_OPTIONS"] + ":verify_asan_link_order=0"
+    sandbox.start(LD_PRELOAD=FSYNC_FAILS, ASAN_OPTIONS=asan)
+    with pytest.raises(ConnectionError):
+        sandbox.create()
+    assert sandbox.child.wait(timeout=5) == 1
+    assert "provider.jsonl" in sandbox.log.read_text()
+
+
 def test_everything_is_there_after_a_restart(sandbox):
     paid, held = sandbox.paid("ord_1"), sandbox.made("ord_2", capture_method="manual")
     sandbox.confirm(held)
@@ -637,6 +650,8 @@ def test_a_torn_last_line_is_forgotten(sandbox):
     sandbox.start()
     assert sandbox.retrieve(intent)["status"] == "succeeded"
     sandbox.paid("ord_2")
+    sandbox.kill()
+    sandbox.start()
     assert sandbox.kinds() == ["intent", "charge"] * 2
 
 

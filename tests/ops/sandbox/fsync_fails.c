@@ -1,0 +1,10 @@
+/* Preloaded by tests/flow/test_sandbox.py: a disk that takes every write and cannot promise any. */
+#include <errno.h>
+#include <unistd.h>
+
+int fdatasync(int file)
+{
+    (void)file;
+    errno = EIO;
+    return -1;
+}
