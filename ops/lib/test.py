@@ -124,8 +124,8 @@ class Tests:
 
     def fuzz(self, name, binary):
         """New inputs go to a directory that is thrown away; one that fails is kept and named."""
-        seeds = [path for path in [os.path.join(self.root, "tests/fuzz/corpus", name)]
-                 if os.path.isdir(path)]
+        seeds = glob.glob(os.path.join(self.root, "tests/fuzz", name.removesuffix("_fuzz"))
+                          + "_seeds")
         work = tempfile.mkdtemp(prefix=f"docket-{name}-")
         os.mkdir(work + "/corpus")
         with open(work + "/log", "wb") as log:
