@@ -1,24 +1,19 @@
 """What ops/up does once the packages are there: build, services, schema, programs, one order."""
-import fcntl
 import http.client
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 import uuid
 
-from docket_local import postgres, process, programs, rabbitmq
+from docket_local import builds, order, postgres, process, programs, rabbitmq
 from docket_local.home import Home, write_whole
 from docket_local.problem import Problem
 
 FIRST_PORT = 17400
 LISTENERS = ("api", "operator", "sandbox", "relay", "payment", "fulfilment")
 ORDER_DEADLINE_S = 30
-STATUSES = ("", "accepted", "processing", "confirmed", "fulfilled", "requires_action",
-            "payment_failed", "out_of_stock", "on_hold", "canceling", "canceled", "refunding",
-            "refunded")
 
 
 class Up:
@@ -58,20 +53,8 @@ class Up:
         build, log = os.path.join(self.root, "build"), self.home.log("build")
         self.say("build: " + ("compiling what changed" if os.path.exists(build + "/build.ninja")
                               else f"the first time takes a while (log: {log})"))
-        os.makedirs(build, exist_ok=True)
-        with open(os.path.join(build, ".docket-lock"), "w", encoding="ascii") as lock, \
-                open(log, "wb") as out:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(build + "/build.ninja"):
-                self.command("build", ["meson", "setup", build, self.root], out)
-            self.command("build", ["ninja", "-C", build, *programs.BINARIES.values()], out)
+        builds.compile_in(self.root, "build", programs.BINARIES.values(), log)
         programs.install(self.home, build)
-
-    @staticmethod
-    def command(step, argv, log):
-        if subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                          check=False).returncode != 0:
-            raise Problem(step, f"{argv[0]} failed", log.name)
 
     def migrate(self):
         postgres.ensure_database(self.home)
@@ -159,7 +142,7 @@ class Up:
         seen, before, until = 0, None, time.monotonic() + ORDER_DEADLINE_S
         while True:
             for version, at_ms, kind, status, who in self.events_after(answer["id"], seen):
-                seen, status = int(version), STATUSES[int(status)]
+                seen, status = int(version), order.STATUSES[int(status)]
                 since = 0 if before is None else float(at_ms) - before
                 before = float(at_ms)
                 print(f"        {status:<11} {kind:<22} {who:<28} +{since:7.1f} ms", flush=True)
@@ -186,7 +169,7 @@ class Up:
     def events_after(self, public_id, version):
         return postgres.run_sql(self.home, "docket", f"""
             SELECT version, extract(epoch FROM at) * 1000, kind, status, process FROM order_event
-            WHERE order_id = '{uuid_of(public_id)}' AND version > {version} ORDER BY version;""")
+            WHERE order_id = '{order.to_uuid(public_id)}' AND version > {version} ORDER BY version;""")
 
     def say_what_next(self):
         settings, docket = self.settings(), shlex.quote(os.path.join(self.root, "build/ops/docket"))
@@ -206,13 +189,6 @@ Try:
   {docket} dead list
   curl -s "$DOCKET_SANDBOX_URL/ledger" | tail -n 3
   ops/down                       stops it; ops/down --wipe also removes the state""", flush=True)
-
-
-def uuid_of(public_id):
-    number = 0
-    for character in public_id.removeprefix("ord_"):
-        number = number * 32 + "0123456789abcdefghjkmnpqrstvwxyz".index(character)
-    return uuid.UUID(int=number)
 
 
 def main(root, path, seconds):

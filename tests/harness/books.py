@@ -4,7 +4,8 @@ The rules are written from the promise, not from the code: nothing here asks the
 """
 from collections import Counter, defaultdict
 
-from . import order_id
+from docket_local import order
+
 from .wait import wait_for
 
 PAID = ("confirmed", "fulfilled")
@@ -23,10 +24,10 @@ ORDERS = """
 
 
 class Row:
-    def __init__(self, columns, names):
+    def __init__(self, columns):
         (uuid, status, self.final, self.total, self.currency, self.keys, self.is_dead,
          self.captured, self.shipments, self.events, self.version) = columns
-        self.id, self.status = order_id.to_public(uuid), names[status]
+        self.id, self.status = order.to_public(uuid), order.STATUSES[status]
 
     @property
     def is_settled(self):
@@ -36,8 +37,7 @@ class Row:
 
 class Books:
     def __init__(self, docket, settle_s):
-        from .docket import STATUSES
-        self.docket, self.names = docket, STATUSES
+        self.docket = docket
         if settle_s:
             wait_for(self._nothing_unsettled, settle_s, "every order final or explained",
                      every_s=0.1)
@@ -47,7 +47,7 @@ class Books:
                                                       ("charge", "refund", "shipment"))
 
     def _rows(self):
-        return [Row(columns, self.names) for columns in self.docket.sql(ORDERS)]
+        return [Row(columns) for columns in self.docket.sql(ORDERS)]
 
     def _nothing_unsettled(self):
         self.unsettled = [f"{row.id} {row.status}" for row in self._rows() if not row.is_settled]
@@ -84,9 +84,9 @@ class Books:
                 if public not in self.orders:
                     yield f"{key}: was told 202 for {public}, which is not there"
             if all(told.accepted == "no" for told in answers) and stored.get(key):
-                yield f"{key}: was told no, but has {order_id.to_public(stored[key])}"
-            if promised and stored.get(key) and order_id.to_public(stored[key]) not in promised:
-                yield f"{key}: was told {promised}, but has {order_id.to_public(stored[key])}"
+                yield f"{key}: was told no, but has {order.to_public(stored[key])}"
+            if promised and stored.get(key) and order.to_public(stored[key]) not in promised:
+                yield f"{key}: was told {promised}, but has {order.to_public(stored[key])}"
 
     def _keys(self):
         for row in self.orders.values():

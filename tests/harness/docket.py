@@ -7,18 +7,15 @@ import re
 import signal
 import subprocess
 
-from docket_local import process, programs
+from docket_local import order, process, programs
+from docket_local.order import STATUSES
 
-from . import order_id
 from .books import Books
 from .client import Client, Told, new_key
 from .services import ROOT
 from .wait import wait_for
 
 SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined|Thread)\w*Sanitizer|runtime error: ")
-STATUSES = ("", "accepted", "processing", "confirmed", "fulfilled", "requires_action",
-            "payment_failed", "out_of_stock", "on_hold", "canceling", "canceled", "refunding",
-            "refunded")
 LISTENERS = ("api", "operator", "sandbox", "relay", "payment", "fulfilment")
 
 
@@ -246,7 +243,7 @@ class Docket:
         return rows[0][0] if len(rows[0]) == 1 else rows[0]
 
     def status(self, public_id):
-        number = self.one("SELECT status FROM orders WHERE id = %s", order_id.to_uuid(public_id))
+        number = self.one("SELECT status FROM orders WHERE id = %s", order.to_uuid(public_id))
         return STATUSES[number]
 
     def wait_status(self, public_id, *statuses, deadline_s=20):
@@ -256,7 +253,7 @@ class Docket:
     def events(self, public_id):
         """(version, kind, status, process) in order."""
         rows = self.sql("SELECT version, kind, status, process FROM order_event "
-                        "WHERE order_id = %s ORDER BY version", order_id.to_uuid(public_id))
+                        "WHERE order_id = %s ORDER BY version", order.to_uuid(public_id))
         return [(version, kind, STATUSES[status], name) for version, kind, status, name in rows]
 
     def books(self, settle_s=30):

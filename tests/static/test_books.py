@@ -3,14 +3,11 @@ import json
 
 import pytest
 
-from harness import order_id
+from docket_local import order
 from harness.books import Books
 from harness.client import Answer, Told
 
 UUID = "019ab5e0-0000-7000-8000-0000000000"
-NAMES = ("", "accepted", "processing", "confirmed", "fulfilled", "requires_action",
-         "payment_failed", "out_of_stock", "on_hold", "canceling", "canceled", "refunding",
-         "refunded")
 
 
 class Shop:
@@ -27,15 +24,15 @@ class Shop:
             return list(self.reservations.items())
         if "FROM stock" in query:
             return list(self.available.items())
-        return [tuple(order.values()) for order in self.orders.values()]
+        return [tuple(row.values()) for row in self.orders.values()]
 
     def ledger(self):
         return self.facts
 
     def add(self, number, status, **changes):
         uuid = f"{UUID}{number:02x}"
-        public = order_id.to_public(uuid)
-        self.orders[uuid] = {"id": uuid, "status": NAMES.index(status), "final": True, "total": 700,
+        public = order.to_public(uuid)
+        self.orders[uuid] = {"id": uuid, "status": order.STATUSES.index(status), "final": True, "total": 700,
                              "currency": "EUR", "keys": 1, "is_dead": False, "captured": 0,
                              "shipments": 0, "events": 1, "version": 1} | changes
         self.keys[f"k{number}"] = uuid
@@ -82,7 +79,7 @@ def test_says_nothing_where_all_agree(shop):
 
 
 def test_finds_a_lost_order(shop):
-    shop.tell("k1", 202, id=order_id.to_public(UUID + "01"))
+    shop.tell("k1", 202, id=order.to_public(UUID + "01"))
     must_find(shop, "which is not there")
 
 
@@ -161,7 +158,7 @@ def test_finds_a_second_shipment_and_a_missing_one(shop):
 
 
 def test_finds_money_of_an_order_that_is_not_there(shop):
-    shop.note("charge", order_id.to_public(UUID + "77"))
+    shop.note("charge", order.to_public(UUID + "77"))
     must_find(shop, "no such order")
 
 
@@ -178,4 +175,4 @@ def test_an_order_that_stands_still_for_no_reason_is_not_settled(shop):
 
 def test_ids_are_read_and_written_alike():
     uuid = "019ab5e0-1234-7abc-8def-0123456789ab"
-    assert order_id.to_uuid(order_id.to_public(uuid)) == uuid
+    assert order.to_uuid(order.to_public(uuid)) == uuid

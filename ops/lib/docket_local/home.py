@@ -85,18 +85,28 @@ class Home:
     @contextlib.contextmanager
     def locked(self):
         """One at a time; who waits says for whom."""
-        with open(self.at("lock"), "a+", encoding="ascii") as file:
+        with self._lock() as file:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            self._make()
+            self.state = self._load()
+            yield
+
+    def _lock(self):
+        while True:
+            self._make()
+            file = open(self.at("lock"), "a+", encoding="ascii")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
                 self.say(f"another one is at work here (pid {file.read().strip()}); waiting for it")
                 fcntl.flock(file, fcntl.LOCK_EX)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            self.state = self._load()
-            yield
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(self.at("lock"))):
+                    return file
+            file.close()  # it was wiped while we waited: that lock keeps nobody out any more
 
     def _load(self):
         try:

@@ -158,7 +158,13 @@ def greets(home):
 
 
 def stop(home):
-    ended = process.stop(home, "rabbitmq", signal.SIGTERM, 20.0)
+    """A node that is still starting would not hear SIGTERM, so it is let come up first."""
+    pid, until = process.running(home, "rabbitmq"), time.monotonic() + 8
+    if pid is not None:
+        process.tell(pid, signal.SIGCONT)
+        while not greets(home) and time.monotonic() < until and process.running(home, "rabbitmq"):
+            time.sleep(0.1)
+    ended = process.stop(home, "rabbitmq", signal.SIGTERM, 10.0)
     process.stop(home, "epmd", signal.SIGTERM, 3.0)
     return ended
 

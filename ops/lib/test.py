@@ -1,0 +1,276 @@
+"""Runs the tests of every kind and adds up what passed and what failed."""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+from concurrent.futures import ThreadPoolExecutor
+
+from docket_local import builds
+from docket_local.problem import Problem, tail
+
+BEGAN = time.monotonic()
+FUZZ_S = int(os.environ.get("FUZZ_S", "60"))
+AT_ONCE = 2
+PYTEST_LONGEST_S = 1500
+UNIT_LONGEST_S = 60
+
+# name: how it is run, in which build, and what of the tree it is
+SUITES = {
+    "static": ("pytest", "build", "tests/static"),
+    "unit": ("unit", "build", None),
+    "unit-clang": ("unit", "build-clang", None),
+    "unit-asan": ("unit", "build-asan", None),
+    "flow": ("pytest", "build", "tests/flow"),
+    "flow-asan": ("pytest", "build-asan", "tests/flow"),
+    "fault": ("pytest", "build-points", "tests/fault"),
+    "fuzz": ("fuzz", "build-fuzz", None),
+}
+
+
+def say(text):
+    print(f"[{time.monotonic() - BEGAN:4.0f} s] {text}", flush=True)
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed" + (
+            f", {self.skipped} skipped" if self.skipped else "")
+
+
+class Tests:
+    def __init__(self, root):
+        self.root = root
+
+    def run(self, suite, names=()):
+        """Runs a suite, or what is named of it.  What cannot be built counts as one failure."""
+        kind, build, where = SUITES[suite]
+        say(f"{suite}: building {build}")
+        try:
+            count = getattr(self, "_run_" + kind)(build, where, names)
+        except Problem as problem:
+            print(problem.told(), flush=True)
+            count = Count(failed=1)
+        if count.passed + count.failed == 0:
+            print(f"{suite}: no test ran", flush=True)
+            count.failed = 1
+        say(f"{suite}: {count}")
+        return count
+
+    # pytest
+
+    def _run_pytest(self, build, where, names):
+        builds.compile_in(self.root, build)
+        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+            argv = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short", "--durations=5",
+                    f"--junitxml={report.name}", *(names or [where])]
+            env = dict(os.environ) | {"DOCKET_BUILD": os.environ.get("DOCKET_BUILD", build)}
+            code = run_bounded(argv, PYTEST_LONGEST_S, cwd=self.root, env=env)
+            return count_pytest(report.name, code)
+
+    # cmocka: one executable a file
+
+    def _run_unit(self, build, _, names):
+        path = builds.compile_in(self.root, build, ["build.ninja"])
+        tests = self.units(path)
+        wanted = {name.partition("::")[0]: name.partition("::")[2] for name in names}
+        tests = {name: command for name, command in tests.items() if not wanted or name in wanted}
+        builds.compile_in(self.root, build, [os.path.relpath(command, path)
+                                             for command in tests.values()])
+        total = Count()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for count, output in pool.map(lambda item: run_unit(*item, wanted.get(item[0], "")),
+                                          tests.items()):
+                total += count
+                if output and (count.failed or names):
+                    print(output, flush=True)
+        return total
+
+    @staticmethod
+    def units(path):
+        """name → executable, from what meson knows of the suite `unit`."""
+        return {test["name"]: test["cmd"][0] for test in introspect(path, "tests")
+                if any(suite.endswith("unit") for suite in test["suite"])}
+
+    # libFuzzer
+
+    def _run_fuzz(self, build, _, names):
+        path = builds.compile_in(self.root, build)
+        targets = {name: target for name, target in self.fuzzers(path).items()
+                   if not names or name in names}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            codes = list(pool.map(lambda item: self.fuzz(*item), targets.items()))
+        return Count(codes.count(0), len(codes) - codes.count(0))
+
+    @staticmethod
+    def fuzzers(path):
+        return {target["name"]: target["filename"][0] for target in introspect(path, "targets")
+                if target["type"] == "executable" and "/tests/fuzz/" in target["defined_in"]}
+
+    def fuzz(self, name, binary):
+        """New inputs go to a directory that is thrown away; one that fails is kept and named."""
+        seeds = glob.glob(os.path.join(self.root, "tests/fuzz", name.removesuffix("_fuzz"))
+                          + "_seeds")
+        work = tempfile.mkdtemp(prefix=f"docket-{name}-")
+        os.mkdir(work + "/corpus")
+        with open(work + "/log", "wb") as log:
+            code = subprocess.run(
+                [binary, f"-max_total_time={FUZZ_S}", "-timeout=10", "-rss_limit_mb=2048",
+                 f"-artifact_prefix={work}/", work + "/corpus", *seeds],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
+                timeout=FUZZ_S * 3 + 60).returncode
+        if code == 0:
+            runs = [line for line in tail(work + "/log", 3) if line.startswith("Done")]
+            say(f"fuzz: {name}: {' '.join(runs) or 'quiet'}")
+            shutil.rmtree(work)
+        else:
+            print("\n".join(tail(work + "/log", 60)), f"\nfuzz: {name} failed; its input is in "
+                  f"{work}", flush=True)
+        return code
+
+    # Names
+
+    def list(self):
+        for suite, (kind, build, where) in SUITES.items():
+            print(suite)
+            if kind == "pytest" and not suite.endswith("-asan"):
+                for path in sorted(glob.glob(os.path.join(self.root, where, "test_*.py"))):
+                    print("    " + os.path.relpath(path, self.root))
+            elif suite in ("unit", "fuzz"):
+                path = builds.compile_in(self.root, build, ["build.ninja"])
+                names = self.units(path) if kind == "unit" else self.fuzzers(path)
+                for name in sorted(names):
+                    print(f"    {suite}/{name}")
+
+    def resolve(self, name):
+        """(suite, what of it) for anything that a person may call a test."""
+        if name in SUITES:
+            return name, None
+        for suite, (kind, _, where) in SUITES.items():
+            if where and name.startswith(where + "/"):
+                return suite, name
+            if kind != "pytest" and name.startswith(suite + "/"):
+                return suite, name[len(suite) + 1:]
+        if match := re.fullmatch(r"(tests/\S+\.c)(::\w+)?", name):
+            return "unit", self.unit_of(match[1]) + (match[2] or "")
+        return self.find_case(name)
+
+    def unit_of(self, source):
+        """The name that meson knows the test of a source file by."""
+        path = builds.compile_in(self.root, "build", ["build.ninja"])
+        source = os.path.join(self.root, source)
+        built_from = {target["filename"][0]: {file for group in target["target_sources"]
+                                              for file in group["sources"]}
+                      for target in introspect(path, "targets")}
+        for name, command in self.units(path).items():
+            if source in built_from.get(command, ()):
+                return name
+        raise Problem("names", f"no unit test is built from {source}")
+
+    def find_case(self, name):
+        """A case by its bare name, wherever it stands."""
+        python = rf"^def {re.escape(name)}\("
+        unit = rf"^static void {re.escape(name)}\(void \*\*"
+        for path in glob.glob(os.path.join(self.root, "tests/**"), recursive=True):
+            if not path.endswith((".py", "_test.c")):
+                continue
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            shown = os.path.relpath(path, self.root)
+            if path.endswith(".py") and re.search(python, text, re.M):
+                return self.resolve(f"{shown}::{name}")
+            if path.endswith(".c") and re.search(unit, text, re.M):
+                return self.resolve(f"{shown}::{name}")
+        raise Problem("names", f"no suite, file or case is called {name}; ops/test --list has them")
+
+
+def introspect(path, what):
+    return json.loads(subprocess.run(["meson", "introspect", f"--{what}", path], check=True,
+                                     capture_output=True).stdout)
+
+
+def run_bounded(argv, longest_s, **options):
+    """Runs it with its output on ours; at the deadline its whole session is ended."""
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    try:
+        return child.wait(longest_s)
+    except subprocess.TimeoutExpired:
+        print(f"not done after {longest_s} s; ending it", flush=True)
+        os.killpg(child.pid, signal.SIGINT)
+        try:
+            return child.wait(60) or 1
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            return child.wait()
+    except KeyboardInterrupt:
+        os.killpg(child.pid, signal.SIGINT)
+        child.wait(60)
+        raise
+
+
+def count_pytest(path, code):
+    count = Count()
+    try:
+        suites = xml.etree.ElementTree.parse(path).getroot().iter("testsuite")
+    except xml.etree.ElementTree.ParseError:
+        return Count(failed=1)
+    for suite in suites:
+        bad = int(suite.get("failures")) + int(suite.get("errors"))
+        skipped = int(suite.get("skipped"))
+        count += Count(int(suite.get("tests")) - bad - skipped, bad, skipped)
+    if code not in (0, 5) and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def run_unit(name, command, case):
+    env = dict(os.environ) | {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "DOCKET_CASE": case}
+    try:
+        done = subprocess.run([command], capture_output=True, text=True, errors="replace", env=env,
+                              timeout=UNIT_LONGEST_S, check=False, stdin=subprocess.DEVNULL)
+        code, output = done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired as error:
+        code, output = 1, f"{error.stdout or b''}\nnot done after {UNIT_LONGEST_S} s"
+    ran = len(re.findall(r"^\[ RUN      \] ", output, re.M))
+    passed = len(re.findall(r"^\[       OK \] ", output, re.M))
+    skipped = len(re.findall(r"^\[  SKIPPED \] \w+$", output, re.M))
+    failed = ran - passed - skipped
+    if (code != 0 and failed == 0) or ran == 0:
+        failed += 1
+    return Count(passed, failed, skipped), f"--- {name}\n{output}"
+
+
+def main(root, *names):
+    os.chdir(root)
+    tests, total = Tests(root), Count()
+    if "--list" in names:
+        return tests.list()
+    wanted = {}
+    for suite, name in map(tests.resolve, names or SUITES):
+        wanted.setdefault(suite, []).extend([name] if name else [])
+    for suite, parts in wanted.items():
+        total += tests.run(suite, parts)
+    print(f"\n{total}", flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except Problem as problem:
+        sys.exit("ops/test: " + problem.told())
