@@ -11,9 +11,9 @@
  * of holder, and does nothing under an old one.
  *
  * The fence is compared, not locked: a lock on this row would make the renewal, and a take-over,
- * wait for whatever a frozen relay or a slow statement holds.  What is left is a statement that began
- * under the old fence and commits just after the change; each of them is also conditional on the
- * rows it changes (a state, under the order's lock), so it does no harm.
+ * wait for whatever a frozen relay or a slow statement holds.  What is left is a statement that
+ * began under the old fence and commits just after the change; each of them is also conditional on
+ * the rows it changes (a state, under the order's lock), so it does no harm.
  */
 #pragma once
 

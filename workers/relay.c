@@ -44,12 +44,12 @@ struct relay {
     uint64_t ending_until_ms;
 };
 
-static struct metric held = {.type = METRIC_GAUGE,
-                             .name = "docket_relay_lease_held",
-                             .help = "1: this relay leads."};
+static struct metric held = {
+    .type = METRIC_GAUGE, .name = "docket_relay_lease_held", .help = "1: this relay leads."};
 static struct metric blocked = {.type = METRIC_GAUGE,
                                 .name = "docket_relay_broker_blocked",
-                                .help = "1: the broker takes nothing (an alarm), the outbox waits."};
+                                .help =
+                                    "1: the broker takes nothing (an alarm), the outbox waits."};
 static struct metric connected = {.type = METRIC_GAUGE,
                                   .name = "docket_relay_broker_connected",
                                   .help = "1: there is a connection to the broker."};
@@ -58,7 +58,8 @@ static struct metric floor_stands = {
     .name = "docket_outbox_floor_stands_seconds",
     .help = "How long an open transaction has kept the outbox's floor where it is."};
 
-/* --- who leads --------------------------------------------------------------------------------- */
+/* --- who leads ---------------------------------------------------------------------------------
+ */
 
 static void on_lease_taken(void *owner, int64_t fence)
 {
@@ -90,7 +91,8 @@ static void on_fenced(void *owner)
     lease_doubt(relay->lease);
 }
 
-/* --- the broker -------------------------------------------------------------------------------- */
+/* --- the broker --------------------------------------------------------------------------------
+ */
 
 static void on_broker_ready(void *owner)
 {
@@ -147,7 +149,8 @@ static void on_room(void *owner)
         outbox_on_room(relay->outbox);
 }
 
-/* --- health ------------------------------------------------------------------------------------ */
+/* --- health ------------------------------------------------------------------------------------
+ */
 
 static bool is_ready(void *owner, struct fault *fault)
 {
@@ -169,7 +172,8 @@ static void before_metrics(void *owner)
     metric_set(&floor_stands, outbox_floor_stands_ms(relay->outbox) / 1000);
 }
 
-/* --- the end: what is unconfirmed gets its time, then the lease is given back ------------------- */
+/* --- the end: what is unconfirmed gets its time, then the lease is given back -------------------
+ */
 
 static void end_publishing(struct relay *relay);
 static void on_publisher_closed(void *owner);
@@ -233,7 +237,8 @@ static void on_health_closed(void *owner)
     uv_close((uv_handle_t *)&relay->ending, NULL);
 }
 
-/* --- the beginning ----------------------------------------------------------------------------- */
+/* --- the beginning -----------------------------------------------------------------------------
+ */
 
 static void register_metrics(void)
 {
@@ -337,8 +342,10 @@ int main(int argc, char **argv)
         return 2;
     }
     if (!log_level_parse(relay.settings.log_level, &least)) {
-        fprintf(stderr, "docket-relay: DOCKET_LOG_LEVEL is \"%s\"; it must be debug, info, warn or "
-                        "error\n", relay.settings.log_level);
+        fprintf(stderr,
+                "docket-relay: DOCKET_LOG_LEVEL is \"%s\"; it must be debug, info, warn or "
+                "error\n",
+                relay.settings.log_level);
         return 2;
     }
     log_open("relay", least);
