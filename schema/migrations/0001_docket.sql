@@ -174,7 +174,8 @@ CREATE TABLE outbox (
     id        bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,
     topic     smallint NOT NULL,              -- a stage
     order_ids uuid[] NOT NULL CHECK (cardinality(order_ids) BETWEEN 1 AND 100),
-    traces    text[] NOT NULL
+    traces    text[] NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now()
 ) WITH (toast_tuple_target = 8160);
 
 -- Messages that the broker has confirmed, until it is seen that their tasks went on: what the
@@ -374,6 +375,7 @@ GRANT UPDATE ON orders, task TO docket_api;              -- an operator's replay
 GRANT SELECT, INSERT ON audit TO docket_api;
 
 GRANT SELECT, INSERT, DELETE ON outbox, published TO docket_relay;
+GRANT SELECT ON SEQUENCE outbox_id_seq TO docket_relay;
 GRANT UPDATE ON published TO docket_relay;
 GRANT SELECT, UPDATE ON orders, task, relay_lease, claimed TO docket_relay;
 GRANT SELECT, INSERT ON order_event TO docket_relay;

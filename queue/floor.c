@@ -1,0 +1,27 @@
+#include "queue/floor.h"
+
+void floor_reset(struct floor *floor)
+{
+    *floor = (struct floor){0};
+}
+
+static bool has_covered(const struct floor *floor, const struct floor_poll *poll)
+{
+    return poll->is_exhausted || poll->last_id + 1 >= floor->candidate;
+}
+
+void floor_polled(struct floor *floor, const struct floor_poll *poll)
+{
+    if (poll->last_id >= floor->next)
+        floor->next = poll->last_id + 1;
+    if (floor->candidate != 0 && poll->xmin >= floor->candidate_xmax && !poll->is_partial &&
+        has_covered(floor, poll)) {
+        floor->safe =
+            floor->candidate < poll->lowest_in_hand ? floor->candidate : poll->lowest_in_hand;
+        floor->candidate = 0;
+    }
+    if (floor->candidate == 0 && floor->next > floor->safe) {
+        floor->candidate = floor->next;
+        floor->candidate_xmax = poll->xmax;
+    }
+}

@@ -1,0 +1,243 @@
+#include "queue/outbox.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "queue/floor.h"
+#include "schema/statements.h"
+
+enum {
+    PATIENCE_MS = 10000,
+    ROWS_MAX = 256,
+    GAP_MS = 2,      /* between two polls that hints ask for */
+    BELT_MS = 60000, /* how often everything is read again from 0 */
+    ROWS_FULL = 100, /* messages of the largest row */
+};
+
+struct outbox {
+    struct errand *errand;
+    struct publish *publish;
+    uv_timer_t *timer;
+    bool is_begun;
+    bool wants_room; /* the last poll was cut short, or not made, for want of it */
+    struct floor floor;
+    int64_t messages_per_row; /* of the last rows that were read, to guess how many fit */
+    uint64_t rest_ms, polled_at_ms, belted_at_ms, moved_at_ms;
+
+    /* Of the poll that is under way. */
+    struct floor_poll poll;
+    int limit, seen, taken;
+};
+
+static void send_poll(struct outbox *outbox);
+static void plan(struct outbox *outbox, uint64_t in_ms);
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct outbox *outbox = timer->data;
+    int64_t room;
+
+    if (!outbox->is_begun || !errand_is_free(outbox->errand))
+        return;
+    room = publish_room(outbox->publish);
+    outbox->wants_room = room < outbox->messages_per_row;
+    if (room > 0 && (!outbox->wants_room || publish_is_idle(outbox->publish)))
+        send_poll(outbox);
+}
+
+/* Never later than already planned. */
+static void plan(struct outbox *outbox, uint64_t in_ms)
+{
+    bool is_planned = uv_is_active((uv_handle_t *)outbox->timer);
+
+    if (!is_planned || uv_timer_get_due_in(outbox->timer) > in_ms)
+        uv_timer_start(outbox->timer, on_timer, in_ms, 0);
+}
+
+/* --- what is asked for ----------------------------------------------------------------------- */
+
+static int choose_limit(const struct outbox *outbox)
+{
+    int64_t rows = publish_room(outbox->publish) / outbox->messages_per_row;
+
+    return (int)(rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : rows);
+}
+
+static void send_poll(struct outbox *outbox)
+{
+    struct pg_params params;
+    uint64_t now = clock_monotonic_ms();
+
+    if (now - outbox->belted_at_ms > BELT_MS) {
+        floor_reset(&outbox->floor);
+        outbox->belted_at_ms = now;
+    }
+    outbox->polled_at_ms = now;
+    outbox->limit = choose_limit(outbox);
+    outbox->seen = outbox->taken = 0;
+    pg_params_init(&params);
+    pg_add_i32(&params, outbox->limit);
+    pg_add_i64(&params, outbox->floor.safe);
+    outbox->poll = (struct floor_poll){0};
+    outbox->poll.lowest_in_hand = publish_add_in_hand(outbox->publish, &params);
+    outbox->poll.is_partial = publish_add_resting(outbox->publish, &params);
+    errand_send(outbox->errand, &sql_outbox_poll, &params);
+    pg_params_finish(&params);
+}
+
+/* --- what is answered ------------------------------------------------------------------------ */
+
+static void take_rows(struct outbox *outbox, const PGresult *result)
+{
+    int64_t messages = 0;
+
+    for (int row = 0; row < outbox->seen; row++) {
+        messages += pg_array_count(result, row, PUBLISH_ORDERS);
+        outbox->messages_per_row = (messages + row) / (row + 1);
+        if (!publish_take(outbox->publish, result, row)) {
+            outbox->wants_room = true;
+            return;
+        }
+        outbox->poll.last_id = pg_i64(result, row, PUBLISH_ID);
+        outbox->taken++;
+    }
+}
+
+/* Also those count as in hand that were so when the poll was sent, and have been let go of since:
+ * the poll left them out. */
+static void move_floor(struct outbox *outbox)
+{
+    int64_t before = outbox->floor.safe, lowest = publish_lowest_in_hand(outbox->publish);
+
+    if (lowest < outbox->poll.lowest_in_hand)
+        outbox->poll.lowest_in_hand = lowest;
+    outbox->poll.is_exhausted = outbox->seen < outbox->limit && outbox->taken == outbox->seen;
+    floor_polled(&outbox->floor, &outbox->poll);
+    if (outbox->floor.safe != before || outbox->floor.candidate == 0)
+        outbox->moved_at_ms = clock_monotonic_ms();
+}
+
+/* Reading is true whether or not its transaction's end is heard of. */
+static void on_rows(void *owner, const PGresult *result)
+{
+    struct outbox *outbox = owner;
+
+    outbox->poll.xmin = (uint64_t)pg_i64(result, 0, PUBLISH_XMIN);
+    outbox->poll.xmax = (uint64_t)pg_i64(result, 0, PUBLISH_XMAX);
+    outbox->seen = pg_is_null(result, 0, PUBLISH_ID) ? 0 : PQntuples(result);
+    take_rows(outbox, result);
+    move_floor(outbox);
+}
+
+static void on_done(void *owner, bool is_committed)
+{
+    struct outbox *outbox = owner;
+
+    (void)is_committed;
+    if (outbox->taken > 0)
+        outbox->rest_ms = OUTBOX_POLL_MS_LEAST;
+    else if (outbox->rest_ms < OUTBOX_POLL_MS_MOST)
+        outbox->rest_ms *= 2;
+    if (outbox->rest_ms > OUTBOX_POLL_MS_MOST)
+        outbox->rest_ms = OUTBOX_POLL_MS_MOST;
+    plan(outbox, outbox->taken > 0 && outbox->taken == outbox->limit ? 0 : outbox->rest_ms);
+}
+
+/* --- when --------------------------------------------------------------------------------------
+ */
+
+void outbox_wake(struct outbox *outbox)
+{
+    uint64_t since_ms = clock_monotonic_ms() - outbox->polled_at_ms;
+
+    plan(outbox, since_ms >= GAP_MS ? 0 : GAP_MS - since_ms);
+}
+
+void outbox_on_room(struct outbox *outbox)
+{
+    if (outbox->wants_room)
+        plan(outbox, 0);
+}
+
+static void on_notify(void *owner, const char *channel, const char *payload)
+{
+    (void)channel;
+    (void)payload;
+    outbox_wake(owner);
+}
+
+static void on_ready(void *owner)
+{
+    struct outbox *outbox = owner;
+
+    floor_reset(&outbox->floor); /* perhaps another server, with other transaction ids */
+    outbox_wake(outbox);
+}
+
+void outbox_begin(struct outbox *outbox)
+{
+    outbox->is_begun = true;
+    outbox->moved_at_ms = outbox->belted_at_ms = clock_monotonic_ms();
+    floor_reset(&outbox->floor);
+    outbox_wake(outbox);
+}
+
+void outbox_end(struct outbox *outbox)
+{
+    outbox->is_begun = false;
+}
+
+int64_t outbox_floor_stands_ms(const struct outbox *outbox)
+{
+    bool stands = outbox->is_begun && outbox->floor.candidate != 0;
+
+    return stands ? (int64_t)(clock_monotonic_ms() - outbox->moved_at_ms) : 0;
+}
+
+int64_t outbox_floor(const struct outbox *outbox)
+{
+    return outbox->floor.safe;
+}
+
+struct outbox *outbox_create(uv_loop_t *loop, const struct errand_database *database,
+                             struct publish *publish)
+{
+    static const struct pg_statement *const statements[] = {&sql_outbox_poll, NULL};
+    struct outbox *outbox = xcalloc(1, sizeof(*outbox));
+    const struct errand_options options = {
+        .name = "outbox",
+        .database = database,
+        .statements = statements,
+        .listen = "LISTEN docket_work",
+        .patience_ms = PATIENCE_MS,
+        .on_ready = on_ready,
+        .on_rows = on_rows,
+        .on_done = on_done,
+        .on_notify = on_notify,
+        .owner = outbox,
+    };
+
+    outbox->publish = publish;
+    outbox->rest_ms = OUTBOX_POLL_MS_LEAST;
+    outbox->messages_per_row = ROWS_FULL;
+    outbox->timer = xcalloc(1, sizeof(*outbox->timer));
+    outbox->timer->data = outbox;
+    uv_timer_init(loop, outbox->timer);
+    outbox->errand = errand_create(loop, &options);
+    return outbox;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void outbox_destroy(struct outbox *outbox)
+{
+    if (outbox == NULL)
+        return;
+    errand_destroy(outbox->errand);
+    uv_close((uv_handle_t *)outbox->timer, free_handle);
+    free(outbox);
+}
