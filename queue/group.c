@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/pg_blame.h"
 #include "base/point.h"
 
 enum { TICK_MS = 25, BATCH_MS_MAX = 30000, PAUSE_MS_FIRST = 20, PAUSE_MS_MAX = 1000 };
@@ -242,24 +243,6 @@ static void end_committed(struct group_batch *batch)
     free(batch);
 }
 
-static bool is_class(const struct group_batch *batch, const char *class)
-{
-    return strncmp(batch->sqlstate, class, 2) == 0;
-}
-
-/* Somebody else held a lock, or the server chose a victim: no ticket is to blame. */
-static bool is_lock_fault(const struct group_batch *batch)
-{
-    return is_class(batch, "40") || strcmp(batch->sqlstate, "55P03") == 0;
-}
-
-/* The server, not a ticket: resources, shut-down, cancellation, disk, read-only. */
-static bool is_server_fault(const struct group_batch *batch)
-{
-    return is_class(batch, "53") || is_class(batch, "57") || is_class(batch, "58") ||
-           is_class(batch, "25") || is_class(batch, "08") || is_class(batch, "XX");
-}
-
 static uint64_t jittered_pause_ms(int setbacks)
 {
     uint64_t most = PAUSE_MS_FIRST;
@@ -295,7 +278,7 @@ static void end_culprit(struct group_batch *batch)
     ticket->fault = batch->fault;
     memcpy(ticket->sqlstate, batch->sqlstate, sizeof(ticket->sqlstate));
     memcpy(ticket->constraint, batch->constraint, sizeof(ticket->constraint));
-    if (is_lock_fault(batch))
+    if (pg_blame_of(batch->sqlstate) == PG_BLAMES_LOCK)
         ticket->fault.kind = FAULT_TRANSIENT;
     else if (work->is_answer && work->is_answer(batch->sqlstate, batch->constraint))
         ticket->fault.kind = FAULT_REFUSED;
@@ -337,17 +320,27 @@ static void end_spoilt(struct group_batch *batch)
     first = TAILQ_FIRST(&batch->tickets);
     forgive(batch);
     pause_ms = jittered_pause_ms(first->setbacks);
-    if (is_server_fault(batch)) {
+    switch (pg_blame_of(batch->sqlstate)) {
+    case PG_BLAMES_SERVER:
         if (!group->is_failing)
             log_warn("batch_put_back", "%s", batch->fault.text);
         group->is_failing = true;
         put_back(batch, pause_ms);
-    } else if (batch->count > 1) {
-        divide(batch, is_lock_fault(batch) ? pause_ms : 0);
-    } else if (is_lock_fault(batch) && first->setbacks < GROUP_LOCK_SETBACKS_MAX) {
-        put_back(batch, pause_ms);
-    } else {
-        end_culprit(batch);
+        break;
+    case PG_BLAMES_LOCK:
+        if (batch->count > 1)
+            divide(batch, pause_ms);
+        else if (first->setbacks < GROUP_LOCK_SETBACKS_MAX)
+            put_back(batch, pause_ms);
+        else
+            end_culprit(batch);
+        break;
+    case PG_BLAMES_CONTENT:
+        if (batch->count > 1)
+            divide(batch, 0);
+        else
+            end_culprit(batch);
+        break;
     }
 }
 
