@@ -305,6 +305,7 @@ void must_end(struct client *client)
     WAIT_FOR(client->is_ended || client->is_broken, "the connection did not end after\n%s",
              client->received.bytes);
     assert_true(client->is_ended);
+    hang_up(client, false);
 }
 
 void must_break(struct client *client)

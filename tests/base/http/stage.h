@@ -51,7 +51,7 @@ void send_what_fits(struct client *client, const char *bytes, size_t length);
 void must_receive(struct client *client, const char *bytes);
 void must_receive_bytes(struct client *client, size_t count); /* in all */
 void must_not_have_received(struct client *client, const char *bytes);
-void must_end(struct client *client);   /* a FIN comes */
+void must_end(struct client *client);   /* a FIN comes; closes too, as clients do */
 void must_break(struct client *client); /* an RST comes */
 size_t received(const struct client *client);
 int reads_of(const struct client *client); /* how many pieces it came in */
