@@ -418,6 +418,7 @@ void amqp_consumer_stop(struct amqp_consumer *consumer)
         amqp_link_wake(&consumer->link);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): what a consumer is made of, and each caller knows it */
 struct amqp_consumer *amqp_consumer_create(uv_loop_t *loop, const char *uri,
                                            const struct amqp_topology *topology, const char *queue,
                                            int prefetch, const struct amqp_consumer_events *events,
