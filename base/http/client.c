@@ -26,7 +26,8 @@ struct http_client {
 };
 
 static void admit(struct http_client *client, struct http_origin *origin);
-static void arm_wait_timer(struct http_client *client);
+static uint64_t wait_left_ms(const struct http_transfer *transfer);
+static void wake_within(struct http_client *client, uint64_t ms);
 static void give_up(struct http_transfer *transfer, CURLcode result, const char *detail,
                     struct http_transfers *over);
 static void on_wait_timer(uv_timer_t *timer);
@@ -53,7 +54,8 @@ void http_client_send(struct http_client *client, struct http_call *call)
     } else {
         give_up(transfer, CURLE_URL_MALFORMAT, "it is no http or https URL", &client->over);
     }
-    arm_wait_timer(client);
+    if (transfer->easy == NULL)
+        wake_within(client, transfer->origin ? wait_left_ms(transfer) : 0);
 }
 
 /* Starts what may start.  libcurl does nothing but note the handle here: the first step comes from
@@ -85,22 +87,12 @@ static uint64_t wait_left_ms(const struct http_transfer *transfer)
     return limit_ms > age_ms ? limit_ms - age_ms : 0;
 }
 
-static void arm_wait_timer(struct http_client *client)
+/* The timer may come too early, as when the one who set it has left the queue meanwhile. */
+static void wake_within(struct http_client *client, uint64_t ms)
 {
-    uint64_t least_ms = TAILQ_EMPTY(&client->over) ? UINT64_MAX : 0;
-    struct http_origin *origin;
-    struct http_transfer *transfer;
-
-    SLIST_FOREACH (origin, &client->origins.list, entry)
-        TAILQ_FOREACH (transfer, &origin->waiting, entry) {
-            uint64_t left_ms = wait_left_ms(transfer);
-
-            least_ms = left_ms < least_ms ? left_ms : least_ms;
-        }
-    if (least_ms == UINT64_MAX)
-        uv_timer_stop(&client->wait_timer);
-    else
-        uv_timer_start(&client->wait_timer, on_wait_timer, least_ms, 0);
+    if (!uv_is_active((uv_handle_t *)&client->wait_timer) ||
+        uv_timer_get_due_in(&client->wait_timer) > ms)
+        uv_timer_start(&client->wait_timer, on_wait_timer, ms, 0);
 }
 
 static void give_up(struct http_transfer *transfer, CURLcode result, const char *detail,
@@ -121,16 +113,19 @@ static void on_wait_timer(uv_timer_t *timer)
     TAILQ_CONCAT(&over, &client->over, entry);
     SLIST_FOREACH (origin, &client->origins.list, entry)
         for (transfer = TAILQ_FIRST(&origin->waiting); transfer; transfer = next) {
+            uint64_t left_ms = wait_left_ms(transfer);
+
             next = TAILQ_NEXT(transfer, entry);
-            if (wait_left_ms(transfer) > 0)
+            if (left_ms > 0) {
+                wake_within(client, left_ms);
                 continue;
+            }
             TAILQ_REMOVE(&origin->waiting, transfer, entry);
             give_up(transfer, CURLE_OPERATION_TIMEDOUT,
                     origin->running > 0 ? "all connections were busy until its deadline"
                                         : "its name was not found before its deadline",
                     &over);
         }
-    arm_wait_timer(client);
     tell(client, &over);
 }
 
@@ -145,7 +140,6 @@ static void on_looked_up(void *owner, struct http_origin *origin, const char *er
         give_up(transfer, CURLE_COULDNT_RESOLVE_HOST, error, &over);
     }
     admit(client, origin);
-    arm_wait_timer(client);
     tell(client, &over);
 }
 
@@ -209,8 +203,6 @@ static void settle(struct http_client *client)
         TAILQ_INSERT_TAIL(&over, transfer, entry);
         admit(client, origin);
     }
-    if (!TAILQ_EMPTY(&over))
-        arm_wait_timer(client);
     tell(client, &over);
 }
 
@@ -241,7 +233,7 @@ void http_client_abandon(struct http_client *client)
             TAILQ_REMOVE(&origin->waiting, transfer, entry);
             give_up(transfer, CURLE_ABORTED_BY_CALLBACK, why, &client->over);
         }
-    arm_wait_timer(client);
+    wake_within(client, 0);
 }
 
 int http_client_open_calls(const struct http_client *client)
