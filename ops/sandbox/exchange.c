@@ -257,6 +257,7 @@ static void answer(struct exchange *exchange)
     case TROUBLE_NONE:
     case TROUBLE_DELAY:
     case TROUBLE_DECLINE:
+    case TROUBLE_WRONG_AMOUNT:
     case TROUBLE_ACT_THEN_500:
     case TROUBLE_FAIL_500:
     case TROUBLE_RATE_LIMIT:
@@ -374,6 +375,11 @@ void exchanges_close(struct exchanges *exchanges)
 const char *exchange_decline(const struct exchange *exchange)
 {
     return exchange->trouble.kind == TROUBLE_DECLINE ? exchange->trouble.code : NULL;
+}
+
+bool exchange_misstates_amount(const struct exchange *exchange)
+{
+    return exchange->trouble.kind == TROUBLE_WRONG_AMOUNT;
 }
 
 const char *exchange_key(const struct exchange *exchange)

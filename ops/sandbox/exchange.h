@@ -90,4 +90,5 @@ void exchange_begin(struct exchange *exchange);
 
 /* The trouble of this call, for an act that has to know (decline), or NULL. */
 const char *exchange_decline(const struct exchange *exchange);
+bool exchange_misstates_amount(const struct exchange *exchange);
 const char *exchange_key(const struct exchange *exchange);

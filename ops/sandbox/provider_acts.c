@@ -1,19 +1,21 @@
 #include "ops/sandbox/provider_acts.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "ops/sandbox/parameters.h"
 
 /* --- wording ------------------------------------------------------------------------------- */
 
 static void show_intent(struct exchange *exchange, const struct intent *intent)
 {
+    struct intent shown = *intent;
+
+    if (exchange_misstates_amount(exchange))
+        shown.amount++;
     exchange->status = 200;
     exchange->executed = true;
-    intent_render(intent, &exchange->body);
+    intent_render(&shown, &exchange->body);
 }
 
 static void show_refund(struct exchange *exchange, const struct refund *refund)
@@ -31,124 +33,10 @@ static void show_refusal(struct exchange *exchange, const struct refusal *refusa
     refusal_render(refusal, intent, &exchange->body);
 }
 
-/* The parameters are refused: nothing began, so the key stays free.  Returns false. */
-static bool invalid(struct exchange *exchange, int status, const char *code, const char *param,
-                    const char *format, ...) __attribute__((format(printf, 5, 6)));
-
-static bool invalid(struct exchange *exchange, int status, const char *code, const char *param,
-                    const char *format, ...)
-{
-    struct refusal refusal = {
-        .status = status, .type = "invalid_request_error", .code = code, .param = param};
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(refusal.message, sizeof(refusal.message), format, args);
-    va_end(args);
-    show_refusal(exchange, &refusal, NULL);
-    exchange->executed = false;
-    return false;
-}
-
-/* --- parameters ---------------------------------------------------------------------------- */
-
-static bool all_known(struct exchange *exchange, const struct form *form, const char *const *known)
-{
-    const char *unknown = form_unknown(form, known);
-
-    return !unknown || invalid(exchange, 400, "parameter_unknown", unknown,
-                               "Received unknown parameter: %.100s", unknown);
-}
-
 static bool intent_named(struct exchange *exchange, const struct provider_call *call)
 {
-    return call->intent || invalid(exchange, 404, "resource_missing", "intent",
-                                   "No such payment_intent: '%.60s'", call->id);
-}
-
-/* An amount above zero; absent: the fallback, or refused if that is 0. */
-static bool read_amount(struct exchange *exchange, const struct form *form, const char *name,
-                        int64_t fallback, int64_t *amount)
-{
-    const char *value = form_value(form, name);
-
-    *amount = fallback;
-    if (!value)
-        return fallback != 0 || invalid(exchange, 400, "parameter_missing", name,
-                                        "Missing required param: %s.", name);
-    if (!form_number(value, amount) || *amount < 1)
-        return invalid(exchange, 400, "parameter_invalid_integer", name,
-                       "Invalid positive integer: %.40s", value);
-    if (*amount > INTENT_AMOUNT_MAX)
-        return invalid(exchange, 400, "amount_too_large", name,
-                       "Amount must be no more than %d minor units.", INTENT_AMOUNT_MAX);
-    return true;
-}
-
-static bool read_flag(struct exchange *exchange, const struct form *form, const char *name,
-                      bool *flag)
-{
-    const char *value = form_value(form, name);
-
-    *flag = value && strcmp(value, "true") == 0;
-    return !value || *flag || strcmp(value, "false") == 0 ||
-           invalid(exchange, 400, NULL, name, "Invalid boolean: %.40s", value);
-}
-
-/* One of the words, or `fallback` where it is absent. */
-static bool read_word(struct exchange *exchange, const struct form *form, const char *name,
-                      const char *const *words, const char **word)
-{
-    const char *value = form_value(form, name);
-
-    *word = value ? value : "";
-    if (!value)
-        return true;
-    for (; *words; words++)
-        if (strcmp(*words, value) == 0)
-            return true;
-    return invalid(exchange, 400, NULL, name, "Invalid %s: %.40s", name, value);
-}
-
-static bool read_method(struct exchange *exchange, const struct form *form, const char **method)
-{
-    *method = form_value(form, "payment_method");
-    return !*method || card_find(*method) ||
-           invalid(exchange, 400, "resource_missing", "payment_method",
-                   "No such PaymentMethod: '%.60s'", *method);
-}
-
-static bool read_currency(struct exchange *exchange, const struct form *form, const char **currency)
-{
-    const char *value = form_value(form, "currency");
-
-    *currency = value;
-    if (!value)
-        return invalid(exchange, 400, "parameter_missing", "currency",
-                       "Missing required param: currency.");
-    return (strlen(value) == 3 && strspn(value, "abcdefghijklmnopqrstuvwxyz") == 3) ||
-           invalid(exchange, 400, NULL, "currency", "Invalid currency: %.40s", value);
-}
-
-static const char *render_metadata(struct exchange *exchange, const struct form *form)
-{
-    CLEANUP(text_finish) struct text json;
-
-    text_init(&json, SIZE_MAX / 2);
-    text_add(&json, "{");
-    for (size_t i = 0; i < form->count; i++) {
-        const char *name = form->pairs[i].name;
-
-        if (strncmp(name, "metadata[", 9) != 0 || name[strlen(name) - 1] != ']')
-            continue;
-        name = arena_copy(http_arena(exchange->request), name + 9, strlen(name) - 10);
-        text_add(&json, json.length > 1 ? "," : "");
-        text_add_json(&json, name);
-        text_add(&json, ":");
-        text_add_json(&json, form->pairs[i].value);
-    }
-    text_add(&json, "}");
-    return arena_copy(http_arena(exchange->request), json.bytes, json.length);
+    return call->intent || parameter_refuse(exchange, 404, "resource_missing", "intent",
+                                            "No such payment_intent: '%.60s'", call->id);
 }
 
 /* --- recording ----------------------------------------------------------------------------- */
@@ -222,9 +110,9 @@ static bool read_confirmation(struct exchange *exchange, const struct form *form
     bool refuse_action, off_session;
 
     *how = (struct confirmation){.decline = decline ? decline_find(decline) : NULL};
-    if (!read_method(exchange, form, &how->method) ||
-        !read_flag(exchange, form, "error_on_requires_action", &refuse_action) ||
-        !read_flag(exchange, form, "off_session", &off_session))
+    if (!parameter_method(exchange, form, &how->method) ||
+        !parameter_flag(exchange, form, "error_on_requires_action", &refuse_action) ||
+        !parameter_flag(exchange, form, "off_session", &off_session))
         return false;
     how->refuse_action = refuse_action || off_session;
     return true;
@@ -260,11 +148,11 @@ static bool read_creation(struct exchange *exchange, const struct form *form,
                                         NULL};
     static const char *const captures[] = {"automatic", "automatic_async", "manual", NULL};
 
-    return all_known(exchange, form, known) &&
-           read_amount(exchange, form, "amount", 0, &creation->amount) &&
-           read_currency(exchange, form, &creation->currency) &&
-           read_word(exchange, form, "capture_method", captures, &creation->capture_method) &&
-           read_flag(exchange, form, "confirm", &creation->confirm) &&
+    return parameters_are_known(exchange, form, known) &&
+           parameter_amount(exchange, form, "amount", 0, &creation->amount) &&
+           parameter_currency(exchange, form, &creation->currency) &&
+           parameter_word(exchange, form, "capture_method", captures, &creation->capture_method) &&
+           parameter_flag(exchange, form, "confirm", &creation->confirm) &&
            read_confirmation(exchange, form, &creation->how);
 }
 
@@ -272,9 +160,9 @@ static struct intent *add_intent(struct exchange *exchange, const struct provide
                                  const struct creation *creation)
 {
     struct provider *provider = call->provider;
-    struct intent *intent = intent_create(creation->amount, creation->currency,
-                                          creation->how.method ? creation->how.method : "",
-                                          exchange->order, render_metadata(exchange, &call->form));
+    struct intent *intent = intent_create(
+        creation->amount, creation->currency, creation->how.method ? creation->how.method : "",
+        exchange->order, parameter_metadata(exchange, &call->form));
 
     intent->manual = strcmp(creation->capture_method, "manual") == 0;
     table_add(&provider->intents, &intent->by_id, intent->id);
@@ -306,7 +194,7 @@ void act_confirm(struct exchange *exchange)
     const struct provider_call *call = exchange->subject;
     struct confirmation how;
 
-    if (intent_named(exchange, call) && all_known(exchange, &call->form, known) &&
+    if (intent_named(exchange, call) && parameters_are_known(exchange, &call->form, known) &&
         read_confirmation(exchange, &call->form, &how))
         attempt(exchange, call, call->intent, &how);
 }
@@ -320,8 +208,8 @@ void act_capture(struct exchange *exchange)
     struct refusal refusal;
     int64_t amount;
 
-    if (!intent_named(exchange, call) || !all_known(exchange, &call->form, known) ||
-        !read_amount(exchange, &call->form, "amount_to_capture", -1, &amount))
+    if (!intent_named(exchange, call) || !parameters_are_known(exchange, &call->form, known) ||
+        !parameter_amount(exchange, &call->form, "amount_to_capture", -1, &amount))
         return;
     if (!intent_capture(intent, amount, &refusal)) {
         show_refusal(exchange, &refusal, intent);
@@ -340,8 +228,8 @@ void act_cancel(struct exchange *exchange)
     struct refusal refusal;
     const char *reason;
 
-    if (!intent_named(exchange, call) || !all_known(exchange, &call->form, known) ||
-        !read_word(exchange, &call->form, "cancellation_reason", reasons, &reason))
+    if (!intent_named(exchange, call) || !parameters_are_known(exchange, &call->form, known) ||
+        !parameter_word(exchange, &call->form, "cancellation_reason", reasons, &reason))
         return;
     if (!intent_cancel(call->intent, reason, &refusal)) {
         show_refusal(exchange, &refusal, call->intent);
@@ -371,11 +259,11 @@ void act_refund(struct exchange *exchange)
     const char *reason;
     int64_t amount;
 
-    if (!all_known(exchange, &call->form, known) || !intent_named(exchange, call) ||
-        !read_amount(exchange, &call->form, "amount", -1, &amount) ||
-        !read_word(exchange, &call->form, "reason", reasons, &reason))
+    if (!parameters_are_known(exchange, &call->form, known) || !intent_named(exchange, call) ||
+        !parameter_amount(exchange, &call->form, "amount", -1, &amount) ||
+        !parameter_word(exchange, &call->form, "reason", reasons, &reason))
         return;
-    refund = intent_refund(call->intent, amount, reason, render_metadata(exchange, &call->form),
+    refund = intent_refund(call->intent, amount, reason, parameter_metadata(exchange, &call->form),
                            &refusal);
     if (!refund) {
         show_refusal(exchange, &refusal, call->intent);
@@ -394,7 +282,8 @@ void act_retrieve_refund(struct exchange *exchange)
     if (item)
         show_refund(exchange, container_of(item, struct refund, by_id));
     else
-        invalid(exchange, 404, "resource_missing", "id", "No such refund: '%.60s'", call->id);
+        parameter_refuse(exchange, 404, "resource_missing", "id", "No such refund: '%.60s'",
+                         call->id);
 }
 
 /* --- lists --------------------------------------------------------------------------------- */
@@ -409,8 +298,8 @@ static bool read_bound(struct exchange *exchange, const char *name, int64_t *bou
     const char *value = http_query(exchange->request, name);
 
     return !value || form_number(value, bound) ||
-           invalid(exchange, 400, "parameter_invalid_integer", name, "Invalid integer: %.40s",
-                   value);
+           parameter_refuse(exchange, 400, "parameter_invalid_integer", name,
+                            "Invalid integer: %.40s", value);
 }
 
 static bool read_bounds(struct exchange *exchange, struct bounds *bounds)
@@ -425,7 +314,7 @@ static bool read_bounds(struct exchange *exchange, struct bounds *bounds)
         !read_bound(exchange, "limit", &bounds->limit))
         return false;
     if (bounds->limit < 1 || bounds->limit > 100)
-        return invalid(exchange, 400, NULL, "limit", "limit is from 1 to 100");
+        return parameter_refuse(exchange, 400, NULL, "limit", "limit is from 1 to 100");
     bounds->least_s = above + 1 > bounds->least_s ? above + 1 : bounds->least_s;
     bounds->most_s = below - 1 < bounds->most_s ? below - 1 : bounds->most_s;
     bounds->starting_after = http_query(exchange->request, "starting_after");
@@ -467,7 +356,8 @@ void act_list(struct exchange *exchange)
     if (bounds.starting_after) {
         first = provider_find(call->provider, bounds.starting_after);
         if (!first) {
-            invalid(exchange, 400, "resource_missing", "starting_after", "No such payment_intent");
+            parameter_refuse(exchange, 400, "resource_missing", "starting_after",
+                             "No such payment_intent");
             return;
         }
         first = TAILQ_NEXT(first, newest_first);

@@ -31,6 +31,7 @@ static const struct {
 } kinds[] = {
     [TROUBLE_DELAY] = {"delay", -1},
     [TROUBLE_DECLINE] = {"decline", 0},
+    [TROUBLE_WRONG_AMOUNT] = {"wrong_amount", 0},
     [TROUBLE_ACT_THEN_HANG] = {"act_then_hang", 0},
     [TROUBLE_ACT_THEN_RESET] = {"act_then_reset", 0},
     [TROUBLE_ACT_THEN_500] = {"act_then_500", 0},
@@ -60,8 +61,8 @@ static bool kind_find(const char *name, enum trouble_kind *kind, struct fault *f
     }
     return fail(fault, FAULT_REFUSED,
                 "fault \"%.40s\" is unknown; there are: delay, decline, act_then_hang, "
-                "act_then_reset, act_then_500, fail_500, rate_limit, unavailable, torn, drip, "
-                "hang, reset",
+                "act_then_reset, act_then_500, wrong_amount, fail_500, rate_limit, unavailable, "
+                "torn, drip, hang, reset",
                 name);
 }
 
@@ -103,6 +104,9 @@ static bool check_trouble(struct trouble *trouble, int op, struct fault *fault)
                     MS_MAX);
     if (trouble->kind == TROUBLE_DECLINE)
         return check_decline(trouble, op, fault);
+    if (trouble->kind == TROUBLE_WRONG_AMOUNT && (op < 0 || op >= OP_REFUND))
+        return fail(fault, FAULT_REFUSED,
+                    "wrong_amount goes with create, confirm, retrieve, cancel and capture");
     if (*trouble->code)
         return fail(fault, FAULT_REFUSED, "code goes with decline only");
     return true;

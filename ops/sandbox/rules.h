@@ -10,6 +10,8 @@
  *     delay                     the key is taken, the act and the answer come `ms` later, also when
  *                               the caller has left meanwhile
  *     decline                   the act is a refusal (402 of the provider, 422 of the carrier)
+ *     wrong_amount              acts; the answer (and what the key keeps) shows an intent whose
+ *                               amount is one minor unit more than it is
  *     act_then_500              acts; the answer, and what the key keeps, is a 500
  *     act_then_reset, act_then_hang, torn, drip
  *                               acts and keeps; the answer is a RST, silence, its first half and a
@@ -41,6 +43,7 @@ enum trouble_kind {
     TROUBLE_NONE,
     TROUBLE_DELAY,
     TROUBLE_DECLINE,
+    TROUBLE_WRONG_AMOUNT,
     TROUBLE_ACT_THEN_HANG,
     TROUBLE_ACT_THEN_RESET,
     TROUBLE_ACT_THEN_500,

@@ -494,6 +494,14 @@ def test_act_then_500_acts_and_keeps_the_500(sandbox):
     assert sandbox.kinds() == ["intent", "charge"]
 
 
+def test_a_wrong_amount_is_in_the_answer_only(sandbox):
+    intent = sandbox.made()
+    wrong = sandbox.confirm(intent, key="k", fault="wrong_amount")
+    assert (wrong.status, wrong.json["amount"], wrong.json["status"]) == (200, 1251, "succeeded")
+    assert sandbox.retrieve(intent)["amount"] == 1250
+    assert [fact["amount"] for fact in sandbox.ledger()] == [1250, 1250]
+
+
 def test_a_429_is_not_bound_to_the_key(sandbox):
     intent = sandbox.made()
     limited = sandbox.confirm(intent, key="k", fault="rate_limit; ms=3000")

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-int fdatasync(int file)
+int fdatasync(int fildes)
 {
-    (void)file;
+    (void)fildes;
     errno = EIO;
     return -1;
 }

@@ -139,6 +139,8 @@ static void refuses_what_it_does_not_know_and_says_what(void **state)
     must_refuse("{\"fault\":\"delay\",\"ms\":\"5\"}", "integer");
     must_refuse("{\"fault\":\"delay\",\"ms\":600001}", "600000");
     must_refuse("{\"fault\":\"decline\"}", "create, confirm and ship");
+    must_refuse("{\"fault\":\"wrong_amount\"}", "goes with");
+    must_refuse("{\"fault\":\"wrong_amount\",\"match\":{\"op\":\"ship\"}}", "goes with");
     must_refuse("{\"fault\":\"hang\",\"code\":\"lost_card\"}", "decline only");
     must_refuse("{\"fault\":\"decline\",\"match\":{\"op\":\"confirm\"},\"code\":\"nope\"}", "nope");
 }
