@@ -19,9 +19,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "queue/dead_drain.h"
+#include "queue/due.h"
+#include "queue/hint.h"
+#include "queue/keeper.h"
 #include "queue/lease.h"
 #include "queue/outbox.h"
 #include "queue/publish.h"
+#include "queue/sweeper.h"
 #include "queue/topology.h"
 #include "schema/settings.h"
 #include "workers/health.h"
@@ -35,6 +40,11 @@ struct relay {
     struct lease *lease;
     struct publish *publish;
     struct outbox *outbox;
+    struct hint *hint;
+    struct due *due;
+    struct sweeper *sweeper;
+    struct dead_drain *dead_drain;
+    struct keeper *keeper;
     struct amqp_publisher *publisher;
     struct health *health;
     bool is_broker_ready, is_ending;
@@ -65,14 +75,23 @@ static void on_lease_taken(void *owner, int64_t fence)
 {
     struct relay *relay = owner;
 
+    if (relay->is_ending)
+        return;
     metric_set(&held, 1);
     publish_set_fence(relay->publish, fence);
     outbox_begin(relay->outbox);
+    due_begin(relay->due, fence);
+    sweeper_begin(relay->sweeper, fence);
+    dead_drain_begin(relay->dead_drain, fence);
+    keeper_begin(relay->keeper, fence);
 }
 
 static void end_duties(struct relay *relay)
 {
     outbox_end(relay->outbox);
+    due_end(relay->due);
+    sweeper_end(relay->sweeper);
+    keeper_end(relay->keeper);
 }
 
 static void on_lease_lost(void *owner)
@@ -82,6 +101,8 @@ static void on_lease_lost(void *owner)
     metric_set(&held, 0);
     publish_set_fence(relay->publish, 0);
     end_duties(relay);
+    if (!relay->is_ending)
+        dead_drain_end(relay->dead_drain);
 }
 
 static void on_fenced(void *owner)
@@ -103,6 +124,7 @@ static void on_broker_ready(void *owner)
     metric_set(&blocked, 0);
     relay->is_broker_ready = true;
     publish_open(relay->publish, relay->publisher);
+    sweeper_on_broker(relay->sweeper, relay->publisher);
 }
 
 static void on_broker_blocked(void *owner, const char *reason)
@@ -113,6 +135,7 @@ static void on_broker_blocked(void *owner, const char *reason)
     metric_set(&blocked, 1);
     relay->is_broker_ready = false;
     publish_open(relay->publish, NULL);
+    sweeper_on_broker(relay->sweeper, NULL);
 }
 
 static void on_broker_lost(void *owner, const struct fault *fault)
@@ -124,6 +147,7 @@ static void on_broker_lost(void *owner, const struct fault *fault)
     metric_set(&blocked, 0);
     relay->is_broker_ready = false;
     publish_open(relay->publish, NULL);
+    sweeper_on_broker_lost(relay->sweeper);
 }
 
 static void on_messages_settled(void *owner, const struct amqp_settled *settled, size_t count)
@@ -135,10 +159,10 @@ static void on_messages_settled(void *owner, const struct amqp_settled *settled,
 
 static void on_queue_inspected(void *owner, const char *queue, int64_t messages, int64_t consumers)
 {
-    (void)owner;
-    (void)queue;
-    (void)messages;
+    struct relay *relay = owner;
+
     (void)consumers;
+    sweeper_on_inspected(relay->sweeper, queue, messages);
 }
 
 static void on_room(void *owner)
@@ -147,6 +171,19 @@ static void on_room(void *owner)
 
     if (relay->outbox)
         outbox_on_room(relay->outbox);
+}
+
+/* A duty has made outbox rows. */
+static void on_work(void *owner)
+{
+    struct relay *relay = owner;
+
+    outbox_wake(relay->outbox);
+}
+
+static int64_t floor_of(void *owner)
+{
+    return outbox_floor(((struct relay *)owner)->outbox);
 }
 
 /* --- health ------------------------------------------------------------------------------------
@@ -175,7 +212,8 @@ static void before_metrics(void *owner)
 /* --- the end: what is unconfirmed gets its time, then the lease is given back -------------------
  */
 
-static void end_publishing(struct relay *relay);
+static void end_links(struct relay *relay);
+static void on_drain_closed(void *owner);
 static void on_publisher_closed(void *owner);
 static void await_settling(uv_timer_t *timer);
 static void on_lease_released(void *owner);
@@ -190,13 +228,31 @@ static void on_signal(uv_signal_t *signal, int number)
     relay->is_ending = true;
     log_info("stopping", "signal %d", number);
     end_duties(relay);
-    end_publishing(relay);
+    end_links(relay);
 }
 
-static void end_publishing(struct relay *relay)
+static void end_links(struct relay *relay)
 {
     publish_open(relay->publish, NULL);
+    sweeper_on_broker_lost(relay->sweeper);
     amqp_publisher_close(relay->publisher, CONFIRM_GRACE_MS, on_publisher_closed);
+    dead_drain_close(relay->dead_drain, on_drain_closed, relay);
+}
+
+static void settle_last(struct relay *relay)
+{
+    if (relay->publisher || relay->dead_drain)
+        return;
+    relay->ending_until_ms = clock_monotonic_ms() + SETTLE_GRACE_MS;
+    uv_timer_start(&relay->ending, await_settling, 0, ENDING_TICK_MS);
+}
+
+static void on_drain_closed(void *owner)
+{
+    struct relay *relay = owner;
+
+    relay->dead_drain = NULL;
+    settle_last(relay);
 }
 
 static void on_publisher_closed(void *owner)
@@ -204,8 +260,7 @@ static void on_publisher_closed(void *owner)
     struct relay *relay = owner;
 
     relay->publisher = NULL;
-    relay->ending_until_ms = clock_monotonic_ms() + SETTLE_GRACE_MS;
-    uv_timer_start(&relay->ending, await_settling, 0, ENDING_TICK_MS);
+    settle_last(relay);
 }
 
 static void await_settling(uv_timer_t *timer)
@@ -229,6 +284,10 @@ static void on_health_closed(void *owner)
 {
     struct relay *relay = owner;
 
+    due_destroy(relay->due);
+    sweeper_destroy(relay->sweeper);
+    keeper_destroy(relay->keeper);
+    hint_destroy(relay->hint);
     outbox_destroy(relay->outbox);
     publish_destroy(relay->publish);
     lease_destroy(relay->lease);
@@ -247,6 +306,10 @@ static void register_metrics(void)
     metric_register(&blocked);
     metric_register(&floor_stands);
     publish_register_metrics();
+    due_register_metrics();
+    sweeper_register_metrics();
+    dead_drain_register_metrics();
+    keeper_register_metrics();
 }
 
 static void watch(struct relay *relay, uv_signal_t *signal, int number)
@@ -282,6 +345,37 @@ static void open_publishing(struct relay *relay)
     relay->lease = lease_create(&relay->loop, &relay->database, &lease_events, relay);
 }
 
+static void open_duties(struct relay *relay)
+{
+    const struct due_options due = {
+        .database = &relay->database,
+        .hint = relay->hint,
+        .on_work = on_work,
+        .on_fenced = on_fenced,
+        .owner = relay,
+    };
+    const struct sweeper_options sweeper = {
+        .database = &relay->database,
+        .hint = relay->hint,
+        .lease = relay->lease,
+        .sweep_ms = relay->settings.sweep_s * 1000,
+        .on_work = on_work,
+        .on_fenced = on_fenced,
+        .owner = relay,
+    };
+    const struct dead_drain_options dead_drain = {
+        .database = &relay->database,
+        .amqp = relay->settings.amqp,
+        .on_fenced = on_fenced,
+        .owner = relay,
+    };
+
+    relay->due = due_create(&relay->loop, &due);
+    relay->sweeper = sweeper_create(&relay->loop, &sweeper);
+    relay->dead_drain = dead_drain_create(&relay->loop, &dead_drain);
+    relay->keeper = keeper_create(&relay->loop, &relay->database, floor_of, relay);
+}
+
 static bool open_relay(struct relay *relay, struct fault *fault)
 {
     const struct health_options options = {
@@ -300,7 +394,9 @@ static bool open_relay(struct relay *relay, struct fault *fault)
     relay->ending.data = relay;
     watch(relay, &relay->terminated, SIGTERM);
     watch(relay, &relay->interrupted, SIGINT);
+    relay->hint = hint_create(&relay->loop, &relay->database);
     open_publishing(relay);
+    open_duties(relay);
     return true;
 }
 

@@ -1,0 +1,32 @@
+/* queue/due.h - waiting tasks whose time has come become ready, and are published
+ *
+ *     waiting ──due_at has passed──► ready + outbox row + event `due`      (one statement, DUE_MAX)
+ *
+ * An order that somebody else holds is passed over and found by the next look.  A crash at any
+ * point: the statement happened as a whole or not at all.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "queue/errand.h"
+#include "queue/hint.h"
+
+enum { DUE_MAX = 500, DUE_MS_LEAST = 200, DUE_MS_MOST = 1000 };
+
+struct due;
+
+struct due_options {
+    const struct errand_database *database;
+    struct hint *hint;
+    void (*on_work)(void *owner);   /* the outbox has rows */
+    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
+    void *owner;
+};
+
+struct due *due_create(uv_loop_t *loop, const struct due_options *options);
+void due_destroy(struct due *due); /* NULL is fine */
+void due_begin(struct due *due, int64_t fence);
+void due_end(struct due *due);
+void due_register_metrics(void);

@@ -1,0 +1,190 @@
+#include "queue/keeper.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "schema/statements.h"
+
+enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000 };
+enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000 };
+enum { ROWS, OLDEST_MS, IS_MISSING };
+
+enum chore { PARTITIONS, WORKERS, GAUGES, CHORES };
+
+struct keeper {
+    struct errand *errand;
+    uv_timer_t *timer;
+    int64_t (*floor)(void *owner);
+    void *owner;
+    int64_t fence;    /* 0: rests */
+    enum chore chore; /* under way */
+    uint64_t due_ms[CHORES];
+    bool is_alarmed;
+};
+
+static struct metric rows = {.type = METRIC_GAUGE,
+                             .name = "docket_outbox_rows",
+                             .help = "Rows of the outbox (of up to 100 messages each) that wait, "
+                                     "counted up to 100000."};
+static struct metric oldest = {.type = METRIC_GAUGE,
+                               .name = "docket_outbox_oldest_seconds",
+                               .help = "Age of the oldest row of the outbox."};
+static struct metric missing = {.type = METRIC_GAUGE,
+                                .name = "docket_partitions_missing",
+                                .help = "1: the day in a week has no partition. Alarm."};
+
+static enum chore next_chore(const struct keeper *keeper)
+{
+    enum chore next = PARTITIONS;
+
+    for (enum chore chore = WORKERS; chore < CHORES; chore++) {
+        if (keeper->due_ms[chore] < keeper->due_ms[next])
+            next = chore;
+    }
+    return next;
+}
+
+static void send_chore(struct keeper *keeper)
+{
+    static const struct pg_statement *const statements[CHORES] = {
+        [PARTITIONS] = &sql_keeper_partitions,
+        [WORKERS] = &sql_keeper_workers,
+        [GAUGES] = &sql_keeper_gauges,
+    };
+    struct pg_params params;
+
+    pg_params_init(&params);
+    if (keeper->chore == GAUGES) {
+        pg_add_i64(&params, keeper->floor(keeper->owner));
+        pg_add_i64(&params, ROWS_COUNTED_MAX);
+    } else {
+        pg_add_i64(&params, keeper->fence);
+    }
+    if (keeper->chore == PARTITIONS)
+        pg_add_i32(&params, KEEPER_MONTHS);
+    errand_send(keeper->errand, statements[keeper->chore], &params);
+    pg_params_finish(&params);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct keeper *keeper = timer->data;
+    uint64_t now = clock_monotonic_ms();
+
+    if (keeper->fence == 0 || !errand_is_free(keeper->errand))
+        return;
+    keeper->chore = next_chore(keeper);
+    if (keeper->due_ms[keeper->chore] <= now)
+        send_chore(keeper);
+    else
+        uv_timer_start(timer, on_timer, keeper->due_ms[keeper->chore] - now, 0);
+}
+
+static void alarm_of(struct keeper *keeper, bool is_missing)
+{
+    if (is_missing && !keeper->is_alarmed)
+        log_error("partitions_missing",
+                  "the day in a week has no partition; orders will be refused "
+                  "then: see why make_partitions() fails");
+    keeper->is_alarmed = is_missing;
+    metric_set(&missing, is_missing);
+}
+
+static void on_rows(void *owner, const PGresult *result)
+{
+    struct keeper *keeper = owner;
+
+    if (keeper->chore == GAUGES) {
+        metric_set(&rows, pg_i64(result, 0, ROWS));
+        metric_set(&oldest, pg_i64(result, 0, OLDEST_MS) / 1000);
+        alarm_of(keeper, pg_bool(result, 0, IS_MISSING));
+    } else if (keeper->chore == PARTITIONS && PQntuples(result) == 1 && pg_i32(result, 0, 0) > 0) {
+        log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
+    }
+}
+
+static void on_done(void *owner, bool is_committed)
+{
+    static const uint64_t rests_ms[CHORES] = {
+        [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [GAUGES] = KEEPER_MS};
+    struct keeper *keeper = owner;
+    uint64_t rest_ms = rests_ms[keeper->chore];
+
+    if (!is_committed && keeper->chore == PARTITIONS)
+        rest_ms = PARTITIONS_AGAIN_MS;
+    keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
+    uv_timer_start(keeper->timer, on_timer, 0, 0);
+}
+
+static void on_ready(void *owner)
+{
+    struct keeper *keeper = owner;
+
+    uv_timer_start(keeper->timer, on_timer, 0, 0);
+}
+
+void keeper_begin(struct keeper *keeper, int64_t fence)
+{
+    keeper->fence = fence;
+    for (int chore = 0; chore < CHORES; chore++)
+        keeper->due_ms[chore] = 0;
+    on_ready(keeper);
+}
+
+/* A relay that does not lead shows no backlog: only one of them does. */
+void keeper_end(struct keeper *keeper)
+{
+    keeper->fence = 0;
+    metric_set(&rows, 0);
+    metric_set(&oldest, 0);
+}
+
+struct keeper *keeper_create(uv_loop_t *loop, const struct errand_database *database,
+                             int64_t (*floor)(void *owner), void *owner)
+{
+    static const struct pg_statement *const statements[] = {
+        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_gauges, NULL};
+    struct keeper *keeper = xcalloc(1, sizeof(*keeper));
+    const struct errand_options errand = {
+        .name = "keeper",
+        .database = database,
+        .statements = statements,
+        .patience_ms = PATIENCE_MS,
+        .on_ready = on_ready,
+        .on_rows = on_rows,
+        .on_done = on_done,
+        .owner = keeper,
+    };
+
+    keeper->floor = floor;
+    keeper->owner = owner;
+    keeper->timer = xcalloc(1, sizeof(*keeper->timer));
+    keeper->timer->data = keeper;
+    uv_timer_init(loop, keeper->timer);
+    keeper->errand = errand_create(loop, &errand);
+    return keeper;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void keeper_destroy(struct keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    errand_destroy(keeper->errand);
+    uv_close((uv_handle_t *)keeper->timer, free_handle);
+    free(keeper);
+}
+
+void keeper_register_metrics(void)
+{
+    metric_register(&rows);
+    metric_register(&oldest);
+    metric_register(&missing);
+}

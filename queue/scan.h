@@ -1,0 +1,30 @@
+/* queue/scan.h - from where a time-ordered index is read, and how soon again
+ *
+ * What was dealt with stays in the index as dead entries until vacuum comes, and would be stepped
+ * over at each look.  So a scan reads only the last SCAN_WINDOW_MS, which is longer than any
+ * transaction may take to appear, and now and then everything: what was older than the window when
+ * we began, or was held by somebody else.
+ *
+ * It is paced: after a page that was full the next follows once as long as it took has passed.
+ * Pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SCAN_WINDOW_MS = 60000, SCAN_WHOLE_MS = 10000 };
+
+struct scan {
+    uint64_t rest_ms_least, rest_ms_most; /* between two looks that found all there was */
+
+    bool is_whole;        /* the look that is under way, or the next */
+    uint64_t whole_at_ms; /* when the last look at everything came to the end */
+    uint64_t begun_ms, rest_ms;
+};
+
+void scan_reset(struct scan *scan); /* everything is looked at first */
+/* A look begins.  True: at everything. */
+bool scan_begin(struct scan *scan, uint64_t now_ms);
+/* It found this many of at most `limit`; -1: it failed.  How long to wait before the next. */
+uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit);

@@ -1,0 +1,439 @@
+#include "queue/sweeper.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metrics.h"
+#include "queue/scan.h"
+#include "queue/sweep_rule.h"
+#include "queue/topology.h"
+#include "schema/statements.h"
+
+enum {
+    PATIENCE_MS = 25000,
+    SIGHTS_MAX = SWEEP_ROWS_MAX * 128,
+    REST_MS_LEAST = 50,
+    INSPECT_MS = 500
+};
+
+/* The columns of sweep_page.sql and of sweep_write.sql. */
+enum { ID, TOPIC, UPTO, CONFIRMED, NOW, CLAIMED, ORDER, TRACE, STATE, FENCE, SWEEPS, GONE };
+enum { IS_HELD, MOVED_ORDER, MOVED_SEEN };
+
+/* What the broker showed us of one stage's queue. */
+struct queue_sight {
+    int64_t asked_us;      /* 0: no question is under way */
+    int64_t seen_empty_us; /* 0: never, since the connection was made */
+};
+
+struct decision {
+    enum sweep_act act;
+    int64_t look_in_us;
+};
+
+struct sweeper {
+    struct sweeper_options options;
+    struct errand *errand;
+    uv_timer_t *timer;
+    struct scan scan;
+    int64_t fence; /* 0: rests */
+
+    struct amqp_publisher *publisher; /* NULL: away, or takes nothing */
+    bool is_broker_known;             /* connected once since it was last lost */
+    uint64_t broker_since_ms;         /* monotonic */
+    struct queue_sight queues[STAGE_COUNT];
+    uint64_t inspected_at_ms;
+
+    /* Of the page under way. */
+    bool is_writing, is_held;
+    int rows, moves;
+    struct pg_params params; /* of the statement that writes it */
+    struct order_id orders[SWEEP_MOVES_MAX];
+    int moved;
+};
+
+#define ACTS(label_)                                                                               \
+    {                                                                                              \
+        .type = METRIC_COUNTER, .name = "docket_relay_sweeps_total",                               \
+        .help = "Tasks that the sweeper has published again.", .labels = "why=\"" label_ "\""      \
+    }
+static struct metric swept = ACTS("swept"), released = ACTS("worker_lost");
+static struct metric looked = {.type = METRIC_COUNTER,
+                               .name = "docket_relay_looks_total",
+                               .help = "Confirmed messages whose tasks the sweeper has looked at."};
+
+static void send_page(struct sweeper *sweeper);
+static void decide_page(struct sweeper *sweeper, const PGresult *result);
+static void send_decisions(struct sweeper *sweeper);
+static void end_page(struct sweeper *sweeper, bool is_committed);
+
+/* --- what the broker shows ----------------------------------------------------------------------
+ */
+
+static const char *const queue_names[STAGE_COUNT] = {
+    [STAGE_PAYMENT] = TOPOLOGY_PAYMENT, [STAGE_FULFILMENT] = TOPOLOGY_FULFILMENT};
+
+static void inspect_queues(struct sweeper *sweeper)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    if (sweeper->publisher == NULL || now - sweeper->inspected_at_ms < INSPECT_MS)
+        return;
+    sweeper->inspected_at_ms = now;
+    for (int stage = STAGE_PAYMENT; stage < STAGE_COUNT; stage++) {
+        if (sweeper->queues[stage].asked_us != 0)
+            continue;
+        sweeper->queues[stage].asked_us = lease_clock_least_us(sweeper->options.lease);
+        amqp_publisher_inspect(sweeper->publisher, queue_names[stage]);
+    }
+}
+
+/* An answer is about the time after its question. */
+void sweeper_on_inspected(struct sweeper *sweeper, const char *queue, int64_t messages)
+{
+    for (int stage = STAGE_PAYMENT; stage < STAGE_COUNT; stage++) {
+        struct queue_sight *sight = &sweeper->queues[stage];
+
+        if (strcmp(queue, queue_names[stage]) != 0)
+            continue;
+        if (messages == 0 && sight->asked_us != 0)
+            sight->seen_empty_us = sight->asked_us;
+        sight->asked_us = 0;
+    }
+}
+
+void sweeper_on_broker(struct sweeper *sweeper, struct amqp_publisher *publisher)
+{
+    sweeper->publisher = publisher;
+    if (publisher == NULL || sweeper->is_broker_known)
+        return;
+    sweeper->is_broker_known = true;
+    sweeper->broker_since_ms = clock_monotonic_ms();
+    memset(sweeper->queues, 0, sizeof(sweeper->queues));
+}
+
+void sweeper_on_broker_lost(struct sweeper *sweeper)
+{
+    sweeper->publisher = NULL;
+    sweeper->is_broker_known = false;
+}
+
+/* --- a page --------------------------------------------------------------------------------------
+ */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct sweeper *sweeper = timer->data;
+
+    if (sweeper->fence == 0 || !errand_is_free(sweeper->errand))
+        return;
+    inspect_queues(sweeper);
+    send_page(sweeper);
+}
+
+static void send_page(struct sweeper *sweeper)
+{
+    sweeper->is_writing = false;
+    sweeper->rows = sweeper->moves = sweeper->moved = 0;
+    pg_params_clear(&sweeper->params);
+    pg_add_bool(&sweeper->params, scan_begin(&sweeper->scan, clock_monotonic_ms()));
+    pg_add_i32(&sweeper->params, SWEEP_ROWS_MAX);
+    errand_send(sweeper->errand, &sql_sweep_page, &sweeper->params);
+}
+
+/* On the database's clock, and not before it was. */
+static int64_t broker_since_us(const struct sweeper *sweeper)
+{
+    uint64_t ago_ms = clock_monotonic_ms() - sweeper->broker_since_ms;
+
+    return lease_clock_most_us(sweeper->options.lease) - (int64_t)ago_ms * 1000 + 1000;
+}
+
+static void see(const struct sweeper *sweeper, const PGresult *page, int row,
+                struct sweep_sight *sight)
+{
+    int16_t topic = pg_i16(page, row, TOPIC);
+    bool is_ours = topic > STAGE_NONE && topic < STAGE_COUNT;
+
+    *sight = (struct sweep_sight){
+        .now_us = pg_i64(page, row, NOW),
+        .interval_us = sweeper->options.sweep_ms * 1000,
+        .state =
+            pg_i16(page, row, STATE) == 0 ? TASK_DONE : (enum task_state)pg_i16(page, row, STATE),
+        .sweeps = pg_i32(page, row, SWEEPS),
+        .is_holder_gone = pg_bool(page, row, GONE),
+        .confirmed_us = pg_i64(page, row, CONFIRMED),
+        .published_upto = pg_i64(page, row, UPTO),
+        .claimed_upto = pg_i64(page, row, CLAIMED),
+        .is_broker_ready = sweeper->publisher != NULL,
+        .broker_since_us = broker_since_us(sweeper),
+        .seen_empty_us = is_ours ? sweeper->queues[topic].seen_empty_us : 0,
+    };
+}
+
+static struct decision decide(struct sweeper *sweeper, const PGresult *page, int row)
+{
+    struct sweep_sight sight;
+    struct decision decision;
+
+    see(sweeper, page, row, &sight);
+    decision.act = sweep_rule(&sight, &decision.look_in_us);
+    if (decision.act == SWEEP_SWEPT || decision.act == SWEEP_RELEASED) {
+        if (sweeper->moves == SWEEP_MOVES_MAX) /* enough for one statement */
+            return (struct decision){SWEEP_KEPT, 0};
+        sweeper->moves++;
+    }
+    return decision;
+}
+
+static bool is_kept(const struct decision *decision)
+{
+    return decision->act == SWEEP_KEPT || decision->act == SWEEP_REARMED;
+}
+
+static bool is_moved(const struct decision *decision)
+{
+    return decision->act == SWEEP_SWEPT || decision->act == SWEEP_RELEASED;
+}
+
+/* Of the rows of `published` (their messages stand together): those of which nothing is kept. */
+static void add_dropped(struct pg_params *params, const PGresult *page,
+                        const struct decision *decisions)
+{
+    int rows = PQntuples(page);
+    bool is_any_kept = false;
+
+    pg_array_begin(params, PG_INT8);
+    for (int row = 0; row < rows; row++) {
+        is_any_kept |= is_kept(&decisions[row]);
+        if (row + 1 < rows && pg_i64(page, row + 1, ID) == pg_i64(page, row, ID))
+            continue;
+        if (!is_any_kept)
+            pg_array_i64(params, pg_i64(page, row, ID));
+        is_any_kept = false;
+    }
+    pg_array_end(params);
+}
+
+static void add_cell(struct pg_params *params, const PGresult *page, int row, int column)
+{
+    size_t length;
+
+    switch (column) {
+    case ID:
+        pg_array_i64(params, pg_i64(page, row, column));
+        break;
+    case ORDER:
+        pg_array_uuid(params, pg_bytes(page, row, column, &length));
+        break;
+    case TRACE:
+        pg_array_text(params, pg_text(page, row, column));
+        break;
+    case FENCE:
+        pg_array_i32(params, pg_i32(page, row, column));
+        break;
+    default: /* TOPIC, STATE */
+        pg_array_i16(params, pg_i16(page, row, column));
+        break;
+    }
+}
+
+/* One column of those messages that `which` chooses. */
+static void add_column(struct pg_params *params, const PGresult *page,
+                       const struct decision *decisions,
+                       bool (*which)(const struct decision *decision), int column)
+{
+    static const enum pg_oid types[] = {[ID] = PG_INT8,    [ORDER] = PG_UUID, [TRACE] = PG_TEXT,
+                                        [FENCE] = PG_INT4, [TOPIC] = PG_INT2, [STATE] = PG_INT2};
+
+    pg_array_begin(params, types[column]);
+    for (int row = 0; row < PQntuples(page); row++) {
+        if (which(&decisions[row]))
+            add_cell(params, page, row, column);
+    }
+    pg_array_end(params);
+}
+
+static void add_looks(struct pg_params *params, const struct decision *decisions, int count)
+{
+    pg_array_begin(params, PG_INT8);
+    for (int i = 0; i < count; i++) {
+        if (is_kept(&decisions[i]))
+            pg_array_i64(params, decisions[i].look_in_us / 1000);
+    }
+    pg_array_end(params);
+    pg_array_begin(params, PG_BOOL);
+    for (int i = 0; i < count; i++) {
+        if (is_kept(&decisions[i]))
+            pg_array_bool(params, decisions[i].act == SWEEP_REARMED);
+    }
+    pg_array_end(params);
+}
+
+/* In the order of sweep_write.sql's parameters. */
+static void add_decisions(struct sweeper *sweeper, const PGresult *page,
+                          const struct decision *decisions)
+{
+    struct pg_params *params = &sweeper->params;
+
+    pg_params_clear(params);
+    pg_add_i64(params, sweeper->fence);
+    add_dropped(params, page, decisions);
+    add_column(params, page, decisions, is_kept, ID);
+    add_column(params, page, decisions, is_kept, ORDER);
+    add_column(params, page, decisions, is_kept, TRACE);
+    add_looks(params, decisions, PQntuples(page));
+    add_column(params, page, decisions, is_moved, ORDER);
+    add_column(params, page, decisions, is_moved, TOPIC);
+    add_column(params, page, decisions, is_moved, STATE);
+    add_column(params, page, decisions, is_moved, FENCE);
+    add_column(params, page, decisions, is_moved, TRACE);
+}
+
+static void decide_page(struct sweeper *sweeper, const PGresult *page)
+{
+    int count = PQntuples(page);
+    struct decision *decisions = xcalloc((size_t)count + 1, sizeof(*decisions));
+
+    for (int row = 0; row < count; row++) {
+        decisions[row] = decide(sweeper, page, row);
+        if (row == 0 || pg_i64(page, row, ID) != pg_i64(page, row - 1, ID))
+            sweeper->rows++;
+    }
+    if (count > 0)
+        add_decisions(sweeper, page, decisions);
+    metric_add(&looked, count);
+    free(decisions);
+}
+
+/* --- its decisions -------------------------------------------------------------------------------
+ */
+
+static void send_decisions(struct sweeper *sweeper)
+{
+    sweeper->is_writing = true;
+    errand_send(sweeper->errand, &sql_sweep_write, &sweeper->params);
+}
+
+static void note_moved(struct sweeper *sweeper, const PGresult *result)
+{
+    sweeper->is_held = pg_bool(result, 0, IS_HELD);
+    for (int row = 0; row < PQntuples(result) && !pg_is_null(result, row, MOVED_ORDER); row++) {
+        size_t length;
+
+        metric_add(pg_i16(result, row, MOVED_SEEN) == TASK_READY ? &swept : &released, 1);
+        memcpy(sweeper->orders[sweeper->moved++].bytes, pg_bytes(result, row, MOVED_ORDER, &length),
+               ORDER_ID_BYTES);
+    }
+}
+
+static void on_rows(void *owner, const PGresult *result)
+{
+    struct sweeper *sweeper = owner;
+
+    if (sweeper->is_writing)
+        note_moved(sweeper, result);
+    else
+        decide_page(sweeper, result);
+}
+
+static void on_done(void *owner, bool is_committed)
+{
+    struct sweeper *sweeper = owner;
+
+    if (!sweeper->is_writing && is_committed && sweeper->rows > 0 && sweeper->fence != 0 &&
+        errand_is_free(sweeper->errand))
+        send_decisions(sweeper);
+    else
+        end_page(sweeper, is_committed);
+}
+
+static void end_page(struct sweeper *sweeper, bool is_committed)
+{
+    uint64_t rest_ms = scan_end(&sweeper->scan, clock_monotonic_ms(),
+                                is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX);
+
+    uv_timer_start(sweeper->timer, on_timer, rest_ms, 0);
+    if (!is_committed || !sweeper->is_writing)
+        return;
+    for (int i = 0; i < sweeper->moved; i++)
+        hint_order(sweeper->options.hint, &sweeper->orders[i]);
+    if (sweeper->moved > 0)
+        sweeper->options.on_work(sweeper->options.owner);
+    if (!sweeper->is_held)
+        sweeper->options.on_fenced(sweeper->options.owner);
+}
+
+/* --- the beginning and the end -------------------------------------------------------------------
+ */
+
+static void on_ready(void *owner)
+{
+    struct sweeper *sweeper = owner;
+
+    uv_timer_start(sweeper->timer, on_timer, 0, 0);
+}
+
+void sweeper_begin(struct sweeper *sweeper, int64_t fence)
+{
+    sweeper->fence = fence;
+    scan_reset(&sweeper->scan);
+    on_ready(sweeper);
+}
+
+void sweeper_end(struct sweeper *sweeper)
+{
+    sweeper->fence = 0;
+}
+
+struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *options)
+{
+    static const struct pg_statement *const statements[] = {&sql_sweep_page, &sql_sweep_write,
+                                                            NULL};
+    struct sweeper *sweeper = xcalloc(1, sizeof(*sweeper));
+    const struct errand_options errand = {
+        .name = "sweep",
+        .database = options->database,
+        .statements = statements,
+        .patience_ms = PATIENCE_MS,
+        .on_ready = on_ready,
+        .on_rows = on_rows,
+        .on_done = on_done,
+        .owner = sweeper,
+    };
+
+    sweeper->options = *options;
+    sweeper->scan = (struct scan){.rest_ms_least = REST_MS_LEAST,
+                                  .rest_ms_most = (uint64_t)options->sweep_ms / 4};
+    pg_params_init(&sweeper->params);
+    sweeper->timer = xcalloc(1, sizeof(*sweeper->timer));
+    sweeper->timer->data = sweeper;
+    uv_timer_init(loop, sweeper->timer);
+    sweeper->errand = errand_create(loop, &errand);
+    return sweeper;
+}
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void sweeper_destroy(struct sweeper *sweeper)
+{
+    if (sweeper == NULL)
+        return;
+    errand_destroy(sweeper->errand);
+    pg_params_finish(&sweeper->params);
+    uv_close((uv_handle_t *)sweeper->timer, free_handle);
+    free(sweeper);
+}
+
+void sweeper_register_metrics(void)
+{
+    metric_register(&swept);
+    metric_register(&released);
+    metric_register(&looked);
+}

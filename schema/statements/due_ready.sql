@@ -1,0 +1,42 @@
+-- Waiting tasks whose time has come become ready, and are named by outbox rows.
+--   $1 fence   $2 everything, or only what came due within the last minute   $3 tasks at most
+-- Rows back: is the lease held, how many were due, and the order of each that moved (one row without
+-- an order if none did).  Orders that somebody else holds are left for the next look.
+WITH lease AS MATERIALIZED (
+    SELECT fence FROM relay_lease WHERE fence = $1::int8
+), due AS MATERIALIZED (
+    SELECT order_id, stage
+    FROM task
+    WHERE due_at <= now() AND state = 3
+      AND due_at > CASE WHEN $2::bool THEN '-infinity'::timestamptz
+                        ELSE now() - interval '1 minute' END
+      AND EXISTS (SELECT FROM lease)
+    ORDER BY due_at
+    LIMIT $3::int4
+), locked AS MATERIALIZED (
+    SELECT d.order_id, d.stage, o.version, o.status, o.trace
+    FROM (SELECT DISTINCT ON (order_id) order_id, stage FROM due ORDER BY order_id, stage) AS d
+    JOIN orders o ON o.id = d.order_id
+    ORDER BY o.id
+    FOR UPDATE OF o SKIP LOCKED
+), won AS (
+    UPDATE task t SET state = 1, due_at = NULL
+    FROM locked l
+    WHERE t.order_id = l.order_id AND t.stage = l.stage AND t.state = 3 AND t.due_at <= now()
+    RETURNING t.order_id, t.stage, t.attempt, l.version + 1 AS version, l.status, l.trace
+), moved AS (
+    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
+), happened AS (
+    INSERT INTO order_event (order_id, version, kind, status, process, detail)
+    SELECT order_id, version, 'due', status, 'relay',
+           jsonb_build_object('stage', stage, 'attempt', attempt)
+    FROM won
+), announced AS (
+    INSERT INTO outbox (topic, order_ids, traces)
+    SELECT stage, array_agg(order_id), array_agg(trace)
+    FROM (SELECT stage, order_id, trace, (row_number() OVER (PARTITION BY stage) - 1) / 100 AS part
+          FROM won) AS ready
+    GROUP BY stage, part
+)
+SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen, w.order_id
+FROM (SELECT) AS one LEFT JOIN won w ON true
