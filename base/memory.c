@@ -84,18 +84,17 @@ char *arena_copy(struct arena *arena, const char *bytes, size_t length)
 
 char *arena_print(struct arena *arena, const char *format, ...)
 {
-    va_list args, again;
-    char *text;
+    char *printed = NULL, *copy;
+    va_list args;
     int length;
 
     va_start(args, format);
-    va_copy(again, args);
-    length = vsnprintf(NULL, 0, format, args);
+    length = vasprintf(&printed, format, args);
     va_end(args);
-    text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
-    va_end(again);
-    return text;
+    check(length < 0 ? NULL : printed, 0);
+    copy = arena_copy(arena, printed, (size_t)length);
+    free(printed);
+    return copy;
 }
 
 void arena_finish(struct arena *arena)
