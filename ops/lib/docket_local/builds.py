@@ -11,7 +11,7 @@ KINDS = {
     "build-clang": ([], "clang"),
     "build-asan": (["-Db_sanitize=address,undefined"], None),
     "build-points": (["-Dpoints=true"], None),
-    "build-fuzz": (["-Dfuzz=true"], "clang"),
+    "build-fuzz": (["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"], "clang"),
 }
 
 
