@@ -129,7 +129,7 @@ static bool parse_flag(const struct config_entry *entry, const char *value, bool
 static bool load_entry(const struct config_entry *entry, void *settings, struct fault *fault)
 {
     void *field = (char *)settings + entry->offset;
-    char secret[SECRET_BYTES_MAX];
+    char secret[SECRET_BYTES_MAX] = "";
     const char *value;
 
     if (!find_value(entry, &value, secret, fault))

@@ -36,12 +36,12 @@ void metric_set(struct metric *metric, int64_t value)
 
 void metric_observe_us(struct metric *metric, int64_t microseconds)
 {
-    int64_t bound = 100;
+    int64_t bound_us = 100;
     int bucket = 0;
 
-    while (bucket < METRIC_BUCKETS && microseconds > bound) {
+    while (bucket < METRIC_BUCKETS && microseconds > bound_us) {
         bucket++;
-        bound *= 2;
+        bound_us *= 2;
     }
     atomic_fetch_add_explicit(&metric->buckets[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&metric->sum_us, microseconds, memory_order_relaxed);
@@ -89,13 +89,12 @@ static void render_bucket(struct text *text, const struct metric *metric, const 
  * torn. */
 static void render_histogram(struct text *text, const struct metric *metric)
 {
-    int64_t count = 0;
-    double bound = 0.0001;
+    int64_t count = 0, bound_us = 100;
 
-    for (int i = 0; i < METRIC_BUCKETS; i++, bound *= 2) {
+    for (int i = 0; i < METRIC_BUCKETS; i++, bound_us *= 2) {
         char printed[32];
 
-        snprintf(printed, sizeof(printed), "%.6g", bound);
+        snprintf(printed, sizeof(printed), "%.6g", (double)bound_us / 1e6);
         count += load(&metric->buckets[i]);
         render_bucket(text, metric, printed, count);
     }

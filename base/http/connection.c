@@ -259,7 +259,22 @@ size_t http_connection_unread(const struct http_connection *connection,
            uv_stream_get_write_queue_size((const uv_stream_t *)(const void *)&connection->tcp);
 }
 
-/* Nobody reads their answers any more.  Whoever waits is told, last. */
+/* Whoever waits is told, last; it may end this request and others of the list. */
+static void tell_lost(struct http_request_list *lost)
+{
+    struct http_request *request;
+
+    while ((request = STAILQ_FIRST(lost)) != NULL) {
+        STAILQ_REMOVE_HEAD(lost, link);
+        request->is_being_lost = false;
+        if (request->stage == HTTP_REQUEST_RECEIVING || request->stage == HTTP_REQUEST_ENDED)
+            http_request_destroy(request);
+        else if (request->on_gone != NULL)
+            request->on_gone(request, request->on_gone_data);
+    }
+}
+
+/* Nobody reads their answers any more. */
 static void lose_requests(struct http_connection *connection)
 {
     struct http_request_list lost = STAILQ_HEAD_INITIALIZER(lost);
@@ -270,15 +285,11 @@ static void lose_requests(struct http_connection *connection)
     connection->receiving = NULL;
     STAILQ_CONCAT(&lost, &connection->requests);
     connection->request_count = 0;
-    STAILQ_FOREACH (request, &lost, link)
+    STAILQ_FOREACH (request, &lost, link) {
         request->connection = NULL;
-    while ((request = STAILQ_FIRST(&lost)) != NULL) {
-        STAILQ_REMOVE_HEAD(&lost, link);
-        if (request->stage == HTTP_REQUEST_RECEIVING || request->stage == HTTP_REQUEST_ENDED)
-            http_request_destroy(request);
-        else if (request->on_gone != NULL)
-            request->on_gone(request, request->on_gone_data);
+        request->is_being_lost = true;
     }
+    tell_lost(&lost);
 }
 
 void http_connection_stop(struct http_connection *connection)
@@ -324,6 +335,7 @@ void http_connection_flush(struct http_connection *connection)
     written = uv_try_write((uv_stream_t *)&connection->tcp, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) {
         connection->is_broken = true;
+        http_connection_wake(connection);
     } else if ((size_t)written == out->length) {
         http_server_give_text(connection->server, out);
     } else {

@@ -48,6 +48,7 @@ struct http_request {
     bool is_last;      /* the connection ends after this answer */
     bool is_unchunked; /* a stream to an HTTP/1.0 client: its end is the connection's */
     bool is_aborted;
+    bool is_being_lost; /* on the list of lose_requests, which destroys it if it ends there */
     enum http_ending ending;
     void (*on_gone)(struct http_request *request, void *data);
     void *on_gone_data;

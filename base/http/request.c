@@ -48,6 +48,7 @@ struct http_request *http_request_create(struct http_server *server,
     request->received_ns = uv_hrtime();
     request->status = 0;
     request->is_last = request->is_unchunked = request->is_aborted = false;
+    request->is_being_lost = false;
     request->ending = HTTP_END_GENTLY;
     request->on_gone = NULL;
     set_id(request);

@@ -107,7 +107,7 @@ static void end(struct http_request *request)
                              (uv_hrtime() - request->received_ns) / 1000);
     if (connection != NULL)
         http_connection_advance(connection);
-    else
+    else if (!request->is_being_lost)
         http_request_destroy(request);
 }
 
@@ -118,21 +118,27 @@ static struct text *output(struct http_request *request)
 
 void http_reply_header(struct http_request *request, const char *name, const char *format, ...)
 {
-    size_t begin = request->fields.length;
-    char value[1024];
-    va_list args;
+    struct text *fields = &request->fields;
+    char small[256], *value = small;
+    va_list args, again;
     int length;
 
     va_start(args, format);
-    length = vsnprintf(value, sizeof(value), format, args);
+    va_copy(again, args);
+    length = vsnprintf(small, sizeof(small), format, args);
     va_end(args);
-    assert(length >= 0 && (size_t)length < sizeof(value));
+    assert(length >= 0);
+    if ((size_t)length >= sizeof(small)) {
+        value = arena_alloc(&request->arena, (size_t)length + 1);
+        vsnprintf(value, (size_t)length + 1, format, again);
+    }
+    va_end(again);
     assert(strpbrk(value, "\r\n") == NULL && strpbrk(name, "\r\n: ") == NULL);
-    text_add(&request->fields, name);
-    text_add(&request->fields, ": ");
-    text_add(&request->fields, value);
-    text_add(&request->fields, "\r\n");
-    assert(!request->fields.cut && request->fields.length > begin);
+    text_add(fields, name);
+    text_add(fields, ": ");
+    text_add_bytes(fields, value, (size_t)length);
+    text_add(fields, "\r\n");
+    assert(!fields->cut);
 }
 
 void http_reply_close(struct http_request *request)

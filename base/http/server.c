@@ -1,5 +1,6 @@
 #include "base/http/server.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +12,16 @@
 enum { BACKLOG = 1024, LINGER_MS = 2000, SURPLUS_MAX = 64, DATE_MS = 200 };
 
 const struct http_limits http_limits_default = {
-    .head_bytes_max = 16 * 1024,
-    .body_bytes_max = 64 * 1024,
-    .unread_bytes_max = 256 * 1024,
+    .head_bytes_max = 16 << 10,
+    .body_bytes_max = 64 << 10,
+    .unread_bytes_max = 256 << 10,
     .fields_max = 100,
     .connections_max = 10000,
     .pipeline_max = 32,
-    .head_ms = 10 * 1000,
-    .body_ms = 30 * 1000,
-    .idle_ms = 60 * 1000,
-    .write_ms = 30 * 1000,
+    .head_ms = 10000,
+    .body_ms = 30000,
+    .idle_ms = 60000,
+    .write_ms = 30000,
 };
 
 static void on_connection(uv_stream_t *listener, int status);
@@ -176,6 +177,7 @@ void http_server_drain(struct http_server *server, uint64_t grace_ms,
 {
     struct http_connection *connection;
 
+    assert(!server->is_draining);
     server->is_draining = true;
     server->on_drained = on_drained;
     server->on_drained_owner = owner;

@@ -72,8 +72,10 @@ char *http_target_decode(struct arena *arena, const char *bytes, size_t length, 
         if (value >= 0) {
             *to++ = (char)value;
             i += 2;
+        } else if (plus_is_space && bytes[i] == '+') {
+            *to++ = ' ';
         } else {
-            *to++ = plus_is_space && bytes[i] == '+' ? ' ' : bytes[i];
+            *to++ = bytes[i];
         }
     }
     *to = '\0';

@@ -1,5 +1,7 @@
 #include "tests/base/http/stage.h"
 
+#include <stdio.h>
+
 static int open_default(void **state)
 {
     (void)state;
@@ -14,7 +16,7 @@ static int open_narrow(void **state)
     (void)state;
     limits.pipeline_max = 2;
     limits.body_bytes_max = 64;
-    limits.unread_bytes_max = 64 * 1024;
+    limits.unread_bytes_max = 64 << 10;
     stage_open(&limits);
     return 0;
 }
@@ -187,6 +189,33 @@ static void tells_who_waits_that_the_client_left(void **state)
     answer("b", "dropped");
     answer("a", "dropped");
     assert_int_equal(stage.answered_gone, 2);
+}
+
+static void answer_both(struct http_request *request, void *data)
+{
+    ++*(int *)data;
+    assert_non_null(request);
+    answer("b", "dropped");
+    answer("a", "dropped");
+}
+
+static void lets_the_one_told_answer_for_others_too(void **state)
+{
+    struct client *client = dial();
+
+    (void)state;
+    must_send(client, GET("/wait/a") GET("/wait/b") GET("/wait/c"));
+    must_be_held("c");
+    http_on_gone(held("a"), answer_both, &stage.gone);
+    http_on_gone(held("b"), answer_both, &stage.gone);
+    http_on_gone(held("c"), count_gone, &stage.gone);
+    hang_up(client, true);
+    must_reach(&stage.gone, 2);
+    settle_loop();
+    assert_int_equal(stage.gone, 2);
+    assert_int_equal(stage.answered_gone, 2);
+    answer("c", "dropped");
+    assert_int_equal(stage.answered_gone, 3);
 }
 
 static void tells_who_waits_that_the_client_shut_its_side(void **state)
@@ -367,6 +396,51 @@ static void says_what_is_not_there(void **state)
     must_end(client);
 }
 
+static void sends_the_fields_of_the_answer(void **state)
+{
+    struct client *client = dial();
+    char longer[2001];
+
+    (void)state;
+    memset(longer, 'y', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    must_send(client, GET("/wait/a"));
+    must_be_held("a");
+    http_reply_header(held("a"), "Location", "/v1/orders/%s", "x");
+    http_reply_header(held("a"), "X-Long", "%s", longer);
+    answer("a", "b");
+    must_receive(client, "\r\nLocation: /v1/orders/x\r\nX-Long: yyy");
+    must_receive_bytes(client, sizeof(longer) + 100);
+    must_receive(client, "y\r\nContent-Length: 1\r\n\r\nb");
+}
+
+static void must_not_listen(const char *address, const char *why)
+{
+    const struct http_server_options options = {.limits = http_limits_default};
+    struct fault fault = {0};
+
+    if (http_server_open(&stage.loop, address, &options, &fault) != NULL)
+        fail_msg("it listens on %s", address);
+    assert_int_equal(fault.kind, FAULT_REFUSED);
+    if (strstr(fault.text, address) == NULL || strstr(fault.text, why) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", fault.text, why);
+}
+
+static void says_why_it_cannot_listen(void **state)
+{
+    static const char *const wrong[] = {
+        "",          "8080",          ":8080",          "localhost:80",
+        "127.0.0.1", "127.0.0.1:-1",  "127.0.0.1:x",    "[::1:80",
+        "::1:8080",  "127.0.0.1:80x", "127.0.0.1:65536"};
+    char taken[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        must_not_listen(wrong[i], "write 127.0.0.1:8080");
+    snprintf(taken, sizeof(taken), "127.0.0.1:%d", http_server_port(stage.server));
+    must_not_listen(taken, "address already in use");
+}
+
 static const struct CMUnitTest tests[] = {
 #define IN(opener, name) cmocka_unit_test_setup_teardown(name, opener, stage_close)
     IN(open_default, keeps_the_connection_for_the_next_request),
@@ -379,6 +453,7 @@ static const struct CMUnitTest tests[] = {
     IN(open_narrow, answers_all_that_was_piped_before_the_side_was_shut),
     IN(open_default, says_that_a_request_ended_too_early),
     IN(open_default, tells_who_waits_that_the_client_left),
+    IN(open_default, lets_the_one_told_answer_for_others_too),
     IN(open_default, tells_who_waits_that_the_client_shut_its_side),
     IN(open_default, breaks_the_connection_when_told_to),
     IN(open_default, ends_the_connection_when_told_to_after_the_bytes),
@@ -391,6 +466,8 @@ static const struct CMUnitTest tests[] = {
     IN(open_default, reads_nothing_after_what_it_refused),
     IN(open_narrow, lets_the_client_read_why_it_was_refused),
     IN(open_default, says_what_is_not_there),
+    IN(open_default, sends_the_fields_of_the_answer),
+    IN(open_default, says_why_it_cannot_listen),
 };
 
 int main(void)

@@ -25,7 +25,7 @@ struct framing {
     size_t length; /* 0: up to the NUL */
 };
 
-#define WITH_NUL(bytes) sizeof(bytes) - 1
+#define WITH_NUL(bytes) (sizeof(bytes) - 1)
 
 static const struct framing framings[] = {
     /* What is right. */

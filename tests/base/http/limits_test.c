@@ -3,12 +3,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { LONG_MS = 60000 };
+
 /* Each deadline that a test is about is tiny, the others are long: what happens is its doing. */
 static struct http_limits limits_but(void)
 {
     struct http_limits limits = http_limits_default;
 
-    limits.head_ms = limits.body_ms = limits.idle_ms = limits.write_ms = 60 * 1000;
+    limits.head_ms = limits.body_ms = limits.idle_ms = limits.write_ms = LONG_MS;
     return limits;
 }
 
