@@ -8,6 +8,7 @@
  * fails when a message was settled twice, after on_lost, or never, when a confirmed one did not
  * come, or when the loop stood still.  DOCKET_TEST_AMQP says where RabbitMQ is.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ enum { BODY_BYTES = 120, LAG_MS_MAX = 500, TICK_MS = 20, CLOSE_MS = 5000 };
 struct load {
     uv_loop_t loop;
     uv_timer_t tick;
+    uv_signal_t term;
     struct amqp_publisher *publisher;
     struct amqp_consumer *consumer;
     size_t total, window, next, again_count, unsettled, acked, taken, settled_calls;
@@ -31,7 +33,7 @@ struct load {
     size_t *again;          /* to be published once more */
     unsigned char *state;   /* 0 not handed over, 1 handed over, 2 acked */
     unsigned char *arrived; /* at the consumer */
-    bool is_ready, is_closing, is_consuming;
+    bool is_ready, is_closing, is_consuming, is_ended_early;
     uint64_t ticks, ticked_ms, lag_ms_max, began_ms, ended_ms, close_ms;
     int closing;
 };
@@ -88,21 +90,35 @@ static void on_closed(void *owner)
         return;
     load->close_ms = clock_monotonic_ms() - load->ended_ms;
     uv_close((uv_handle_t *)&load->tick, NULL);
+    uv_close((uv_handle_t *)&load->term, NULL);
 }
 
-static void close_if_done(struct load *load)
+static void close_links(struct load *load)
 {
-    bool is_done =
-        load->acked == load->total && (!load->is_consuming || load->taken >= load->total);
-
-    if (!is_done || load->is_closing)
+    if (load->is_closing)
         return;
     load->is_closing = true;
+    load->is_ready = false;
     load->ended_ms = clock_monotonic_ms();
     load->closing = load->is_consuming ? 2 : 1;
     amqp_publisher_close(load->publisher, CLOSE_MS, on_closed);
     if (load->is_consuming)
         amqp_consumer_close(load->consumer, on_closed);
+}
+
+static void close_if_done(struct load *load)
+{
+    if (load->acked == load->total && (!load->is_consuming || load->taken >= load->total))
+        close_links(load);
+}
+
+static void on_term(uv_signal_t *term, int number)
+{
+    struct load *load = term->data;
+
+    (void)number;
+    load->is_ended_early = true;
+    close_links(load);
 }
 
 static void on_ready(void *owner)
@@ -220,8 +236,9 @@ static double cpu_us(void)
 static int report(const struct load *load)
 {
     double took = (double)(load->ended_ms - load->began_ms) / 1000;
-    bool is_bad = load->wrong > 0 || load->unsettled > 0 || load->acked != load->total ||
-                  load->lag_ms_max > LAG_MS_MAX;
+    bool is_bad = load->wrong > 0 || load->unsettled > 0 || load->lag_ms_max > LAG_MS_MAX ||
+                  load->close_ms > CLOSE_MS + 3000 ||
+                  (!load->is_ended_early && load->acked != load->total);
 
     printf("acked %zu of %zu, nacked %zu, returned %zu, lost %zu; losses %zu, blocks %zu; "
            "taken %zu; wrong %zu; settled calls %zu\n",
@@ -250,6 +267,9 @@ static void run(struct load *load, const char *uri)
     uv_timer_init(&load->loop, &load->tick);
     load->tick.data = load;
     uv_timer_start(&load->tick, on_tick, TICK_MS, TICK_MS);
+    uv_signal_init(&load->loop, &load->term);
+    load->term.data = load;
+    uv_signal_start(&load->term, on_term, SIGTERM);
     load->began_ms = clock_monotonic_ms();
     load->publisher =
         amqp_publisher_create(&load->loop, uri, &topology, &publisher_events, load, "relay");
