@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from .home import write_whole
 
 CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 DIRECTORY_FD = 100
+FILES_MAX = 65536
 descriptor_lock = threading.Lock()
 
 
@@ -43,6 +45,7 @@ class Spec:
 
 def start(home, spec):
     """Starts it in a session of its own; the caller waits until it is ready."""
+    raise_file_limit()
     with open(os.open(home.log(spec.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
               "ab") as log:
         with placed(home, spec.cwd, spec.by_fd) as place:
@@ -51,6 +54,13 @@ def start(home, spec):
                                      start_new_session=True, umask=0o077, **place)
     record(home, spec.name, child.pid, spec.digest(home))
     return child
+
+
+def raise_file_limit():
+    """A shell often allows 1,024 open files; what we start holds a connection for each client."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def run(argv, **options):
