@@ -545,6 +545,8 @@ struct group *group_create(uv_loop_t *loop, const struct group_work *work,
     group->loop = loop;
     group->work = work;
     group->options = *options;
+    if (group->options.accept_owner == NULL)
+        group->options.accept_owner = options->owner;
     TAILQ_INIT(&group->waiting);
     TAILQ_INIT(&group->again);
     group->tick = xcalloc(1, sizeof(*group->tick));
