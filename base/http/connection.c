@@ -39,7 +39,6 @@ static void start_deadline(struct http_connection *connection)
 {
     int deadline = states[connection->state].deadline;
 
-    /* Who waits for an answer is not idle. */
     if (deadline == NO_DEADLINE || (deadline == HTTP_WAIT_IDLE && connection->request_count > 0))
         http_deadline_stop(&connection->reading);
     else
@@ -166,36 +165,11 @@ static size_t step_discard(struct http_connection *connection, const char *bytes
     return length;
 }
 
-/* It is this request's turn: what was rendered early goes out, and who waits for leave to send a
- * body gets it (RFC 9110 §10.1.1). */
-static void promote(struct http_connection *connection, struct http_request *request)
-{
-    struct text *out = http_connection_output(connection, request);
-
-    if (request->answer.length > 0) {
-        text_add_bytes(out, request->answer.bytes, request->answer.length);
-        http_server_give_text(connection->server, &request->answer);
-    }
-    if (request->stage == HTTP_REQUEST_RECEIVING && request->message.expects_continue)
-        text_add(out, "HTTP/1.1 100 Continue\r\n\r\n");
-}
-
-static void push(struct http_connection *connection, struct http_request *request)
-{
-    request->received_ns = uv_hrtime();
-    STAILQ_INSERT_TAIL(&connection->requests, request, link);
-    connection->request_count++;
-    if (connection->state == HTTP_CONNECTION_IDLE)
-        start_deadline(connection);
-}
-
 static void on_head(struct http_connection *connection)
 {
     struct http_request *request = connection->receiving;
 
-    push(connection, request);
-    if (STAILQ_FIRST(&connection->requests) == request && request->message.expects_continue)
-        promote(connection, request);
+    http_answers_push(connection, request);
     enter(connection, HTTP_CONNECTION_BODY);
 }
 
@@ -204,10 +178,11 @@ static struct http_request *take_received(struct http_connection *connection)
 {
     struct http_request *request = connection->receiving;
 
-    if (!connection->parser.in_body)
-        push(connection, request);
-    connection->receiving = NULL;
     request->stage = HTTP_REQUEST_HANDLING;
+    if (!connection->parser.in_body)
+        http_answers_push(connection, request);
+    connection->receiving = NULL;
+    http_deadline_stop(&connection->reading); /* who waits for an answer is not idle */
     return request;
 }
 
@@ -239,59 +214,6 @@ static void refuse(struct http_connection *connection, const struct http_refusal
 
 /* Answering. */
 
-struct text *http_connection_output(struct http_connection *connection,
-                                    struct http_request *request)
-{
-    struct text *out =
-        STAILQ_FIRST(&connection->requests) == request ? &connection->output : &request->answer;
-
-    if (out->bytes == NULL)
-        *out = http_server_take_text(connection->server);
-    return out;
-}
-
-size_t http_connection_unread(const struct http_connection *connection,
-                              const struct http_request *request)
-{
-    if (STAILQ_FIRST(&connection->requests) != request)
-        return request->answer.length;
-    return connection->output.length +
-           uv_stream_get_write_queue_size((const uv_stream_t *)(const void *)&connection->tcp);
-}
-
-/* Whoever waits is told, last; it may end this request and others of the list. */
-static void tell_lost(struct http_request_list *lost)
-{
-    struct http_request *request;
-
-    while ((request = STAILQ_FIRST(lost)) != NULL) {
-        STAILQ_REMOVE_HEAD(lost, link);
-        request->is_being_lost = false;
-        if (request->stage == HTTP_REQUEST_RECEIVING || request->stage == HTTP_REQUEST_ENDED)
-            http_request_destroy(request);
-        else if (request->on_gone != NULL)
-            request->on_gone(request, request->on_gone_data);
-    }
-}
-
-/* Nobody reads their answers any more. */
-static void lose_requests(struct http_connection *connection)
-{
-    struct http_request_list lost = STAILQ_HEAD_INITIALIZER(lost);
-    struct http_request *request;
-
-    if (connection->receiving != NULL && !connection->parser.in_body)
-        http_request_destroy(connection->receiving);
-    connection->receiving = NULL;
-    STAILQ_CONCAT(&lost, &connection->requests);
-    connection->request_count = 0;
-    STAILQ_FOREACH (request, &lost, link) {
-        request->connection = NULL;
-        request->is_being_lost = true;
-    }
-    tell_lost(&lost);
-}
-
 void http_connection_stop(struct http_connection *connection)
 {
     text_finish(&connection->input);
@@ -300,25 +222,8 @@ void http_connection_stop(struct http_connection *connection)
         enter(connection, HTTP_CONNECTION_LAST);
 }
 
-void http_connection_advance(struct http_connection *connection)
+void http_connection_on_answered(struct http_connection *connection)
 {
-    struct http_request *first;
-
-    while ((first = STAILQ_FIRST(&connection->requests)) != NULL &&
-           first->stage == HTTP_REQUEST_ENDED) {
-        bool is_last = first->is_last;
-
-        STAILQ_REMOVE_HEAD(&connection->requests, link);
-        connection->request_count--;
-        connection->ending = first->ending;
-        http_request_destroy(first);
-        if (is_last) {
-            http_connection_stop(connection);
-            lose_requests(connection);
-        } else if ((first = STAILQ_FIRST(&connection->requests)) != NULL) {
-            promote(connection, first);
-        }
-    }
     if (connection->state == HTTP_CONNECTION_IDLE)
         start_deadline(connection);
     http_connection_wake(connection);
@@ -396,24 +301,6 @@ void http_connection_turn(struct http_connection *connection)
         settle(connection);
 }
 
-/* Each is told once.  It may reply, which changes the list. */
-static void tell_leaving(struct http_connection *connection)
-{
-    struct http_request *request = STAILQ_FIRST(&connection->requests);
-
-    while (request != NULL) {
-        void (*on_gone)(struct http_request *, void *) = request->on_gone;
-
-        if (on_gone == NULL || request->stage == HTTP_REQUEST_ENDED) {
-            request = STAILQ_NEXT(request, link);
-            continue;
-        }
-        request->on_gone = NULL;
-        on_gone(request, request->on_gone_data);
-        request = STAILQ_FIRST(&connection->requests);
-    }
-}
-
 /* The client has shut its side: what was received whole is answered, the rest cannot come. */
 static void after_peer_ended(struct http_connection *connection)
 {
@@ -437,7 +324,7 @@ static void after_peer_ended(struct http_connection *connection)
     case HTTP_CONNECTION_CLOSED:
         break;
     }
-    tell_leaving(connection);
+    http_answers_tell_leaving(connection);
 }
 
 /* All is answered and written, and nothing more may come.  A close while the client still sends
@@ -533,7 +420,7 @@ void http_connection_close(struct http_connection *connection, enum http_ending 
     http_deadline_stop(&connection->writing);
     if (ending != HTTP_END_RESET || uv_tcp_close_reset(&connection->tcp, on_closed) < 0)
         uv_close(handle, on_closed);
-    lose_requests(connection);
+    http_answers_lose(connection);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -48,7 +48,7 @@ struct http_request {
     bool is_last;      /* the connection ends after this answer */
     bool is_unchunked; /* a stream to an HTTP/1.0 client: its end is the connection's */
     bool is_aborted;
-    bool is_being_lost; /* on the list of lose_requests, which destroys it if it ends there */
+    bool is_being_lost; /* on the server's list `lost`; destroyed from there */
     enum http_ending ending;
     void (*on_gone)(struct http_request *request, void *data);
     void *on_gone_data;
@@ -104,18 +104,27 @@ TAILQ_HEAD(http_connection_list, http_connection);
 bool http_connection_accept(struct http_server *server, bool is_surplus);
 void http_connection_turn(struct http_connection *connection);
 void http_connection_wake(struct http_connection *connection); /* a turn, soon */
-/* Where a request's answer is written; NULL: nobody is there to read it. */
-struct text *http_connection_output(struct http_connection *connection,
-                                    struct http_request *request);
-size_t http_connection_unread(const struct http_connection *connection,
-                              const struct http_request *request);
 void http_connection_flush(struct http_connection *connection);
-void http_connection_advance(struct http_connection *connection); /* a request ended */
-void http_connection_stop(struct http_connection *connection);    /* nothing more is read */
+void http_connection_on_answered(struct http_connection *connection);
+void http_connection_stop(struct http_connection *connection); /* nothing more is read */
 void http_connection_drain(struct http_connection *connection);
 void http_connection_close(struct http_connection *connection, enum http_ending ending);
 void http_connection_on_deadline(struct http_deadline *deadline);
 void http_connection_on_write_deadline(struct http_deadline *deadline);
+
+/* The requests of a connection, in the order of their answers (answers.c). */
+void http_answers_push(struct http_connection *connection, struct http_request *request);
+/* Where its answer is to be written: the socket's output, or aside until its turn comes. */
+struct text *http_answers_output(struct http_connection *connection, struct http_request *request);
+/* Bytes of it (and before it) that the client has not taken. */
+size_t http_answers_unread(const struct http_connection *connection,
+                           const struct http_request *request);
+void http_answers_advance(struct http_connection *connection); /* a request ended */
+/* The client shut its side, and may still read: who asked is told. */
+void http_answers_tell_leaving(struct http_connection *connection);
+/* Nobody reads the answers any more; who asked is told at the end of the turn. */
+void http_answers_lose(struct http_connection *connection);
+void http_answers_tell_lost(struct http_server *server);
 
 enum http_deadline_kind {
     HTTP_WAIT_IDLE,
@@ -143,6 +152,7 @@ struct http_server {
     struct http_parser_limits parser_limits;
 
     struct http_connection_list connections, turn;
+    struct http_request_list lost; /* their clients are gone, and nobody was told yet */
     int connection_count;
     bool has_pending; /* a connection waits in the listener until one closes */
     bool is_draining, is_over;

@@ -106,14 +106,14 @@ static void end(struct http_request *request)
         options->on_answered(request, connection && !request->is_aborted ? request->status : 0,
                              (uv_hrtime() - request->received_ns) / 1000);
     if (connection != NULL)
-        http_connection_advance(connection);
+        http_answers_advance(connection);
     else if (!request->is_being_lost)
         http_request_destroy(request);
 }
 
 static struct text *output(struct http_request *request)
 {
-    return request->connection ? http_connection_output(request->connection, request) : NULL;
+    return request->connection ? http_answers_output(request->connection, request) : NULL;
 }
 
 void http_reply_header(struct http_request *request, const char *name, const char *format, ...)
@@ -203,9 +203,9 @@ static bool has_room(struct http_request *request, size_t length)
 
     if (http_is_gone(request))
         return false;
-    if (http_connection_unread(request->connection, request) + length > most)
+    if (http_answers_unread(request->connection, request) + length > most)
         http_connection_flush(request->connection);
-    return http_connection_unread(request->connection, request) <= most && !http_is_gone(request);
+    return http_answers_unread(request->connection, request) <= most && !http_is_gone(request);
 }
 
 bool http_stream_write(struct http_request *request, const void *bytes, size_t length)

@@ -93,10 +93,13 @@ static void take_turns(struct http_server *server)
 {
     struct http_connection *connection;
 
-    while ((connection = TAILQ_FIRST(&server->turn)) != NULL) {
-        TAILQ_REMOVE(&server->turn, connection, turn_link);
-        http_connection_turn(connection);
-    }
+    do {
+        while ((connection = TAILQ_FIRST(&server->turn)) != NULL) {
+            TAILQ_REMOVE(&server->turn, connection, turn_link);
+            http_connection_turn(connection);
+        }
+        http_answers_tell_lost(server);
+    } while (!TAILQ_EMPTY(&server->turn));
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -212,6 +215,7 @@ static void on_closed_handle(uv_handle_t *handle)
 
     if (--server->handles_open > 0)
         return;
+    http_answers_tell_lost(server);
     server->is_over = true;
     if (server->on_drained != NULL)
         server->on_drained(server->on_drained_owner);
@@ -302,6 +306,7 @@ static struct http_server *create(uv_loop_t *loop, const struct http_server_opti
     };
     TAILQ_INIT(&server->connections);
     TAILQ_INIT(&server->turn);
+    STAILQ_INIT(&server->lost);
     STAILQ_INIT(&server->spare_requests);
     uv_random(NULL, NULL, &server->id_prefix, sizeof(server->id_prefix), 0, NULL);
     open_handles(server);
