@@ -12,14 +12,15 @@ import time
 import xml.etree.ElementTree
 from concurrent.futures import ThreadPoolExecutor
 
-from docket_local import builds
+from docket_local import builds, rabbitmq
+from docket_local.home import Home
 from docket_local.problem import Problem, tail
 
 BEGAN = time.monotonic()
 FUZZ_S = int(os.environ.get("FUZZ_S", "60"))
 AT_ONCE = 2
 PYTEST_LONGEST_S = 1500
-UNIT_LONGEST_S = 60
+CMOCKA_LONGEST_S = 300
 
 # name: how it is run, in which build, and what of the tree it is
 SUITES = {
@@ -27,6 +28,7 @@ SUITES = {
     "unit": ("unit", "build", None),
     "unit-clang": ("unit", "build-clang", None),
     "unit-asan": ("unit", "build-asan", None),
+    "broker": ("broker", "build", None),
     "flow": ("pytest", "build", "tests/flow"),
     "flow-asan": ("pytest", "build-asan", "tests/flow"),
     "fault": ("pytest", "build-points", "tests/fault"),
@@ -86,33 +88,52 @@ class Tests:
     # cmocka: one executable a file
 
     def _run_unit(self, build, _, names):
+        return self.run_cmocka(build, "unit", names, AT_ONCE, {})
+
+    def _run_broker(self, build, _, names):
+        """Against a RabbitMQ of its own; one at a time, since they freeze and cut links."""
+        directory = tempfile.mkdtemp(prefix="docket-broker-")
+        home = Home(directory, 26000 + os.getpid() % 100 * 60, lambda text: None)
+        try:
+            rabbitmq.begin(home)
+            rabbitmq.wait_ready(home)
+            return self.run_cmocka(build, "broker", names, 1,
+                                   {"DOCKET_TEST_AMQP": rabbitmq.uri(home)})
+        finally:
+            rabbitmq.stop(home)
+            shutil.rmtree(directory)
+
+    def run_cmocka(self, build, suite, names, at_once, env):
         path = builds.compile_in(self.root, build, ["build.ninja"])
-        tests = self.units(path)
         wanted = {name.partition("::")[0]: name.partition("::")[2] for name in names}
-        tests = {name: command for name, command in tests.items() if not wanted or name in wanted}
+        tests = {name: command for name, command in self.executables(path, suite).items()
+                 if not wanted or name in wanted}
         builds.compile_in(self.root, build, [os.path.relpath(command, path)
                                              for command in tests.values()])
         total = Count()
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for count, output in pool.map(lambda item: run_unit(*item, wanted.get(item[0], "")),
-                                          tests.items()):
+        with ThreadPoolExecutor(at_once) as pool:
+            for count, output in pool.map(
+                    lambda item: run_cmocka(*item, env | {"DOCKET_CASE": wanted.get(item[0], "")}),
+                    tests.items()):
                 total += count
-                if output and (count.failed or names):
+                if count.failed or names:
                     print(output, flush=True)
         return total
 
     @staticmethod
-    def units(path):
-        """name → executable, from what meson knows of the suite `unit`."""
+    def executables(path, suite):
+        """name → executable, from what meson knows of a suite."""
         return {test["name"]: test["cmd"][0] for test in introspect(path, "tests")
-                if any(suite.endswith("unit") for suite in test["suite"])}
+                if f"docket:{suite}" in test["suite"]}
 
     # libFuzzer
 
     def _run_fuzz(self, build, _, names):
-        path = builds.compile_in(self.root, build)
+        path = builds.compile_in(self.root, build, ["build.ninja"])
         targets = {name: target for name, target in self.fuzzers(path).items()
                    if not names or name in names}
+        builds.compile_in(self.root, build, [os.path.relpath(target, path)
+                                             for target in targets.values()])
         with ThreadPoolExecutor(AT_ONCE) as pool:
             codes = list(pool.map(lambda item: self.fuzz(*item), targets.items()))
         return Count(codes.count(0), len(codes) - codes.count(0))
@@ -124,8 +145,10 @@ class Tests:
 
     def fuzz(self, name, binary):
         """New inputs go to a directory that is thrown away; one that fails is kept and named."""
-        seeds = glob.glob(os.path.join(self.root, "tests/fuzz", name.removesuffix("_fuzz"))
-                          + "_seeds")
+        stem = name.removesuffix("_fuzz")
+        seeds = [path for path in (os.path.join(self.root, "tests/fuzz", f"{stem}_seeds"),
+                                   os.path.join(self.root, "tests/fuzz/corpus", stem))
+                 if os.path.isdir(path)]
         work = tempfile.mkdtemp(prefix=f"docket-{name}-")
         os.mkdir(work + "/corpus")
         with open(work + "/log", "wb") as log:
@@ -151,9 +174,9 @@ class Tests:
             if kind == "pytest" and not suite.endswith("-asan"):
                 for path in sorted(glob.glob(os.path.join(self.root, where, "test_*.py"))):
                     print("    " + os.path.relpath(path, self.root))
-            elif suite in ("unit", "fuzz"):
+            elif suite in ("unit", "broker", "fuzz"):
                 path = builds.compile_in(self.root, build, ["build.ninja"])
-                names = self.units(path) if kind == "unit" else self.fuzzers(path)
+                names = self.fuzzers(path) if kind == "fuzz" else self.executables(path, suite)
                 for name in sorted(names):
                     print(f"    {suite}/{name}")
 
@@ -167,20 +190,22 @@ class Tests:
             if kind != "pytest" and name.startswith(suite + "/"):
                 return suite, name[len(suite) + 1:]
         if match := re.fullmatch(r"(tests/\S+\.c)(::\w+)?", name):
-            return "unit", self.unit_of(match[1]) + (match[2] or "")
+            suite, test = self.built_of(match[1])
+            return suite, test + (match[2] or "")
         return self.find_case(name)
 
-    def unit_of(self, source):
-        """The name that meson knows the test of a source file by."""
+    def built_of(self, source):
+        """The suite and the name that meson knows the test of a source file by."""
         path = builds.compile_in(self.root, "build", ["build.ninja"])
         source = os.path.join(self.root, source)
         built_from = {target["filename"][0]: {file for group in target["target_sources"]
                                               for file in group["sources"]}
                       for target in introspect(path, "targets")}
-        for name, command in self.units(path).items():
-            if source in built_from.get(command, ()):
-                return name
-        raise Problem("names", f"no unit test is built from {source}")
+        for suite in ("unit", "broker"):
+            for name, command in self.executables(path, suite).items():
+                if source in built_from.get(command, ()):
+                    return suite, name
+        raise Problem("names", f"no test is built from {source}")
 
     def find_case(self, name):
         """A case by its bare name, wherever it stands."""
@@ -238,14 +263,14 @@ def count_pytest(path, code):
     return count
 
 
-def run_unit(name, command, case):
-    env = dict(os.environ) | {"CMOCKA_MESSAGE_OUTPUT": "STDOUT", "DOCKET_CASE": case}
+def run_cmocka(name, command, env):
+    env = dict(os.environ) | {"CMOCKA_MESSAGE_OUTPUT": "STDOUT"} | env
     try:
         done = subprocess.run([command], capture_output=True, text=True, errors="replace", env=env,
-                              timeout=UNIT_LONGEST_S, check=False, stdin=subprocess.DEVNULL)
+                              timeout=CMOCKA_LONGEST_S, check=False, stdin=subprocess.DEVNULL)
         code, output = done.returncode, done.stdout + done.stderr
     except subprocess.TimeoutExpired as error:
-        code, output = 1, f"{error.stdout or b''}\nnot done after {UNIT_LONGEST_S} s"
+        code, output = 1, f"{error.stdout or b''}\nnot done after {CMOCKA_LONGEST_S} s"
     ran = len(re.findall(r"^\[ RUN      \] ", output, re.M))
     passed = len(re.findall(r"^\[       OK \] ", output, re.M))
     skipped = len(re.findall(r"^\[  SKIPPED \] \w+$", output, re.M))
@@ -259,7 +284,8 @@ def main(root, *names):
     os.chdir(root)
     tests, total = Tests(root), Count()
     if "--list" in names:
-        return tests.list()
+        tests.list()
+        return 0
     wanted = {}
     for suite, name in map(tests.resolve, names or SUITES):
         wanted.setdefault(suite, []).extend([name] if name else [])
