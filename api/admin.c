@@ -11,11 +11,13 @@ enum { DEADLINE_MS = 10000 };
 static void on_settled(struct ask_ticket *ticket);
 static void on_released(struct ask_ticket *ticket);
 
-struct errand *errand_create(struct http_request *request, const struct pg_statement *statement,
-                             void (*on_rows)(struct errand *errand, const PGresult *rows))
+struct admin_errand *admin_errand_create(struct http_request *request,
+                                         const struct pg_statement *statement,
+                                         void (*on_rows)(struct admin_errand *errand,
+                                                         const PGresult *rows))
 {
     struct principal principal;
-    struct errand *errand;
+    struct admin_errand *errand;
 
     if (!api_admit(request, SCOPE_OPERATOR, &principal))
         return NULL;
@@ -32,24 +34,24 @@ struct errand *errand_create(struct http_request *request, const struct pg_state
     return errand;
 }
 
-void errand_free(struct errand *errand)
+void admin_errand_free(struct admin_errand *errand)
 {
     pg_params_finish(&errand->ticket.params);
     arena_finish(&errand->arena);
     free(errand);
 }
 
-void errand_send(struct errand *errand, struct ask *ask)
+void admin_errand_send(struct admin_errand *errand, struct ask *ask)
 {
     if (ask_submit(ask, &errand->ticket))
         return;
     problem_reply(errand->request, &(struct problem){.code = "overloaded"});
-    errand_free(errand);
+    admin_errand_free(errand);
 }
 
 static void on_settled(struct ask_ticket *ticket)
 {
-    struct errand *errand = container_of(ticket, struct errand, ticket);
+    struct admin_errand *errand = container_of(ticket, struct admin_errand, ticket);
 
     switch (ticket->group_ticket.outcome) {
     case GROUP_COMMITTED:
@@ -74,7 +76,7 @@ static void on_settled(struct ask_ticket *ticket)
 
 static void on_released(struct ask_ticket *ticket)
 {
-    errand_free(container_of(ticket, struct errand, ticket));
+    admin_errand_free(container_of(ticket, struct admin_errand, ticket));
 }
 
 bool admin_read_body(struct http_request *request, json_t **body)

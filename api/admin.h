@@ -4,21 +4,23 @@
 #include "api/api.h"
 
 /* An operator's request on its way through an ask; keeps its own memory until both are done. */
-struct errand {
+struct admin_errand {
     struct http_request *request;
     struct arena arena;
-    struct ask_ticket ticket; /* params: fill after errand_create */
+    struct ask_ticket ticket; /* params: fill after admin_errand_create */
     int64_t key_id;           /* who acts */
     /* The rows came.  Must answer. */
-    void (*on_rows)(struct errand *errand, const PGresult *rows);
+    void (*on_rows)(struct admin_errand *errand, const PGresult *rows);
     void *more;
 };
 
 /* NULL: the request was answered (no key with scope operator). */
-struct errand *errand_create(struct http_request *request, const struct pg_statement *statement,
-                             void (*on_rows)(struct errand *errand, const PGresult *rows));
-void errand_send(struct errand *errand, struct ask *ask);
-void errand_free(struct errand *errand); /* of one that was not sent */
+struct admin_errand *admin_errand_create(struct http_request *request,
+                                         const struct pg_statement *statement,
+                                         void (*on_rows)(struct admin_errand *errand,
+                                                         const PGresult *rows));
+void admin_errand_send(struct admin_errand *errand, struct ask *ask);
+void admin_errand_free(struct admin_errand *errand); /* of one that was not sent */
 
 /* The request's body as a JSON object in *body.  False: answered. */
 bool admin_read_body(struct http_request *request, json_t **body)

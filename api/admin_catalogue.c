@@ -153,7 +153,7 @@ static void on_round(struct pulse_wait *wait, bool is_fresh)
 }
 
 /* Answered when this process sells by it; others follow within a second. */
-static void on_put(struct errand *errand, const PGresult *rows)
+static void on_put(struct admin_errand *errand, const PGresult *rows)
 {
     struct loaded *loaded = arena_alloc(http_arena(errand->request), sizeof(*loaded));
 
@@ -167,7 +167,7 @@ static void on_put(struct errand *errand, const PGresult *rows)
 
 void admin_catalogue_put(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_catalogue_put, on_put);
+    struct admin_errand *errand = admin_errand_create(request, &sql_catalogue_put, on_put);
     struct problem_items problems = {.count = 0};
     CLEANUP(json_release) json_t *body = NULL;
 
@@ -177,10 +177,10 @@ void admin_catalogue_put(struct http_request *request)
     if (admin_read_body(request, &body)) {
         fill(&errand->ticket.params, body, &problems);
         if (problems.count == 0) {
-            errand_send(errand, api_of(request)->operators);
+            admin_errand_send(errand, api_of(request)->operators);
             return;
         }
         admin_refuse(request, &problems);
     }
-    errand_free(errand);
+    admin_errand_free(errand);
 }

@@ -17,7 +17,7 @@ static const struct json_field replay_fields[] = {
     {.name = NULL},
 };
 
-static void on_json(struct errand *errand, const PGresult *rows)
+static void on_json(struct admin_errand *errand, const PGresult *rows)
 {
     if (PQntuples(rows) == 0)
         problem_reply(errand->request, &(struct problem){.code = "not_found",
@@ -36,7 +36,7 @@ static bool is_state(const char *state)
 void admin_dead_list(struct http_request *request)
 {
     const char *state = http_query(request, "state");
-    struct errand *errand = errand_create(request, &sql_dead_list, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_dead_list, on_json);
 
     if (errand == NULL)
         return;
@@ -45,33 +45,33 @@ void admin_dead_list(struct http_request *request)
             request, &(struct problem){.code = "invalid_query",
                                        .detail = "state is open, replaying, resolved, discarded or "
                                                  "all"});
-        errand_free(errand);
+        admin_errand_free(errand);
         return;
     }
     pg_add_text(&errand->ticket.params, state ? state : "open");
     pg_add_i32(&errand->ticket.params, LIST_MAX);
-    errand_send(errand, api_of(request)->operators);
+    admin_errand_send(errand, api_of(request)->operators);
 }
 
 void admin_dead_get(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_dead_show, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_dead_show, on_json);
     int64_t id;
 
     if (errand == NULL)
         return;
     if (!admin_param_number(request, &id)) {
-        errand_free(errand);
+        admin_errand_free(errand);
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
-    errand_send(errand, api_of(request)->operators);
+    admin_errand_send(errand, api_of(request)->operators);
 }
 
 /* The columns of dead_replay.sql. */
 enum { REPLAYED, STATE_BEFORE, JSON };
 
-static void on_replayed(struct errand *errand, const PGresult *rows)
+static void on_replayed(struct admin_errand *errand, const PGresult *rows)
 {
     const char *detail;
 
@@ -91,7 +91,7 @@ static void on_replayed(struct errand *errand, const PGresult *rows)
     }
 }
 
-static bool read_reason(struct errand *errand, const char **reason)
+static bool read_reason(struct admin_errand *errand, const char **reason)
 {
     struct problem_items problems = {.arena = &errand->arena};
     CLEANUP(json_release) json_t *body = NULL;
@@ -110,14 +110,14 @@ static bool read_reason(struct errand *errand, const char **reason)
 
 void admin_dead_replay(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_dead_replay, on_replayed);
+    struct admin_errand *errand = admin_errand_create(request, &sql_dead_replay, on_replayed);
     const char *reason;
     int64_t id;
 
     if (errand == NULL)
         return;
     if (!admin_param_number(request, &id) || !read_reason(errand, &reason)) {
-        errand_free(errand);
+        admin_errand_free(errand);
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
@@ -125,5 +125,5 @@ void admin_dead_replay(struct http_request *request)
                 errand->key_id ? arena_print(&errand->arena, "key %lld", (long long)errand->key_id)
                                : "bootstrap key");
     pg_add_text(&errand->ticket.params, reason);
-    errand_send(errand, api_of(request)->replays);
+    admin_errand_send(errand, api_of(request)->replays);
 }

@@ -40,7 +40,7 @@ static void make_key(char key[3 + 2 * RANDOM_BYTES + 1])
         at += sprintf(at, "%02x", random[i]);
 }
 
-static void on_created(struct errand *errand, const PGresult *rows)
+static void on_created(struct admin_errand *errand, const PGresult *rows)
 {
     CLEANUP(text_finish) struct text body;
 
@@ -71,7 +71,7 @@ static void add_scopes(struct pg_params *params, const json_t *scopes,
     pg_array_end(params);
 }
 
-static void fill(struct errand *errand, const json_t *body, struct problem_items *problems)
+static void fill(struct admin_errand *errand, const json_t *body, struct problem_items *problems)
 {
     struct wish wish = {.account = "default"};
     struct pg_params *params = &errand->ticket.params;
@@ -93,7 +93,7 @@ static void fill(struct errand *errand, const json_t *body, struct problem_items
 
 void admin_keys_post(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_key_create, on_created);
+    struct admin_errand *errand = admin_errand_create(request, &sql_key_create, on_created);
     struct problem_items problems = {.count = 0};
     CLEANUP(json_release) json_t *body = NULL;
 
@@ -103,28 +103,28 @@ void admin_keys_post(struct http_request *request)
     if (admin_read_body(request, &body)) {
         fill(errand, body, &problems);
         if (problems.count == 0) {
-            errand_send(errand, api_of(request)->operators);
+            admin_errand_send(errand, api_of(request)->operators);
             return;
         }
         admin_refuse(request, &problems);
     }
-    errand_free(errand);
+    admin_errand_free(errand);
 }
 
-static void on_json(struct errand *errand, const PGresult *rows)
+static void on_json(struct admin_errand *errand, const PGresult *rows)
 {
     admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
 }
 
 void admin_keys_get(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_key_list, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_key_list, on_json);
 
     if (errand)
-        errand_send(errand, api_of(request)->operators);
+        admin_errand_send(errand, api_of(request)->operators);
 }
 
-static void on_revoked(struct errand *errand, const PGresult *rows)
+static void on_revoked(struct admin_errand *errand, const PGresult *rows)
 {
     if (PQntuples(rows) == 0)
         problem_reply(errand->request,
@@ -135,15 +135,15 @@ static void on_revoked(struct errand *errand, const PGresult *rows)
 
 void admin_key_revoke(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_key_revoke, on_revoked);
+    struct admin_errand *errand = admin_errand_create(request, &sql_key_revoke, on_revoked);
     int64_t id;
 
     if (errand == NULL)
         return;
     if (!admin_param_number(request, &id)) {
-        errand_free(errand);
+        admin_errand_free(errand);
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
-    errand_send(errand, api_of(request)->operators);
+    admin_errand_send(errand, api_of(request)->operators);
 }

@@ -5,7 +5,7 @@
 #include "api/admin_names.h"
 #include "schema/statements.h"
 
-static void on_rows(struct errand *errand, const PGresult *rows)
+static void on_rows(struct admin_errand *errand, const PGresult *rows)
 {
     if (PQntuples(rows) == 0)
         problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
@@ -21,16 +21,16 @@ static bool parse_id(struct order_id *id, const char *text)
 
 void admin_order_get(struct http_request *request)
 {
-    struct errand *errand = errand_create(request, &sql_order_show, on_rows);
+    struct admin_errand *errand = admin_errand_create(request, &sql_order_show, on_rows);
     struct order_id id;
 
     if (errand == NULL)
         return;
     if (!parse_id(&id, http_param(request, "id"))) {
         problem_reply(request, &(struct problem){.code = "order_not_found"});
-        errand_free(errand);
+        admin_errand_free(errand);
         return;
     }
     pg_add_uuid(&errand->ticket.params, id.bytes);
-    errand_send(errand, api_of(request)->operators);
+    admin_errand_send(errand, api_of(request)->operators);
 }

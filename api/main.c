@@ -63,6 +63,7 @@ static bool load_settings(struct api *api, struct fault *fault)
     return token_keys_parse(&api->token_keys, api->settings.token_keys, fault);
 }
 
+/* What the server itself refuses was never looked up, and never stored. */
 static void on_public_error(struct http_request *request, int status, const char *code,
                             const char *detail)
 {
@@ -71,8 +72,10 @@ static void on_public_error(struct http_request *request, int status, const char
 
     if (status == 413 && is_order)
         orders_post_too_large(request, detail);
-    else
+    else if (status == 404 || status == 405)
         problem_on_error(request, status, code, detail);
+    else
+        problem_on_lost_error(request, status, code, detail);
 }
 
 static void open_asks(struct api *api)

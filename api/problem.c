@@ -21,6 +21,7 @@ static const struct {
     {"malformed_request", 400, NEVER, "The request is not valid HTTP/1.1"},
     {"idempotency_key_required", 400, NEVER, "An Idempotency-Key is required"},
     {"idempotency_key_invalid", 400, NEVER, "The Idempotency-Key is not valid"},
+    {"incomplete_request", 400, SOON, "The request stopped half-way"},
     {"invalid_json", 400, NEVER, "The body is not valid JSON"},
     {"invalid_query", 400, NEVER, "The query is not valid"},
     {"unauthorized", 401, NEVER, "A valid API key is required"},
@@ -36,19 +37,21 @@ static const struct {
     {"total_changed", 409, NEVER, "The total has changed"},
     {"not_replayable", 409, NEVER, "The dead letter cannot be replayed"},
     {"body_too_large", 413, NEVER, "The body is too large"},
-    {"uri_too_long", 414, NEVER, "The request's target is too long"},
+    {"target_too_long", 414, NEVER, "The request's target is too long"},
     {"unsupported_media_type", 415, NEVER, "The body must be application/json"},
     {"expectation_failed", 417, NEVER, "The expectation cannot be met"},
     {"validation_failed", 422, NEVER, "The body is not valid"},
     {"card_data_not_allowed", 422, NEVER, "Card data must not be sent here"},
     {"idempotency_key_reused", 422, NEVER, "The key belongs to another body"},
     {"head_too_large", 431, NEVER, "The request's head is too large"},
+    {"too_many_fields", 431, NEVER, "The request's head has too many fields"},
     {"internal_error", 500, AFTER_PAUSE, "A fault of ours"},
-    {"not_implemented", 501, NEVER, "This is not supported"},
+    {"method_not_implemented", 501, NEVER, "This method is not supported"},
+    {"too_many_connections", 503, AFTER_PAUSE, "Too many connections are open"},
     {"overloaded", 503, AFTER_PAUSE, "Too much is waiting"},
     {"temporarily_unavailable", 503, AFTER_PAUSE, "The order could not be stored now"},
     {"outcome_unknown", 503, AFTER_PAUSE, "The outcome is not known yet"},
-    {"http_version_not_supported", 505, NEVER, "Only HTTP/1.1 is spoken here"},
+    {"version_not_supported", 505, NEVER, "Only HTTP/1.1 is spoken here"},
     {"other", 400, NEVER, "The request was refused"},
 };
 
@@ -151,6 +154,19 @@ void problem_on_error(struct http_request *request, int status, const char *code
                       const char *detail)
 {
     const struct problem problem = {.code = code, .detail = detail};
+
+    reply(request, find(code), status, &problem);
+}
+
+void problem_on_lost_error(struct http_request *request, int status, const char *code,
+                           const char *detail)
+{
+    const struct problem problem = {
+        .code = code,
+        .detail = detail,
+        .accepted = ACCEPTED_UNKNOWN,
+        .stored_nothing = true,
+    };
 
     reply(request, find(code), status, &problem);
 }

@@ -27,5 +27,8 @@ int problem_status(const char *code);
 /* For http_server_options.on_error. */
 void problem_on_error(struct http_request *request, int status, const char *code,
                       const char *detail);
+/* The same for what may have been the POST of an order: it was not looked up. */
+void problem_on_lost_error(struct http_request *request, int status, const char *code,
+                           const char *detail);
 /* Counters, one a code. */
 void problem_register_metrics(void);

@@ -94,12 +94,6 @@ static void answer_error(struct http_request *request, int status, const char *c
         answer_plainly(request, status, code, detail);
 }
 
-void http_request_refuse(struct http_request *request, const struct http_refusal *refusal)
-{
-    request->is_last = true;
-    answer_error(request, refusal->status, refusal->code, refusal->detail);
-}
-
 static bool split_target(struct http_request *request)
 {
     struct http_target *target = &request->target;
@@ -114,6 +108,14 @@ static bool split_target(struct http_request *request)
         request->path =
             http_target_decode(&request->arena, target->raw_path, target->raw_path_length, false);
     return true;
+}
+
+void http_request_refuse(struct http_request *request, const struct http_refusal *refusal)
+{
+    request->is_last = true;
+    if (refusal->status == 413) /* the head is complete: let on_error see what was asked for */
+        (void)split_target(request);
+    answer_error(request, refusal->status, refusal->code, refusal->detail);
 }
 
 void http_request_dispatch(struct http_request *request)
