@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "queue/floor.h"
 #include "schema/statements.h"
 
@@ -29,6 +30,11 @@ struct outbox {
     struct floor_poll poll;
     int limit, seen, taken;
 };
+
+static struct metric floor_stands = {
+    .type = METRIC_GAUGE,
+    .name = "docket_outbox_floor_stands_seconds",
+    .help = "How long open transactions have kept the outbox's floor where it is."};
 
 static void send_poll(struct outbox *outbox);
 static void plan(struct outbox *outbox, uint64_t in_ms);
@@ -116,6 +122,7 @@ static void move_floor(struct outbox *outbox)
     floor_polled(&outbox->floor, &outbox->poll);
     if (outbox->floor.safe != before || outbox->floor.candidate == 0)
         outbox->moved_at_ms = clock_monotonic_ms();
+    metric_set(&floor_stands, (int64_t)(clock_monotonic_ms() - outbox->moved_at_ms) / 1000);
 }
 
 /* Reading is true whether or not its transaction's end is heard of. */
@@ -186,13 +193,7 @@ void outbox_begin(struct outbox *outbox)
 void outbox_end(struct outbox *outbox)
 {
     outbox->is_begun = false;
-}
-
-int64_t outbox_floor_stands_ms(const struct outbox *outbox)
-{
-    bool stands = outbox->is_begun && outbox->floor.candidate != 0;
-
-    return stands ? (int64_t)(clock_monotonic_ms() - outbox->moved_at_ms) : 0;
+    metric_set(&floor_stands, 0);
 }
 
 int64_t outbox_floor(const struct outbox *outbox)
@@ -240,4 +241,9 @@ void outbox_destroy(struct outbox *outbox)
     errand_destroy(outbox->errand);
     uv_close((uv_handle_t *)outbox->timer, free_handle);
     free(outbox);
+}
+
+void outbox_register_metrics(void)
+{
+    metric_register(&floor_stands);
 }

@@ -30,6 +30,5 @@ void outbox_end(struct outbox *outbox);     /* the lease was lost, or the proces
 void outbox_wake(struct outbox *outbox);    /* there may be rows to read */
 void outbox_on_room(struct outbox *outbox); /* there may be room for them */
 
-/* How long a transaction has kept the floor where it is; 0: it moves. */
-int64_t outbox_floor_stands_ms(const struct outbox *outbox);
 int64_t outbox_floor(const struct outbox *outbox);
+void outbox_register_metrics(void);

@@ -261,13 +261,6 @@ static void on_batch_rows(struct group_batch *batch, int nth, const PGresult *re
         publish->options.on_fenced(publish->options.owner);
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    const struct errand_database *database = ((struct publish *)owner)->options.database;
-
-    return database->accept(database->owner, result, fault);
-}
-
 /* Settled or not: what was not is in the outbox still, and is read again. */
 static void on_row_settled(struct group_ticket *ticket)
 {
@@ -361,7 +354,8 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
         .conninfo = options->database->conninfo,
         .links = LINKS,
         .greeting = options->database->greeting,
-        .accept = on_accept,
+        .accept = options->database->accept,
+        .accept_owner = options->database->owner,
         .owner = publish,
     };
 
