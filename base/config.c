@@ -10,7 +10,11 @@
 enum { SECRET_BYTES_MAX = 8 * 1024 };
 
 static const char prefix[] = "DOCKET_";
-static const char *const known_to_all[] = {"DOCKET_HOME", "DOCKET_POINT", "DOCKET_POINT_LOG"};
+/* Among them what `ops/up` leaves in its env for scripts, which also start our programs. */
+static const char *const known_to_all[] = {
+    "DOCKET_HOME", "DOCKET_POINT",       "DOCKET_POINT_LOG",    "DOCKET_URL",
+    "DOCKET_KEY",  "DOCKET_SANDBOX_URL", "DOCKET_METRICS_URLS", "DOCKET_READ_KEY",
+};
 static const char *const type_names[] = {"text", "secret", "number", "0 or 1"};
 
 static bool refuse(struct fault *fault, const char *name, const char *what)

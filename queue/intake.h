@@ -99,3 +99,4 @@ bool intake_abandon(struct intake *intake, struct intake_ticket *ticket)
 bool intake_is_ready(const struct intake *intake);
 bool intake_is_idle(const struct intake *intake);
 int intake_waiting(const struct intake *intake);
+void intake_register_metrics(void);

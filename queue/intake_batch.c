@@ -205,6 +205,11 @@ static void send_look_up(struct group_batch *batch, struct pg_params *params, bo
 static struct metric batch_orders =
     METRIC(METRIC_GAUGE, "docket_accept_batch_orders", "Orders in the accept batch sent last.");
 
+void intake_register_metrics(void)
+{
+    metric_register(&batch_orders);
+}
+
 /* An id is made for each sending: one that is found then is of this very transaction. */
 static bool send_accept(struct group_batch *batch)
 {

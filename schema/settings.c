@@ -10,7 +10,7 @@
 /* name, type, default, least, most, help, programs, field */
 const struct config_entry settings_entries[] = {
     {"DOCKET_PG", CONFIG_SECRET, NULL, 0, 0,
-     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").", ALL | PROGRAM_DOCKET,
+     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").", ALL | PROGRAM_MIGRATE,
      FIELD(pg)},
     {"DOCKET_AMQP", CONFIG_SECRET, NULL, 0, 0, "RabbitMQ: amqp://user:password@host:port/vhost.",
      PROGRAM_RELAY | PROGRAM_WORKER, FIELD(amqp)},
@@ -86,4 +86,5 @@ const struct config_entry settings_entries[] = {
      "The API's operators' listener.", PROGRAM_DOCKET, FIELD(operator_url)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
-const char *const settings_programs[] = {"api", "relay", "worker", "docket", NULL};
+const char *const settings_programs[] = {"api",    "relay",          "worker",
+                                         "docket", "docket migrate", NULL};

@@ -10,7 +10,8 @@ enum program {
     PROGRAM_API = 1 << 0,
     PROGRAM_RELAY = 1 << 1,
     PROGRAM_WORKER = 1 << 2,
-    PROGRAM_DOCKET = 1 << 3, /* the operator's command */
+    PROGRAM_DOCKET = 1 << 3,  /* the operator's command */
+    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate`, which alone goes to Postgres */
 };
 
 struct settings {

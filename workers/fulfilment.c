@@ -12,8 +12,12 @@ struct fulfilment {
     struct job *job;
     struct carrier_call call;
     struct carrier_line *lines;
-    char reference[ORDER_ID_UUID_SIZE];
+    char reference[ORDER_ID_UUID_SIZE], key[ORDER_ID_UUID_SIZE + 16];
 };
+
+/* A carrier may have stored a failure under a key, and repeats it for ever; the reference is what
+ * keeps a shipment single, so another key is safe once it was looked up. */
+enum { TRIES_A_KEY = 3 };
 
 static void begin_call(struct job *job, enum carrier_operation operation);
 
@@ -109,12 +113,14 @@ static void begin_call(struct job *job, enum carrier_operation operation)
     struct carrier *carrier = job_outside(job);
 
     order_id_format_uuid(&job_facts(job)->id, fulfilment->reference);
+    snprintf(fulfilment->key, sizeof(fulfilment->key), "%s-%d", fulfilment->reference,
+             (int)(job_facts(job)->attempt / TRIES_A_KEY) + 1);
     copy_lines(fulfilment, order);
     fulfilment->call = (struct carrier_call){
         .operation = operation,
         .reference = fulfilment->reference,
         .order = job_public_id(job),
-        .key = fulfilment->reference,
+        .key = fulfilment->key,
         .method = order->shipping_method,
         .name = order->name,
         .address = order->address,

@@ -1,0 +1,149 @@
+/* API keys: made, listed, revoked.  The key itself is shown once, to who makes it, and never
+ * stored. */
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/admin.h"
+#include "schema/json_fields.h"
+#include "schema/statements.h"
+
+enum { RANDOM_BYTES = 32, PREFIX_CHARACTERS = 9, ANSWER_BYTES_MAX = 4096 };
+
+struct wish {
+    const char *name, *account, *scope;
+    const json_t *scopes;
+};
+
+static bool is_scope(const char *text)
+{
+    return strcmp(text, "checkout") == 0 || strcmp(text, "orders:read") == 0 ||
+           strcmp(text, "operator") == 0;
+}
+
+static const struct json_field wish_fields[] = {
+    {"name", FIELD_TEXT, true, 1, 100, NULL, NULL, offsetof(struct wish, name)},
+    {"account", FIELD_TEXT, false, 1, 100, NULL, NULL, offsetof(struct wish, account)},
+    {"scopes", FIELD_LIST, true, 1, 3, NULL, NULL, offsetof(struct wish, scopes)},
+    {.name = NULL},
+};
+
+static void make_key(char key[3 + 2 * RANDOM_BYTES + 1])
+{
+    uint8_t random[RANDOM_BYTES];
+    char *at = key;
+
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        abort();
+    at += sprintf(at, "dk_");
+    for (int i = 0; i < RANDOM_BYTES; i++)
+        at += sprintf(at, "%02x", random[i]);
+}
+
+static void on_created(struct errand *errand, const PGresult *rows)
+{
+    CLEANUP(text_finish) struct text body;
+
+    text_init(&body, ANSWER_BYTES_MAX);
+    text_print(&body, "{\"id\":%lld,\"account_id\":%lld,\"key\":\"%s\"}",
+               (long long)pg_i64(rows, 0, 0), (long long)pg_i64(rows, 0, 1),
+               (const char *)errand->more);
+    admin_reply_json(errand->request, 201, body.bytes);
+}
+
+static void add_scopes(struct pg_params *params, const json_t *scopes,
+                       struct problem_items *problems)
+{
+    size_t index;
+    const json_t *scope;
+
+    pg_array_begin(params, PG_TEXT);
+    json_array_foreach(scopes, index, scope)
+    {
+        const char *name = json_string_value(scope);
+
+        if (name && is_scope(name))
+            pg_array_text(params, name);
+        else
+            problem_note(problems, "/scopes", "invalid_value",
+                         "a scope is checkout, orders:read or operator");
+    }
+    pg_array_end(params);
+}
+
+static void fill(struct errand *errand, const json_t *body, struct problem_items *problems)
+{
+    struct wish wish = {.account = "default"};
+    struct pg_params *params = &errand->ticket.params;
+    char key[3 + 2 * RANDOM_BYTES + 1];
+    uint8_t hash[KEY_HASH_BYTES];
+
+    json_fields_read(body, "", wish_fields, &wish, problems);
+    if (problems->count > 0)
+        return;
+    make_key(key);
+    key_hash(key, hash);
+    errand->more = arena_copy(&errand->arena, key, strlen(key));
+    pg_add_text(params, wish.account);
+    pg_add_text(params, wish.name);
+    pg_add_text(params, arena_copy(&errand->arena, key, PREFIX_CHARACTERS));
+    pg_add_bytes(params, hash, sizeof(hash));
+    add_scopes(params, wish.scopes, problems);
+}
+
+void admin_keys_post(struct http_request *request)
+{
+    struct errand *errand = errand_create(request, &sql_key_create, on_created);
+    struct problem_items problems = {.count = 0};
+    CLEANUP(json_release) json_t *body = NULL;
+
+    if (errand == NULL)
+        return;
+    problems.arena = &errand->arena;
+    if (admin_read_body(request, &body)) {
+        fill(errand, body, &problems);
+        if (problems.count == 0) {
+            errand_send(errand, api_of(request)->operators);
+            return;
+        }
+        admin_refuse(request, &problems);
+    }
+    errand_free(errand);
+}
+
+static void on_json(struct errand *errand, const PGresult *rows)
+{
+    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+}
+
+void admin_keys_get(struct http_request *request)
+{
+    struct errand *errand = errand_create(request, &sql_key_list, on_json);
+
+    if (errand)
+        errand_send(errand, api_of(request)->operators);
+}
+
+static void on_revoked(struct errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0)
+        problem_reply(errand->request,
+                      &(struct problem){.code = "not_found", .detail = "there is no such key"});
+    else
+        admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+}
+
+void admin_key_revoke(struct http_request *request)
+{
+    struct errand *errand = errand_create(request, &sql_key_revoke, on_revoked);
+    int64_t id;
+
+    if (errand == NULL)
+        return;
+    if (!admin_param_number(request, &id)) {
+        errand_free(errand);
+        return;
+    }
+    pg_add_i64(&errand->ticket.params, id);
+    errand_send(errand, api_of(request)->operators);
+}

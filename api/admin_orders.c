@@ -1,0 +1,36 @@
+/* GET /admin/orders/{id}: the whole life of an order, as the tables have it (no personal data) */
+#include <string.h>
+
+#include "api/admin.h"
+#include "api/admin_names.h"
+#include "schema/statements.h"
+
+static void on_rows(struct errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0)
+        problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
+    else
+        admin_reply_named(errand->request, pg_text(rows, 0, 0));
+}
+
+/* By its public id or by its uuid. */
+static bool parse_id(struct order_id *id, const char *text)
+{
+    return order_id_parse(id, text) || order_id_parse_uuid(id, text);
+}
+
+void admin_order_get(struct http_request *request)
+{
+    struct errand *errand = errand_create(request, &sql_order_show, on_rows);
+    struct order_id id;
+
+    if (errand == NULL)
+        return;
+    if (!parse_id(&id, http_param(request, "id"))) {
+        problem_reply(request, &(struct problem){.code = "order_not_found"});
+        errand_free(errand);
+        return;
+    }
+    pg_add_uuid(&errand->ticket.params, id.bytes);
+    errand_send(errand, api_of(request)->operators);
+}

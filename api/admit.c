@@ -1,0 +1,82 @@
+/* Who asks: the key of a request, found in memory; one that is not there may have been made a
+ * moment ago, so the keys are asked for once before it is refused. */
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+
+static const char *presented_key(const struct http_request *request)
+{
+    const char *value = http_header(request, "Authorization");
+
+    if (value && strncasecmp(value, "Bearer ", 7) == 0)
+        return value + 7;
+    return http_header(request, "X-Api-Key");
+}
+
+static enum accepted said_of(const struct http_request *request)
+{
+    return strcmp(http_method(request), "POST") == 0 && strncmp(http_path(request), "/v1/", 4) == 0
+               ? ACCEPTED_UNKNOWN
+               : ACCEPTED_UNSAID;
+}
+
+static void refuse(struct http_request *request, const char *code, const char *detail)
+{
+    const struct problem problem = {
+        .code = code,
+        .detail = detail,
+        .accepted = said_of(request),
+        .stored_nothing = true,
+    };
+
+    problem_reply(request, &problem);
+}
+
+struct admission {
+    struct pulse_wait wait;
+    struct http_request *request;
+};
+
+static void on_round(struct pulse_wait *wait, bool is_fresh)
+{
+    struct http_request *request = container_of(wait, struct admission, wait)->request;
+
+    if (is_fresh)
+        http_route(request)->handle(request);
+    else
+        refuse(request, "temporarily_unavailable",
+               "whether the API key is valid cannot be looked up now");
+}
+
+static void ask_for_keys(struct http_request *request)
+{
+    struct admission *admission = arena_alloc(http_arena(request), sizeof(*admission));
+
+    admission->request = request;
+    admission->wait.on_round = on_round;
+    pulse_wait(api_of(request)->pulse, &admission->wait);
+}
+
+bool api_admit(struct http_request *request, unsigned scopes, struct principal *principal)
+{
+    struct api *api = api_of(request);
+    const char *key = presented_key(request);
+
+    if (key == NULL || strncmp(key, "dk_", 3) != 0) {
+        refuse(request, "unauthorized", "send `Authorization: Bearer dk_…`");
+        return false;
+    }
+    if (!keys_find(api->keys, key, principal)) {
+        if (pulse_fresh_ns(api->pulse) > http_received_ns(request))
+            refuse(request, "unauthorized", "this API key is not valid, or was revoked");
+        else
+            ask_for_keys(request);
+        return false;
+    }
+    if ((principal->scopes & scopes) == 0) {
+        refuse(request, "forbidden", "this API key lacks the scope for it");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,66 @@
+/* api/api.h - what the handlers of one API process share */
+#pragma once
+
+#include <uv.h>
+
+#include "api/catalogue.h"
+#include "api/keys.h"
+#include "api/problem.h"
+#include "api/pulse.h"
+#include "api/reader.h"
+#include "api/waiters.h"
+#include "base/http/server.h"
+#include "queue/ask.h"
+#include "queue/intake.h"
+#include "schema/client_token.h"
+#include "schema/settings.h"
+
+struct api {
+    uv_loop_t *loop;
+    struct settings settings;
+    struct token_keys token_keys;
+    struct database database;
+    struct intake *intake;
+    struct reader *reader;
+    struct ask *operators, *replays;
+    struct pulse *pulse;
+    struct keys *keys;
+    struct catalogue *catalogue;
+    struct waiters *waiters;
+    struct http_server *public_server, *operator_server;
+    bool is_draining;
+};
+
+static inline struct api *api_of(const struct http_request *request)
+{
+    return (struct api *)http_owner(request);
+}
+
+/* Who asks, if he may: a key with one of the scopes.  False: the request was answered, or its
+ * handler will be called again once the keys are fresh. */
+bool api_admit(struct http_request *request, unsigned scopes, struct principal *principal)
+    __attribute__((warn_unused_result));
+
+/* The routes, one file a resource. */
+void orders_post(struct http_request *request); /* accept.c */
+void orders_post_too_large(struct http_request *request, const char *detail);
+void orders_abandon(struct http_request *request); /* abandon.c */
+void orders_get(struct http_request *request);     /* read.c */
+void orders_find(struct http_request *request);    /* find.c */
+void livez_get(struct http_request *request);      /* health.c */
+void readyz_get(struct http_request *request);
+void metrics_get(struct http_request *request);
+void admin_keys_get(struct http_request *request); /* admin_keys.c */
+void admin_keys_post(struct http_request *request);
+void admin_key_revoke(struct http_request *request);
+void admin_catalogue_put(struct http_request *request); /* admin_catalogue.c */
+void admin_order_get(struct http_request *request);     /* admin_orders.c */
+void admin_dead_list(struct http_request *request);     /* admin_dead.c */
+void admin_dead_get(struct http_request *request);
+void admin_dead_replay(struct http_request *request);
+
+/* Orders accepted, replayed; commit latency. */
+void stats_register(void); /* stats.c */
+void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
+void stats_refresh(const struct api *api); /* gauges, before they are read */
+void stats_watch_loop(struct api *api);

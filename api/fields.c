@@ -1,0 +1,127 @@
+#include "api/fields.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_visible(char c)
+{
+    return c > ' ' && c <= '~';
+}
+
+static bool read_quoted(const char *value, char *key)
+{
+    size_t length = 0;
+
+    for (value++; *value && *value != '"'; value++) {
+        if (*value == '\\' && *++value != '"' && *value != '\\')
+            return false;
+        if (!is_visible(*value) || length == ORDER_KEY_LENGTH_MAX)
+            return false;
+        key[length++] = *value;
+    }
+    key[length] = '\0';
+    return length > 0 && strcmp(value, "\"") == 0;
+}
+
+bool field_key(const char *value, char key[ORDER_KEY_LENGTH_MAX + 1])
+{
+    size_t length = 0;
+
+    if (*value == '"')
+        return read_quoted(value, key);
+    for (; *value; value++) {
+        if (!is_visible(*value) || length == ORDER_KEY_LENGTH_MAX)
+            return false;
+        key[length++] = *value;
+    }
+    key[length] = '\0';
+    return length > 0;
+}
+
+static bool is_hex(const char *text, size_t from, size_t length, bool may_be_zero)
+{
+    bool is_zero = true;
+
+    for (size_t i = from; i < from + length; i++) {
+        if (!isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
+            return false;
+        is_zero &= text[i] == '0';
+    }
+    return may_be_zero || !is_zero;
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>"; a later version may be longer, and is read as this one. */
+static bool is_traceparent(const char *value)
+{
+    size_t length = strlen(value);
+
+    if (length < TRACEPARENT_SIZE - 1 || value[2] != '-' || value[35] != '-' || value[52] != '-')
+        return false;
+    if (!is_hex(value, 0, 2, true) || strncmp(value, "ff", 2) == 0)
+        return false;
+    if (length > TRACEPARENT_SIZE - 1 &&
+        (strncmp(value, "00", 2) == 0 || value[TRACEPARENT_SIZE - 1] != '-'))
+        return false;
+    return is_hex(value, 3, 32, false) && is_hex(value, 36, 16, false) &&
+           is_hex(value, 53, 2, true);
+}
+
+void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
+{
+    uint8_t random[24];
+    char *at = traceparent;
+
+    if (value && is_traceparent(value)) {
+        snprintf(traceparent, TRACEPARENT_SIZE, "00%.53s", value + 2);
+        return;
+    }
+    if (RAND_bytes(random, sizeof(random)) != 1)
+        abort();
+    at += sprintf(at, "00-");
+    for (int i = 0; i < 24; i++)
+        at += sprintf(at, i == 16 ? "-%02x" : "%02x", random[i]);
+    snprintf(at, 4, "-01");
+}
+
+void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE])
+{
+    snprintf(trace_id, TRACE_ID_SIZE, "%.32s", traceparent + 3);
+}
+
+bool field_etag_is(const char *value, int32_t version)
+{
+    char quoted[16];
+    const char *at = value;
+    size_t length = (size_t)snprintf(quoted, sizeof(quoted), "\"%d\"", version);
+
+    if (strcmp(value, "*") == 0)
+        return true;
+    while ((at = strstr(at, quoted)) != NULL) {
+        bool begins = at == value || at[-1] == ' ' || at[-1] == ',' || at[-1] == '/';
+        bool ends = at[length] == '\0' || at[length] == ' ' || at[length] == ',';
+
+        if (begins && ends)
+            return true;
+        at += length;
+    }
+    return false;
+}
+
+bool field_number(const char *value, int64_t least, int64_t most, int64_t *number)
+{
+    char *end;
+    long long parsed;
+
+    if (!isdigit((unsigned char)*value))
+        return false;
+    errno = 0;
+    parsed = strtoll(value, &end, 10);
+    if (errno != 0 || *end != '\0' || parsed < least || parsed > most)
+        return false;
+    *number = parsed;
+    return true;
+}

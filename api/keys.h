@@ -1,0 +1,35 @@
+/* api/keys.h - who asks, and what he may: every valid key in memory, so that no request costs a
+ * query
+ *
+ * Kept as SHA-256; compared in constant time.  A key that was revoked is gone within two seconds.
+ */
+#pragma once
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/pg_params.h"
+
+enum scope { SCOPE_CHECKOUT = 1, SCOPE_ORDERS_READ = 2, SCOPE_OPERATOR = 4 };
+enum { KEY_HASH_BYTES = 32 };
+
+struct principal {
+    int64_t account_id;
+    int64_t key_id;
+    unsigned scopes;
+};
+
+struct keys;
+
+/* bootstrap: a key with scope operator that is in no table; "" for none. */
+struct keys *keys_create(const char *bootstrap);
+void keys_destroy(struct keys *keys);
+bool keys_find(const struct keys *keys, const char *key, struct principal *principal)
+    __attribute__((warn_unused_result));
+
+/* A question of the pulse. */
+bool keys_ask(void *owner, struct pg_params *params);
+void keys_on_answer(void *owner, const PGresult *result);
+
+void key_hash(const char *key, uint8_t hash[KEY_HASH_BYTES]);

@@ -1,0 +1,25 @@
+/* api/order_view.h - what the outside sees of an order
+ *
+ * The receipt (the body of the 202) is made from stored columns alone, by the renderer whose number
+ * the order carries: it is the same, byte for byte, for ever.  A renderer is never changed; a new
+ * one gets the next number.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "schema/client_token.h"
+#include "schema/money.h"
+#include "schema/order_id.h"
+
+enum { RECEIPT_BYTES_MAX = 1024, VIEW_BYTES_MAX = 256 * 1024 };
+
+/* False: no such renderer, or the key of its token is gone from DOCKET_TOKEN_KEYS. */
+bool order_view_receipt(struct text *body, const struct order_id *id, int16_t renderer,
+                        int16_t token_key, const struct token_keys *keys)
+    __attribute__((warn_unused_result));
+
+void order_view_money(struct text *body, int64_t amount, const char *currency);
+void order_view_time(struct text *body, int64_t unix_us);

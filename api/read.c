@@ -1,0 +1,199 @@
+/* GET /v1/orders/{id}
+ *
+ *     admit ─► read ┄┄► on_read ─┬─► 404, 200, 304
+ *                 ▲              └─ the client has this version and would wait
+ *                 └── on_woken ◄┄┄ a newer version, or the end of the wait
+ */
+#include "api/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/fields.h"
+#include "base/clock.h"
+
+enum { WAIT_S_MAX = 60, US_A_SECOND = 1000000 };
+
+/* Lives until it was answered and the reader has let go of it. */
+struct showing {
+    struct http_request *request; /* NULL: answered */
+    struct principal principal;
+    struct reading reading;
+    struct waiter waiter;
+    uint64_t wait_until_ms;
+    bool is_held; /* by the reader */
+};
+
+static void submit(struct showing *showing);
+static void on_read(struct reading *reading);
+static void on_read_released(struct reading *reading);
+static void on_woken(struct waiter *waiter, bool is_late);
+static void on_gone(struct http_request *request, void *data);
+
+void orders_get(struct http_request *request)
+{
+    struct principal principal;
+    struct order_id id;
+
+    if (!api_admit(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
+        return;
+    if (!order_id_parse(&id, http_param(request, "id")))
+        problem_reply(request, &(struct problem){.code = "order_not_found"});
+    else
+        read_begin(request, &principal, &id);
+}
+
+void read_begin(struct http_request *request, const struct principal *principal,
+                const struct order_id *id)
+{
+    const char *wait = http_query(request, "wait");
+    struct showing *showing;
+    int64_t wait_s = 0;
+
+    if (wait && !field_number(wait, 0, WAIT_S_MAX, &wait_s)) {
+        problem_reply(request, &(struct problem){.code = "invalid_query",
+                                                 .detail = "wait is 0 to 60 seconds"});
+        return;
+    }
+    showing = xcalloc(1, sizeof(*showing));
+    showing->request = request;
+    showing->principal = *principal;
+    showing->reading.id = showing->waiter.id = *id;
+    showing->wait_until_ms = clock_monotonic_ms() + (uint64_t)wait_s * 1000;
+    submit(showing);
+}
+
+static void answer_problem(struct showing *showing, const char *code)
+{
+    struct http_request *request = showing->request;
+
+    showing->request = NULL;
+    problem_reply(request, &(struct problem){.code = code});
+}
+
+static void free_if_over(struct showing *showing)
+{
+    if (showing->request == NULL && !showing->is_held)
+        free(showing);
+}
+
+static void submit(struct showing *showing)
+{
+    struct api *api = api_of(showing->request);
+
+    showing->reading.on_settled = on_read;
+    showing->reading.on_released = on_read_released;
+    showing->reading.deadline_ms =
+        clock_monotonic_ms() + (uint64_t)api->settings.accept_deadline_ms;
+    showing->is_held = reader_submit(api->reader, &showing->reading);
+    if (!showing->is_held)
+        answer_problem(showing, "overloaded");
+    free_if_over(showing);
+}
+
+static const char *presented_token(const struct http_request *request)
+{
+    const char *token = http_header(request, "Client-Token");
+
+    return token ? token : http_query(request, "client_token");
+}
+
+/* Everybody who may not read it is told the same as if it were not there. */
+static bool may_read(const struct showing *showing)
+{
+    const struct reading *reading = &showing->reading;
+    const char *token = presented_token(showing->request);
+
+    if (!reading->is_found || reading->account_id != showing->principal.account_id)
+        return false;
+    return (showing->principal.scopes & SCOPE_ORDERS_READ) ||
+           (token && client_token_is_of(&api_of(showing->request)->token_keys, reading->token_key,
+                                        &reading->id, token));
+}
+
+/* The older the order, the longer its next change takes. */
+static int poll_after_ms(const struct api *api, const struct reading *reading)
+{
+    int64_t age_s = (database_now_us(&api->database) - reading->accepted_us) / US_A_SECOND;
+
+    return age_s < 10 ? 1000 : age_s < 60 ? 2000 : age_s < 600 ? 5000 : 15000;
+}
+
+static void answer(struct showing *showing, bool is_known)
+{
+    struct http_request *request = showing->request;
+    const struct reading *reading = &showing->reading;
+
+    showing->request = NULL;
+    http_reply_header(request, "ETag", "\"%d\"", reading->version);
+    http_reply_header(request, "Cache-Control", "private, no-cache");
+    if (!reading->is_final)
+        http_reply_header(request, "Poll-After-Ms", "%d", poll_after_ms(api_of(request), reading));
+    if (is_known)
+        http_reply(request, 304, NULL, NULL, 0);
+    else
+        http_reply(request, 200, "application/json", reading->body.bytes, reading->body.length);
+}
+
+/* False: too many wait already, and it is answered at once. */
+static bool wait(struct showing *showing)
+{
+    showing->waiter.version = showing->reading.version;
+    showing->waiter.until_ms = showing->wait_until_ms;
+    showing->waiter.on_woken = on_woken;
+    if (!waiters_add(api_of(showing->request)->waiters, &showing->waiter))
+        return false;
+    http_on_gone(showing->request, on_gone, showing);
+    return true;
+}
+
+static bool would_wait(const struct showing *showing)
+{
+    return clock_monotonic_ms() < showing->wait_until_ms && !showing->reading.is_final &&
+           !api_of(showing->request)->is_draining;
+}
+
+static void on_read(struct reading *reading)
+{
+    struct showing *showing = container_of(reading, struct showing, reading);
+    const char *etag = http_header(showing->request, "If-None-Match");
+    bool is_known;
+
+    if (!reading->is_read) {
+        answer_problem(showing, "temporarily_unavailable");
+    } else if (!may_read(showing)) {
+        answer_problem(showing, "order_not_found");
+    } else {
+        is_known = etag && field_etag_is(etag, reading->version);
+        if (!is_known || !would_wait(showing) || !wait(showing))
+            answer(showing, is_known);
+    }
+}
+
+static void on_read_released(struct reading *reading)
+{
+    struct showing *showing = container_of(reading, struct showing, reading);
+
+    showing->is_held = false;
+    free_if_over(showing);
+}
+
+/* What was read may be long ago: read again, also at the end. */
+static void on_woken(struct waiter *waiter, bool is_late)
+{
+    struct showing *showing = container_of(waiter, struct showing, waiter);
+
+    (void)is_late; /* would_wait() looks at the clock */
+    http_on_gone(showing->request, NULL, NULL);
+    submit(showing);
+}
+
+static void on_gone(struct http_request *request, void *data)
+{
+    struct showing *showing = data;
+
+    waiters_remove(api_of(request)->waiters, &showing->waiter);
+    showing->request = NULL;
+    http_reply(request, 304, NULL, NULL, 0);
+    free_if_over(showing);
+}

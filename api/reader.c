@@ -1,0 +1,246 @@
+#include "api/reader.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "api/order_view.h"
+#include "schema/order_state.h"
+#include "schema/statements.h"
+
+enum { LINKS = 2, TICKETS_MAX = 200 };
+
+/* The columns of order_read.sql. */
+enum {
+    POSITION,
+    ACCOUNT,
+    VERSION,
+    STATUS,
+    FINAL,
+    REASON,
+    CURRENCY,
+    ITEMS_TOTAL,
+    SHIPPING_TOTAL,
+    TOTAL,
+    SHIPPING_METHOD,
+    TOKEN_KEY,
+    ACCEPTED_US,
+    UPDATED_US,
+    SKUS,
+    NAMES,
+    QUANTITIES,
+    PRICES,
+    TRACKING
+};
+
+struct reader {
+    struct group_work work;
+    struct database *database;
+    struct pg_params params;
+    struct group *group;
+};
+
+static struct reading *reading_of(struct group_ticket *ticket)
+{
+    return container_of(ticket, struct reading, group_ticket);
+}
+
+static bool send_reads(struct group_batch *batch)
+{
+    struct reader *reader = group_owner(batch);
+    struct group_ticket *ticket;
+
+    pg_params_clear(&reader->params);
+    pg_array_begin(&reader->params, PG_UUID);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_uuid(&reader->params, reading_of(ticket)->id.bytes);
+    pg_array_end(&reader->params);
+    group_send(batch, &sql_order_read, &reader->params);
+    return true;
+}
+
+static void add_text_element(struct text *body, const PGresult *result, int row, int column,
+                             int index)
+{
+    size_t length;
+    const uint8_t *bytes = pg_array_element(result, row, column, index, &length);
+    struct text copy;
+
+    text_init(&copy, VIEW_BYTES_MAX);
+    text_add_bytes(&copy, bytes, length);
+    text_add_json(body, copy.bytes);
+    text_finish(&copy);
+}
+
+static int64_t number_element(const PGresult *result, int row, int column, int index)
+{
+    size_t length;
+    const uint8_t *bytes = pg_array_element(result, row, column, index, &length);
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < length; i++)
+        value = value << 8 | bytes[i];
+    return (int64_t)value; /* never below zero, so 4 bytes need no sign */
+}
+
+static void add_lines(struct text *body, const PGresult *result, int row)
+{
+    const char *currency = pg_text(result, row, CURRENCY);
+    int count = pg_array_count(result, row, SKUS);
+
+    text_add(body, ",\"lines\":[");
+    for (int i = 0; i < count; i++) {
+        text_add(body, i ? ",{\"sku\":" : "{\"sku\":");
+        add_text_element(body, result, row, SKUS, i);
+        text_add(body, ",\"name\":");
+        add_text_element(body, result, row, NAMES, i);
+        text_print(body, ",\"quantity\":%lld,\"price\":",
+                   (long long)number_element(result, row, QUANTITIES, i));
+        order_view_money(body, number_element(result, row, PRICES, i), currency);
+        text_add(body, "}");
+    }
+    text_add(body, "]");
+}
+
+static void add_totals(struct text *body, const PGresult *result, int row)
+{
+    const char *currency = pg_text(result, row, CURRENCY);
+
+    text_add(body, ",\"items_total\":");
+    order_view_money(body, pg_i64(result, row, ITEMS_TOTAL), currency);
+    text_add(body, ",\"shipping_total\":");
+    order_view_money(body, pg_i64(result, row, SHIPPING_TOTAL), currency);
+    text_add(body, ",\"total\":");
+    order_view_money(body, pg_i64(result, row, TOTAL), currency);
+}
+
+static void render(struct reading *reading, const PGresult *result, int row)
+{
+    struct text *body = &reading->body;
+    char id[ORDER_ID_TEXT_SIZE];
+
+    order_id_format(&reading->id, id);
+    text_clear(body);
+    text_print(body, "{\"id\":\"%s\",\"status\":\"%s\",\"final\":%s,\"version\":%d,\"reason\":", id,
+               order_status_name((enum order_status)pg_i16(result, row, STATUS)),
+               reading->is_final ? "true" : "false", reading->version);
+    text_add_json(body, pg_text(result, row, REASON));
+    add_totals(body, result, row);
+    add_lines(body, result, row);
+    text_add(body, ",\"shipping\":{\"method\":");
+    text_add_json(body, pg_text(result, row, SHIPPING_METHOD));
+    if (!pg_is_null(result, row, TRACKING)) {
+        text_add(body, ",\"tracking\":");
+        text_add_json(body, pg_text(result, row, TRACKING));
+    }
+    text_add(body, "},\"accepted_at\":");
+    order_view_time(body, reading->accepted_us);
+    text_add(body, ",\"updated_at\":");
+    order_view_time(body, pg_i64(result, row, UPDATED_US));
+    text_print(body, ",\"links\":{\"self\":\"/v1/orders/%s\"}}", id);
+}
+
+static void read_row(struct reading *reading, const PGresult *result, int row)
+{
+    reading->is_found = true;
+    reading->account_id = pg_i64(result, row, ACCOUNT);
+    reading->version = pg_i32(result, row, VERSION);
+    reading->is_final = pg_bool(result, row, FINAL);
+    reading->token_key = pg_i16(result, row, TOKEN_KEY);
+    reading->accepted_us = pg_i64(result, row, ACCEPTED_US);
+    render(reading, result, row);
+}
+
+static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+{
+    struct reading *readings[TICKETS_MAX];
+    struct group_ticket *ticket;
+    int count = 0;
+
+    (void)nth; /* there is one statement */
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        readings[count] = reading_of(ticket);
+        readings[count++]->is_found = false;
+    }
+    for (int row = 0; row < PQntuples(result); row++) {
+        int index = pg_i32(result, row, POSITION) - 1;
+
+        assert(index >= 0 && index < count);
+        read_row(readings[index], result, row);
+    }
+}
+
+static void on_settled(struct group_ticket *ticket)
+{
+    struct reading *reading = reading_of(ticket);
+
+    reading->is_read = ticket->outcome == GROUP_COMMITTED;
+    reading->on_settled(reading);
+}
+
+static void on_released(struct group_ticket *ticket)
+{
+    struct reading *reading = reading_of(ticket);
+
+    text_finish(&reading->body);
+    reading->on_released(reading);
+}
+
+bool reader_submit(struct reader *reader, struct reading *reading)
+{
+    reading->is_read = reading->is_found = false;
+    text_init(&reading->body, VIEW_BYTES_MAX);
+    reading->group_ticket = (struct group_ticket){
+        .on_settled = on_settled,
+        .on_released = on_released,
+        .deadline_ms = reading->deadline_ms,
+    };
+    return group_submit(reader->group, &reading->group_ticket);
+}
+
+bool reader_is_idle(const struct reader *reader)
+{
+    return group_is_idle(reader->group);
+}
+
+static bool on_greeted(void *owner, const PGresult *result, struct fault *fault)
+{
+    struct reader *reader = owner;
+
+    return database_check(reader->database, result, fault);
+}
+
+struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct database *database,
+                             int waiting_max)
+{
+    static const struct pg_statement *const statements[] = {&sql_order_read, NULL};
+    struct reader *reader = xcalloc(1, sizeof(*reader));
+    const struct group_options options = {
+        .conninfo = conninfo,
+        .links = LINKS,
+        .greeting = database_greeting,
+        .accept = on_greeted,
+        .owner = reader,
+    };
+
+    reader->work = (struct group_work){
+        .name = "read",
+        .statements = statements,
+        .tickets_max = TICKETS_MAX,
+        .waiting_max = waiting_max,
+        .send = send_reads,
+        .on_rows = on_rows,
+    };
+    reader->database = database;
+    pg_params_init(&reader->params);
+    reader->group = group_create(loop, &reader->work, &options);
+    return reader;
+}
+
+void reader_destroy(struct reader *reader)
+{
+    if (reader == NULL)
+        return;
+    group_destroy(reader->group);
+    pg_params_finish(&reader->params);
+    free(reader);
+}

@@ -1,0 +1,35 @@
+/* api/reader.h - orders as their owners see them, read in batches
+ *
+ * The body is a function of the order's version alone.
+ */
+#pragma once
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "queue/database.h"
+#include "queue/group.h"
+#include "schema/order_id.h"
+
+struct reading {
+    struct order_id id;
+    uint64_t deadline_ms;
+    void (*on_settled)(struct reading *reading);
+    void (*on_released)(struct reading *reading); /* the memory is the caller's again */
+
+    bool is_read; /* the answer came; false: the deadline passed, or a fault of ours */
+    bool is_found, is_final;
+    int64_t account_id, accepted_us;
+    int32_t version;
+    int16_t token_key;
+    struct text body; /* freed after on_released */
+
+    struct group_ticket group_ticket;
+};
+
+struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct database *database,
+                             int waiting_max);
+void reader_destroy(struct reader *reader);
+/* False: too many are waiting. */
+bool reader_submit(struct reader *reader, struct reading *reading)
+    __attribute__((warn_unused_result));
+bool reader_is_idle(const struct reader *reader);

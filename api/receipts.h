@@ -1,0 +1,17 @@
+/* api/receipts.h - answering a POST by what the intake found under its key */
+#pragma once
+
+#include "api/api.h"
+
+/* The 202, first or again (or the 200 of a cart that has it already). */
+void receipt_reply(struct http_request *request, const struct intake_ticket *ticket);
+/* Every verdict that is no receipt, and not INTAKE_NOTHING. */
+void verdict_reply(struct http_request *request, enum intake_verdict verdict);
+/* Too many are waiting: nothing was looked up, nothing stored. */
+void shed_reply(struct http_request *request);
+
+/* The Idempotency-Key.  False: the request was answered. */
+bool key_read(struct http_request *request, char key[ORDER_KEY_LENGTH_MAX + 1])
+    __attribute__((warn_unused_result));
+/* Monotonic ms: ours, or the client's Request-Timeout-Ms if that is sooner. */
+uint64_t deadline_of(const struct http_request *request);

@@ -1,0 +1,100 @@
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+
+enum { LAG_MS = 100 };
+
+#define COUNTER(variable, outcome)                                                                 \
+    static struct metric variable = {                                                              \
+        .type = METRIC_COUNTER,                                                                    \
+        .name = "docket_orders_total",                                                             \
+        .help = "Answers to POST /v1/orders, by what became of the order.",                        \
+        .labels = "outcome=\"" outcome "\"",                                                       \
+    }
+COUNTER(accepted, "accepted");
+COUNTER(replayed, "replayed");
+COUNTER(refused, "refused");
+COUNTER(unknown, "unknown");
+
+static struct metric latency = {
+    .type = METRIC_HISTOGRAM,
+    .name = "docket_accept_seconds",
+    .help = "From the request's head to the known fate of the order.",
+};
+
+#define GAUGE(variable, metric_name, metric_help)                                                  \
+    static struct metric variable = {.type = METRIC_GAUGE, .name = metric_name, .help = metric_help}
+GAUGE(waiting, "docket_accept_waiting", "Orders and look-ups that wait for their batch.");
+GAUGE(polls, "docket_long_polls", "Long polls that wait for a change.");
+GAUGE(connections, "docket_api_connections", "Open connections of the public listener.");
+GAUGE(single_node, "docket_single_node", "1: Postgres has no synchronous standby.");
+GAUGE(lag, "docket_loop_lag_us", "How late the event loop was last, in microseconds.");
+
+static uint64_t due_ns;
+
+void stats_register(void)
+{
+    static struct metric *const all[] = {&accepted, &replayed, &refused,     &unknown,     &latency,
+                                         &waiting,  &polls,    &connections, &single_node, &lag};
+
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        metric_register(all[i]);
+    problem_register_metrics();
+    intake_register_metrics();
+}
+
+static struct metric *counter_of(enum intake_verdict verdict)
+{
+    switch (verdict) {
+    case INTAKE_ACCEPTED:
+        return &accepted;
+    case INTAKE_REPLAYED:
+    case INTAKE_CART_REPLAYED:
+        return &replayed;
+    case INTAKE_KEY_REUSED:
+    case INTAKE_KEY_ABANDONED:
+    case INTAKE_CART_TAKEN:
+    case INTAKE_CART_CLOSED:
+    case INTAKE_NOTHING:
+        return &refused;
+    case INTAKE_IN_FLIGHT:
+    case INTAKE_UNSENT:
+    case INTAKE_UNKNOWN:
+    case INTAKE_BROKEN:
+        return &unknown;
+    }
+    return &unknown;
+}
+
+void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds)
+{
+    metric_add(counter_of(verdict), 1);
+    metric_observe_us(&latency, (int64_t)microseconds);
+}
+
+void stats_refresh(const struct api *api)
+{
+    metric_set(&waiting, intake_waiting(api->intake));
+    metric_set(&polls, waiters_count(api->waiters));
+    metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
+    metric_set(&single_node, api->database.is_single_node);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+
+    (void)timer;
+    if (due_ns > 0 && now_ns > due_ns)
+        metric_set(&lag, (int64_t)((now_ns - due_ns) / 1000));
+    due_ns = now_ns + (uint64_t)LAG_MS * 1000000;
+}
+
+void stats_watch_loop(struct api *api)
+{
+    static uv_timer_t tick;
+
+    uv_timer_init(api->loop, &tick);
+    uv_timer_start(&tick, on_tick, LAG_MS, LAG_MS);
+    uv_unref((uv_handle_t *)&tick);
+}

@@ -1,0 +1,302 @@
+/* docket migrate: the database's schema, one transaction a migration, safe to run twice at once
+ *
+ * A migration is never edited once it was applied somewhere (its checksum is compared).  Each says
+ * in its first lines from which version on a program can work with it: `-- serves-from: N`.
+ */
+#include <libpq-fe.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/command.h"
+#include "schema/migrations.h"
+#include "schema/statements.h"
+
+enum { APPLIED_MAX = 1000, CHECKSUM_SIZE = 2 * SHA256_DIGEST_LENGTH + 1 };
+
+static const char mark_serves_from[] = "-- serves-from: ";
+static const char mark_no_transaction[] = "-- no transaction";
+
+/* The columns of migration_list.sql. */
+enum { VERSION, NAME, SERVES_FROM, CHECKSUM, APPLIED_AT };
+
+static int number_in(const struct migration_file *file)
+{
+    return (int)strtol(file->name, NULL, 10);
+}
+
+static int serves_from(const struct migration_file *file)
+{
+    const char *mark = strstr(file->sql, mark_serves_from);
+
+    return mark ? (int)strtol(mark + strlen(mark_serves_from), NULL, 10) : number_in(file);
+}
+
+static void checksum_of(const struct migration_file *file, char checksum[CHECKSUM_SIZE])
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+
+    SHA256((const unsigned char *)file->sql, strlen(file->sql), digest);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        sprintf(checksum + 2 * i, "%02x", digest[i]);
+}
+
+static int newest(void)
+{
+    int number = 0;
+
+    for (const struct migration_file *file = migration_files; file->name; file++)
+        number = number_in(file);
+    return number;
+}
+
+static void drop_notice(void *data, const PGresult *result)
+{
+    (void)data;
+    (void)result; /* "relation already exists, skipping" */
+}
+
+static PGconn *connect_as_owner(void)
+{
+    struct settings settings;
+    PGconn *conn;
+
+    if (!command_settings(&settings, PROGRAM_MIGRATE))
+        return NULL;
+    conn = PQconnectdb(settings.pg);
+    PQsetNoticeReceiver(conn, drop_notice, NULL);
+    if (PQstatus(conn) == CONNECTION_OK)
+        return conn;
+    fprintf(stderr,
+            "docket: %sDOCKET_PG must name the database and the role that owns the schema.\n",
+            PQerrorMessage(conn));
+    PQfinish(conn);
+    return NULL;
+}
+
+static PGresult *expect(PGconn *conn, PGresult *result, const char *what)
+{
+    ExecStatusType status = PQresultStatus(result);
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return result;
+    fprintf(stderr, "docket: %s: %s", what, PQerrorMessage(conn));
+    if (code && strcmp(code, "55P03") == 0)
+        fprintf(stderr, "Something holds a lock; nothing was changed.  Run it again.\n");
+    PQclear(result);
+    return NULL;
+}
+
+static PGresult *ask(PGconn *conn, const struct pg_statement *statement)
+{
+    return expect(conn, PQexec(conn, statement->sql), statement->name);
+}
+
+static bool run_statement(PGconn *conn, const char *sql, const char *what)
+{
+    PGresult *result = expect(conn, PQexec(conn, sql), what);
+
+    PQclear(result);
+    return result != NULL;
+}
+
+/* The row of a migration, or -1. */
+static int row_of(const PGresult *applied, int number)
+{
+    for (int row = 0; row < PQntuples(applied); row++) {
+        if (strtol(PQgetvalue(applied, row, VERSION), NULL, 10) == number)
+            return row;
+    }
+    return -1;
+}
+
+/* Is what was applied what this binary knows, or at least something that serves it? */
+static bool check_applied(const PGresult *applied)
+{
+    char checksum[CHECKSUM_SIZE];
+
+    for (const struct migration_file *file = migration_files; file->name; file++) {
+        int row = row_of(applied, number_in(file));
+
+        checksum_of(file, checksum);
+        if (row >= 0 && strcmp(PQgetvalue(applied, row, CHECKSUM), checksum) != 0) {
+            fprintf(stderr,
+                    "docket: migration %s was edited after it was applied: put its old text back "
+                    "and write a new migration\n",
+                    file->name);
+            return false;
+        }
+    }
+    for (int row = 0; row < PQntuples(applied); row++) {
+        if (strtol(PQgetvalue(applied, row, SERVES_FROM), NULL, 10) > newest()) {
+            fprintf(stderr,
+                    "docket: the schema (migration %s) serves programs from %s on, and this one is "
+                    "%d: use a newer docket\n",
+                    PQgetvalue(applied, row, NAME), PQgetvalue(applied, row, SERVES_FROM),
+                    newest());
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_row(PGconn *conn, const struct migration_file *file)
+{
+    char version[12], serves[12], checksum[CHECKSUM_SIZE];
+    const char *const values[] = {version, file->name, serves, checksum};
+    PGresult *result;
+
+    snprintf(version, sizeof(version), "%d", number_in(file));
+    snprintf(serves, sizeof(serves), "%d", serves_from(file));
+    checksum_of(file, checksum);
+    result = expect(conn, PQexecParams(conn, sql_migration_add.sql, 4, NULL, values, NULL, NULL, 0),
+                    file->name);
+    PQclear(result);
+    return result != NULL;
+}
+
+/* All of it or nothing; the connection's end rolls back what was begun. */
+static bool apply(PGconn *conn, const struct migration_file *file)
+{
+    bool is_one = strstr(file->sql, mark_no_transaction) == NULL;
+    PGresult *end;
+    bool is_committed;
+
+    if (is_one && !run_statement(conn, sql_migration_begin.sql, file->name))
+        return false;
+    if (!run_statement(conn, file->sql, file->name) || !add_row(conn, file))
+        return false;
+    if (!is_one)
+        return true;
+    end = ask(conn, &sql_migration_commit);
+    is_committed = end && strcmp(PQcmdStatus(end), "COMMIT") == 0;
+    PQclear(end);
+    return is_committed;
+}
+
+static bool apply_missing(PGconn *conn, const PGresult *applied)
+{
+    int count = 0;
+
+    for (const struct migration_file *file = migration_files; file->name; file++) {
+        if (row_of(applied, number_in(file)) >= 0)
+            continue;
+        if (!apply(conn, file))
+            return false;
+        printf("applied %s\n", file->name);
+        count++;
+    }
+    if (count == 0)
+        printf("The schema is up to date (%d).\n", newest());
+    return run_statement(conn, sql_migration_partitions.sql, "partitions");
+}
+
+static bool migrate(PGconn *conn)
+{
+    PGresult *applied = NULL;
+    bool is_done = run_statement(conn, sql_migration_lock.sql, "lock") &&
+                   run_statement(conn, sql_migration_table.sql, "table") &&
+                   (applied = ask(conn, &sql_migration_list)) != NULL && check_applied(applied) &&
+                   apply_missing(conn, applied);
+
+    PQclear(applied);
+    return is_done;
+}
+
+static int up(int argc, char **argv)
+{
+    const struct option_wanted options[] = {{NULL, NULL, NULL}};
+    PGconn *conn;
+    bool is_done;
+
+    if (!command_options(argc, argv, options, NULL, 0))
+        return command_usage(&command_migrate);
+    if ((conn = connect_as_owner()) == NULL)
+        return EXIT_REFUSED;
+    is_done = migrate(conn);
+    PQfinish(conn);
+    return is_done ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+static json_t *describe(const PGresult *applied)
+{
+    json_t *list = json_array();
+
+    for (const struct migration_file *file = migration_files; file->name; file++) {
+        int row = applied ? row_of(applied, number_in(file)) : -1;
+
+        json_array_append_new(list,
+                              json_pack("{s:i, s:s, s:i, s:s*}", "version", number_in(file), "name",
+                                        file->name, "serves_from", serves_from(file), "applied_at",
+                                        row >= 0 ? PQgetvalue(applied, row, APPLIED_AT) : NULL));
+    }
+    return list;
+}
+
+static void print_status(const json_t *list)
+{
+    size_t index;
+    const json_t *item;
+
+    json_array_foreach(list, index, item)
+        printf("%-40s %s\n", text_of(item, "name"),
+               *text_of(item, "applied_at") ? text_of(item, "applied_at")
+                                            : "not applied: run `docket migrate up`");
+}
+
+static bool read_status(PGconn *conn, bool as_json)
+{
+    PGresult *exists = ask(conn, &sql_migration_exists), *applied = NULL;
+    bool is_there = exists && strcmp(PQgetvalue(exists, 0, 0), "t") == 0;
+    bool is_read = exists && (!is_there || ((applied = ask(conn, &sql_migration_list)) != NULL &&
+                                            check_applied(applied)));
+    json_t *list = describe(applied);
+
+    if (is_read && as_json)
+        print_json(list);
+    else if (is_read)
+        print_status(list);
+    json_decref(list);
+    PQclear(applied);
+    PQclear(exists);
+    return is_read;
+}
+
+static int status(int argc, char **argv)
+{
+    bool as_json = false, is_read;
+    const struct option_wanted options[] = {{"--json", NULL, &as_json}, {NULL, NULL, NULL}};
+    PGconn *conn;
+
+    if (!command_options(argc, argv, options, NULL, 0))
+        return command_usage(&command_migrate);
+    if ((conn = connect_as_owner()) == NULL)
+        return EXIT_REFUSED;
+    is_read = read_status(conn, as_json);
+    PQfinish(conn);
+    return is_read ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "up") == 0)
+        return up(argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "status") == 0)
+        return status(argc - 2, argv + 2);
+    return command_usage(&command_migrate);
+}
+
+const struct command command_migrate = {
+    .name = "migrate",
+    .summary = "show or bring up the database's schema",
+    .help =
+        "usage: docket migrate up\n"
+        "       docket migrate status [--json]\n\n"
+        "Goes straight to Postgres, with DOCKET_PG as the role that owns the schema.  Safe to run\n"
+        "at any time, also twice at once; programs that the new schema serves keep running.\n\n"
+        "  DOCKET_PG=\"host=127.0.0.1 dbname=docket user=docket_owner\" docket migrate up\n",
+    .run = run,
+};
