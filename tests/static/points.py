@@ -14,7 +14,7 @@ MOMENTS = {
     "call": ("call_before", "call_sent", "call_after"),
 }
 # What may end a transaction, and where the name of its points is given.
-COMMITTING = ("group_work", "errand_options")
+COMMITTING = ("group_work", "errand_options", "ask_options")
 LAST_ARGUMENT = {"amqp_publisher_create": "publish", "amqp_consumer_create": "ack"}
 
 
@@ -42,7 +42,11 @@ def all_points():
 def names_in(path, code):
     for struct in COMMITTING:
         for body in initializers(code, struct):
-            yield from ((name, "commit") for name in values(path, code, member(body, "name")))
+            if (name := member(body, "name")) not in handed_on(code):
+                yield from ((name, "commit") for name in values(path, code, name))
+        for variable in re.findall(rf"struct {struct} (\w+) = ", code):
+            yield from ((name, "commit") for name in
+                        re.findall(rf'\b{variable}\.name = "(\w+)"', code))
     for match in re.finditer(r'char point_name\[\] = "(\w+)"', code):
         yield match[1], "commit"
     for call, kind in LAST_ARGUMENT.items():
@@ -52,6 +56,12 @@ def names_in(path, code):
                 yield from ((name, kind) for name in values(path, code, last))
     for body in initializers(code, "http_call"):
         yield from ((name, "call") for name in values(path, code, member(body, "point")))
+
+
+def handed_on(code):
+    """The expressions by which a name that the caller gave is passed to the one below."""
+    return {f"{variable}->name" for struct in COMMITTING
+            for variable in re.findall(rf"const struct {struct} \*(\w+)[,)]", code)}
 
 
 def initializers(code, struct):
