@@ -5,8 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/point.h"
 
 enum { TICK_MS = 25, ROUND_MS_MAX = 10000 };
+
+static const char point_name[] = "pulse"; /* kill points "pulse.commit_before", … */
 
 TAILQ_HEAD(wait_list, pulse_wait);
 
@@ -43,7 +46,9 @@ static void begin_round(struct pulse *pulse, uint64_t now_ns)
         pg_link_send(pulse->link, question->statement, &pulse->params);
         pulse->asked[pulse->asked_count++] = i;
     }
+    POINT(point_name, "commit_before");
     pg_link_sync(pulse->link);
+    POINT(point_name, "commit_sent");
     pulse->is_asking = true;
     pulse->begun_ns = now_ns;
 }
@@ -112,6 +117,7 @@ static void on_synced(void *owner, bool doubtful)
     struct pulse *pulse = owner;
 
     (void)doubtful; /* it wrote nothing */
+    POINT(point_name, "commit_after");
     pulse->is_asking = false;
     if (pulse->has_fault)
         return;

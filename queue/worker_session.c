@@ -6,9 +6,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/point.h"
 #include "schema/statements.h"
 
 enum { MARGIN_MS = 1000 };
+
+static const char point_name[] = "worker"; /* kill points "worker.commit_before", … */
 
 enum session_state { CONNECTING, BEGINNING, ALIVE };
 
@@ -40,7 +43,9 @@ static void begin(struct worker_session *session)
     pg_add_i16(&params, (int16_t)session->options.stage);
     pg_add_i64(&params, WORKER_LEASE_MS);
     pg_link_send(session->link, &sql_worker_begin, &params);
+    POINT(point_name, "commit_before");
     pg_link_sync(session->link);
+    POINT(point_name, "commit_sent");
     pg_params_finish(&params);
 }
 
@@ -54,7 +59,9 @@ static void send_beat(struct worker_session *session)
     pg_add_i64(&params, WORKER_LEASE_MS);
     pg_add_i64(&params, session->claimed_upto);
     pg_link_send(session->link, &sql_worker_beat, &params);
+    POINT(point_name, "commit_before");
     pg_link_sync(session->link);
+    POINT(point_name, "commit_sent");
     pg_params_finish(&params);
 }
 
@@ -92,6 +99,7 @@ static void on_synced(void *owner, bool doubtful)
     struct worker_session *session = owner;
 
     (void)doubtful; /* a lease on a lost primary lapses by itself */
+    POINT(point_name, "commit_after");
     if (session->is_row_missing) {
         session->is_row_missing = false;
         pg_link_abandon(session->link, "the worker's row is gone");

@@ -53,7 +53,7 @@ class Docket:
         label = label or name
         assert label not in self.processes, f"{label} already runs"
         world = self.world if label == name else self._second_world(name)
-        env = {"DOCKET_POINT_LOG": "points.log"} | ({"DOCKET_POINT": point} if point else {}) | \
+        env = {"DOCKET_POINT_LOG": f"points.{name}.log"} | ({"DOCKET_POINT": point} if point else {}) | \
             {key: str(value) for key, value in (env or {}).items()}
         if name == "sandbox":
             os.makedirs(self.home.data(world.sandbox_dir), exist_ok=True)
@@ -149,13 +149,13 @@ class Docket:
                                                    .read().splitlines()[-lines:]))
                 for path in found]
 
-    def points_hit(self):
-        """Every point that any process of this run has reached."""
-        try:
-            with open(self.home.at("data", "points.log"), encoding="ascii") as file:
-                return set(file.read().split())
-        except FileNotFoundError:
-            return set()
+    def points_hit(self, name="*"):
+        """Every point that any process (of that program) has reached in this run."""
+        found = set()
+        for path in glob.glob(self.home.at("data", f"points.{name}.log")):
+            with open(path, encoding="ascii") as file:
+                found |= set(file.read().split())
+        return found
 
     # The shop
 
