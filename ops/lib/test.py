@@ -146,15 +146,13 @@ class Tests:
     def fuzz(self, name, binary):
         """New inputs go to a directory that is thrown away; one that fails is kept and named."""
         stem = name.removesuffix("_fuzz")
-        seeds = [path for path in (os.path.join(self.root, "tests/fuzz", f"{stem}_seeds"),
-                                   os.path.join(self.root, "tests/fuzz/corpus", stem))
-                 if os.path.isdir(path)]
+        seeds = os.path.join(self.root, "tests/fuzz", f"{stem}_seeds")
         work = tempfile.mkdtemp(prefix=f"docket-{name}-")
         os.mkdir(work + "/corpus")
         with open(work + "/log", "wb") as log:
             code = subprocess.run(
                 [binary, f"-max_total_time={FUZZ_S}", "-timeout=10", "-rss_limit_mb=2048",
-                 f"-artifact_prefix={work}/", work + "/corpus", *seeds],
+                 f"-artifact_prefix={work}/", work + "/corpus", seeds],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
                 timeout=FUZZ_S * 3 + 60).returncode
         if code == 0:

@@ -1,7 +1,7 @@
 /* tests/fuzz/http_framing_fuzz.c - what is read does not depend on how it was cut into reads
  *
  *     clang: meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
- *     build-fuzz/tests/fuzz/http_framing_fuzz tests/fuzz/corpus/http_framing
+ *     build-fuzz/tests/fuzz/http_framing_fuzz tests/fuzz/http_framing_seeds
  *
  * The first byte of the input says where it is cut (0: everywhere; else by a generator that it
  * seeds), the rest are the bytes of a connection.  The messages (method, target, fields, body), and
