@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import shlex
+import subprocess
 import sys
 import time
 import uuid
@@ -25,18 +26,18 @@ class Up:
         print(f"[{time.monotonic() - self.began:3.0f} s] {text}", flush=True)
 
     def run(self):
-        self.begin_services()
-        self.build()
-        self.wait_services()
-        self.migrate()
-        self.start_programs()
-        self.make_keys()
-        self.load_catalogue()
-        self.leave_files()
-        self.show_one_order()
+        """The services start while the build goes on."""
+        for name, step in (("services", self.begin_services), ("build", self.build),
+                           ("services", self.wait_services), ("schema", self.migrate),
+                           ("programs", self.start_programs), ("keys", self.make_keys),
+                           ("catalogue", self.load_catalogue), ("env", self.leave_files),
+                           ("order", self.show_one_order)):
+            try:
+                step()
+            except (OSError, ValueError, subprocess.SubprocessError,
+                    http.client.HTTPException) as error:
+                raise Problem(name, str(error) or repr(error)) from error
         self.say_what_next()
-
-    # The services start while the build goes on.
 
     def begin_services(self):
         began = [name for name, begin in (("postgres", postgres.begin), ("rabbitmq", rabbitmq.begin))

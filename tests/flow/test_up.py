@@ -160,7 +160,7 @@ def test_two_at_once_make_one_docket(ops):
     said = [child.communicate(timeout=120)[0] for child in both]
     assert [child.returncode for child in both] == [0, 0], said
     assert any("another one is at work here" in text for text in said)
-    assert sum("started" in text for text in said) == 1, said
+    assert sum("programs: started" in text for text in said) == 1, said
 
 
 def test_names_a_busy_port_and_takes_another(ops):
@@ -187,7 +187,7 @@ def test_a_step_that_fails_says_which_and_why_and_where_the_log_is(ops):
     binary.rmdir()
     moved.rename(binary)
     assert child.returncode != 0
-    assert re.search(r'ops/up: step "install" failed: .*docket-sandbox', said), said
+    assert re.search(r'ops/up: step "build" failed: .*docket-sandbox', said), said
     ops.run("up")
 
 

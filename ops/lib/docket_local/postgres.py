@@ -90,7 +90,8 @@ def wait_ready(home, deadline_s=30.0):
     until = time.monotonic() + deadline_s
     while not _is_ready(home):
         if process.running(home, "postgres") is None:
-            raise Problem("postgres", "it ended while starting", home.log("postgres"))
+            raise Problem("postgres", process.how_it_ended(home, "postgres") + " while starting",
+                          home.log("postgres"))
         if time.monotonic() > until:
             raise Problem("postgres", f"not ready after {deadline_s:.0f} s", home.log("postgres"))
         time.sleep(0.05)

@@ -21,6 +21,7 @@ CLEAN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 DIRECTORY_FD = 100
 FILES_MAX = 65536
 descriptor_lock = threading.Lock()
+children = {}  # pid → Popen: what this program has started itself
 
 
 class Spec:
@@ -53,6 +54,7 @@ def start(home, spec):
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      start_new_session=True, umask=0o077, **place)
     record(home, spec.name, child.pid, spec.digest(home))
+    children[child.pid] = child
     return child
 
 
@@ -128,6 +130,15 @@ def stop(home, name, sig=signal.SIGTERM, deadline_s=12.0):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(home.at("run", name + suffix))
     return ended
+
+
+def how_it_ended(home, name):
+    """In words, as far as it can be known: only a child of ours tells how it ended."""
+    child = children.get((recorded(home, name) or {}).get("pid"))
+    code = child.wait() if child else None
+    if code is None:
+        return "it ended"
+    return f"it was ended by {signal.Signals(-code).name}" if code < 0 else f"it ended with {code}"
 
 
 def gone(home, name, deadline_s):

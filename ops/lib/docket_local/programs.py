@@ -132,7 +132,8 @@ def wait_ready(world, name, deadline_s=15.0):
     home, until = world.home, time.monotonic() + deadline_s
     while not is_ready(world, name):
         if process.running(home, name) is None:
-            raise Problem(name, "it ended while starting", home.log(name))
+            raise Problem(name, process.how_it_ended(home, name) + " while starting",
+                          home.log(name))
         if time.monotonic() > until:
             raise Problem(name, f"not ready after {deadline_s:.0f} s", home.log(name))
         time.sleep(0.03)

@@ -140,7 +140,8 @@ def wait_ready(home, deadline_s=60.0):
     until = time.monotonic() + deadline_s
     while not greets(home):
         if process.running(home, "rabbitmq") is None:
-            raise Problem("rabbitmq", "the node ended while starting", home.log("rabbitmq"))
+            raise Problem("rabbitmq", process.how_it_ended(home, "rabbitmq") + " while starting",
+                          home.log("rabbitmq"))
         if time.monotonic() > until:
             raise Problem("rabbitmq", f"not ready after {deadline_s:.0f} s", home.log("rabbitmq"))
         time.sleep(0.1)
