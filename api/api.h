@@ -1,8 +1,6 @@
 /* api/api.h - what the handlers of one API process share */
 #pragma once
 
-#include <uv.h>
-
 #include "api/catalogue.h"
 #include "api/keys.h"
 #include "api/problem.h"
@@ -12,14 +10,12 @@
 #include "base/http/server.h"
 #include "queue/ask.h"
 #include "queue/intake.h"
+#include "queue/service.h"
 #include "schema/client_token.h"
-#include "schema/settings.h"
 
 struct api {
-    uv_loop_t *loop;
-    struct settings settings;
+    struct service service; /* loop, settings, database, signals */
     struct token_keys token_keys;
-    struct database database;
     struct intake *intake;
     struct reader *reader;
     struct ask *operators, *replays;
@@ -28,7 +24,6 @@ struct api {
     struct catalogue *catalogue;
     struct waiters *waiters;
     struct http_server *public_server, *operator_server;
-    bool is_draining;
 };
 
 static inline struct api *api_of(const struct http_request *request)

@@ -11,10 +11,10 @@ void livez_get(struct http_request *request)
 
 static const char *why_unready(const struct api *api)
 {
-    if (api->is_draining)
+    if (service_is_stopping(&api->service))
         return "it is ending";
-    if (api->database.fault.kind != FAULT_NONE)
-        return api->database.fault.text;
+    if (api->service.database.fault.kind != FAULT_NONE)
+        return api->service.database.fault.text;
     if (!intake_is_ready(api->intake))
         return "no connection to Postgres";
     if (pulse_fresh_ns(api->pulse) == 0)
@@ -30,7 +30,7 @@ void readyz_get(struct http_request *request)
 
     text_init(&body, READY_BYTES_MAX);
     text_print(&body, "{\"ready\":%s,\"single_node\":%s", why ? "false" : "true",
-               api->database.is_single_node ? "true" : "false");
+               api->service.database.is_single_node ? "true" : "false");
     if (why) {
         text_add(&body, ",\"reason\":");
         text_add_json(&body, why);

@@ -3,9 +3,7 @@
  * Two listeners: one for shops and browsers, one for operators, health checks and metrics.  It
  * talks to Postgres and to nothing else.
  */
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -18,7 +16,8 @@ enum {
     LONG_POLLS_MAX = 20000,
     READS_WAITING_MAX = 20000,
     ACTS_WAITING_MAX = 200,
-    GRACE_MS = 7000
+    GRACE_MS = 7000,
+    OPERATOR_GRACE_MS = 500
 };
 
 static const struct http_route public_routes[] = {
@@ -51,18 +50,6 @@ static const struct pg_statement *const operator_statements[] = {
 static const struct pg_statement *const replay_statements[] = {&sql_audit_lock, &sql_dead_replay,
                                                                NULL};
 
-static bool load_settings(struct api *api, struct fault *fault)
-{
-    enum log_level level;
-
-    if (!config_load(settings_entries, settings_count, PROGRAM_API, &api->settings, fault))
-        return false;
-    if (!log_level_parse(api->settings.log_level, &level))
-        return fail(fault, FAULT_REFUSED, "DOCKET_LOG_LEVEL must be debug, info, warn or error");
-    log_open("api", level);
-    return token_keys_parse(&api->token_keys, api->settings.token_keys, fault);
-}
-
 /* What the server itself refuses was never looked up, and never stored. */
 static void on_public_error(struct http_request *request, int status, const char *code,
                             const char *detail)
@@ -82,25 +69,25 @@ static void open_asks(struct api *api)
 {
     struct ask_options options = {
         .name = "operator",
-        .conninfo = api->settings.pg,
-        .database = &api->database,
+        .conninfo = api->service.settings.pg,
+        .database = &api->service.database,
         .statements = operator_statements,
         .waiting_max = ACTS_WAITING_MAX,
     };
 
-    api->operators = ask_create(api->loop, &options);
+    api->operators = ask_create(&api->service.loop, &options);
     options.name = "replay";
     options.statements = replay_statements;
     options.first = &sql_audit_lock;
-    api->replays = ask_create(api->loop, &options);
+    api->replays = ask_create(&api->service.loop, &options);
 }
 
 static void open_pulse(struct api *api)
 {
     const struct pulse_options options = {
-        .conninfo = api->settings.pg,
+        .conninfo = api->service.settings.pg,
         .listen = "LISTEN docket_orders",
-        .database = &api->database,
+        .database = &api->service.database,
         .questions =
             {
                 {&sql_api_keys, keys_ask, keys_on_answer, api->keys},
@@ -111,23 +98,23 @@ static void open_pulse(struct api *api)
         .owner = api->waiters,
     };
 
-    api->pulse = pulse_create(api->loop, &options);
+    api->pulse = pulse_create(&api->service.loop, &options);
 }
 
 static void open_postgres(struct api *api)
 {
     const struct intake_options options = {
-        .conninfo = api->settings.pg,
-        .database = &api->database,
-        .waiting_max = (int)api->settings.accept_waiting_max,
+        .conninfo = api->service.settings.pg,
+        .database = &api->service.database,
+        .waiting_max = (int)api->service.settings.accept_waiting_max,
     };
 
-    api->database.is_single_node_allowed = api->settings.single_node;
-    api->keys = keys_create(api->settings.operator_key);
+    api->keys = keys_create(api->service.settings.operator_key);
     api->catalogue = catalogue_create();
-    api->waiters = waiters_create(api->loop, LONG_POLLS_MAX);
-    api->intake = intake_create(api->loop, &options);
-    api->reader = reader_create(api->loop, api->settings.pg, &api->database, READS_WAITING_MAX);
+    api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
+    api->intake = intake_create(&api->service.loop, &options);
+    api->reader = reader_create(&api->service.loop, api->service.settings.pg,
+                                &api->service.database, READS_WAITING_MAX);
     open_asks(api);
     open_pulse(api);
 }
@@ -141,28 +128,29 @@ static bool open_listeners(struct api *api, struct fault *fault)
         .owner = api,
     };
 
-    options.limits.body_bytes_max = (size_t)api->settings.body_bytes_max;
-    options.limits.connections_max = (int)api->settings.connections_max;
-    api->public_server = http_server_open(api->loop, api->settings.api_listen, &options, fault);
+    options.limits.body_bytes_max = (size_t)api->service.settings.body_bytes_max;
+    options.limits.connections_max = (int)api->service.settings.connections_max;
+    api->public_server =
+        http_server_open(&api->service.loop, api->service.settings.api_listen, &options, fault);
     if (api->public_server == NULL)
         return false;
     options.routes = operator_routes;
     options.on_error = problem_on_error;
     options.limits.body_bytes_max = OPERATOR_BODY_BYTES_MAX;
     options.limits.connections_max = OPERATOR_CONNECTIONS_MAX;
-    api->operator_server =
-        http_server_open(api->loop, api->settings.operator_listen, &options, fault);
+    api->operator_server = http_server_open(&api->service.loop,
+                                            api->service.settings.operator_listen, &options, fault);
     return api->operator_server != NULL;
 }
 
-/* Draining: nothing new is taken, long polls are answered, orders in flight are committed.  The
- * operators' listener goes last, so that /readyz says what is happening. */
+/* Nothing new is taken, long polls are answered, orders in flight are committed.  The operators'
+ * listener goes last, so that /readyz says what is happening. */
 static void on_operators_drained(void *owner)
 {
     struct api *api = owner;
 
     api->operator_server = NULL;
-    uv_stop(api->loop);
+    service_ended(&api->service);
 }
 
 static void on_public_drained(void *owner)
@@ -170,31 +158,15 @@ static void on_public_drained(void *owner)
     struct api *api = owner;
 
     api->public_server = NULL;
-    http_server_drain(api->operator_server, 500, on_operators_drained, api);
+    http_server_drain(api->operator_server, OPERATOR_GRACE_MS, on_operators_drained, api);
 }
 
-static void on_signal(uv_signal_t *signal, int number)
+static void on_stop(void *owner)
 {
-    struct api *api = signal->data;
+    struct api *api = owner;
 
-    if (api->is_draining)
-        return;
-    log_info("ending", "signal %d: %d orders are waiting", number, intake_waiting(api->intake));
-    api->is_draining = true;
     waiters_wake_all(api->waiters);
     http_server_drain(api->public_server, GRACE_MS, on_public_drained, api);
-}
-
-static void watch_signals(struct api *api)
-{
-    static uv_signal_t terminated, interrupted;
-
-    signal(SIGPIPE, SIG_IGN);
-    uv_signal_init(api->loop, &terminated);
-    uv_signal_init(api->loop, &interrupted);
-    terminated.data = interrupted.data = api;
-    uv_signal_start(&terminated, on_signal, SIGTERM);
-    uv_signal_start(&interrupted, on_signal, SIGINT);
 }
 
 static void close_postgres(struct api *api)
@@ -207,41 +179,34 @@ static void close_postgres(struct api *api)
     waiters_destroy(api->waiters);
     keys_destroy(api->keys);
     catalogue_destroy(api->catalogue);
-    uv_run(api->loop, UV_RUN_NOWAIT); /* the handles that were closed */
+    uv_run(&api->service.loop, UV_RUN_NOWAIT); /* the handles that were closed */
 }
 
-static int usage(FILE *out)
+static int refuse_to_start(const struct fault *fault)
 {
-    fprintf(out, "usage: docket-api [--help]\n\nAccepts orders over HTTP and shows them.  "
-                 "Settings come from the environment:\n\n");
-    config_print_help(out, settings_entries, settings_count, PROGRAM_API);
-    return out == stdout ? EXIT_SUCCESS : 2;
+    fprintf(stderr, "docket-api: %s\n", fault->text);
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
-    struct api api = {.loop = uv_default_loop()};
+    static struct api api;
     struct fault fault;
+    int status;
 
-    if (argc > 1)
-        return usage(strcmp(argv[1], "--help") == 0 ? stdout : stderr);
-    log_open("api", LOG_INFO);
+    service_begin(&api.service, argc, argv, PROGRAM_API, "api");
+    api.service.on_stop = on_stop;
+    api.service.owner = &api;
+    if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
+        return refuse_to_start(&fault);
     stats_register();
-    watch_signals(&api);
-    if (!load_settings(&api, &fault)) {
-        log_error("cannot_start", "%s", fault.text);
-        return EXIT_FAILURE;
-    }
     open_postgres(&api);
-    if (!open_listeners(&api, &fault)) {
-        log_error("cannot_start", "%s", fault.text);
-        return EXIT_FAILURE;
-    }
+    if (!open_listeners(&api, &fault))
+        return refuse_to_start(&fault);
     stats_watch_loop(&api);
-    log_info("started", "orders at %s, operators at %s", api.settings.api_listen,
-             api.settings.operator_listen);
-    uv_run(api.loop, UV_RUN_DEFAULT);
+    log_info("started", "orders at %s, operators at %s", api.service.settings.api_listen,
+             api.service.settings.operator_listen);
+    status = service_run(&api.service);
     close_postgres(&api);
-    log_info("ended", "nothing is in flight");
-    return EXIT_SUCCESS;
+    return status;
 }

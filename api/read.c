@@ -84,7 +84,7 @@ static void submit(struct showing *showing)
     showing->reading.on_settled = on_read;
     showing->reading.on_released = on_read_released;
     showing->reading.deadline_ms =
-        clock_monotonic_ms() + (uint64_t)api->settings.accept_deadline_ms;
+        clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
     showing->is_held = reader_submit(api->reader, &showing->reading);
     if (!showing->is_held)
         answer_problem(showing, "overloaded");
@@ -114,7 +114,7 @@ static bool may_read(const struct showing *showing)
 /* The older the order, the longer its next change takes. */
 static int poll_after_ms(const struct api *api, const struct reading *reading)
 {
-    int64_t age_s = (database_now_us(&api->database) - reading->accepted_us) / US_A_SECOND;
+    int64_t age_s = (database_now_us(&api->service.database) - reading->accepted_us) / US_A_SECOND;
 
     return age_s < 10 ? 1000 : age_s < 60 ? 2000 : age_s < 600 ? 5000 : 15000;
 }
@@ -150,7 +150,7 @@ static bool wait(struct showing *showing)
 static bool would_wait(const struct showing *showing)
 {
     return clock_monotonic_ms() < showing->wait_until_ms && !showing->reading.is_final &&
-           !api_of(showing->request)->is_draining;
+           !service_is_stopping(&api_of(showing->request)->service);
 }
 
 static void on_read(struct reading *reading)

@@ -34,7 +34,6 @@ enum {
 
 struct reader {
     struct group_work work;
-    struct database *database;
     struct pg_params params;
     struct group *group;
 };
@@ -202,13 +201,6 @@ bool reader_is_idle(const struct reader *reader)
     return group_is_idle(reader->group);
 }
 
-static bool on_greeted(void *owner, const PGresult *result, struct fault *fault)
-{
-    struct reader *reader = owner;
-
-    return database_check(reader->database, result, fault);
-}
-
 struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct database *database,
                              int waiting_max)
 {
@@ -218,7 +210,8 @@ struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct datab
         .conninfo = conninfo,
         .links = LINKS,
         .greeting = database_greeting,
-        .accept = on_greeted,
+        .accept = database_accept,
+        .accept_owner = database,
         .owner = reader,
     };
 
@@ -230,7 +223,6 @@ struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct datab
         .send = send_reads,
         .on_rows = on_rows,
     };
-    reader->database = database;
     pg_params_init(&reader->params);
     reader->group = group_create(loop, &reader->work, &options);
     return reader;

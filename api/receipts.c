@@ -22,7 +22,7 @@ bool key_read(struct http_request *request, char key[ORDER_KEY_LENGTH_MAX + 1])
 uint64_t deadline_of(const struct http_request *request)
 {
     const char *value = http_header(request, "Request-Timeout-Ms");
-    int64_t wait_ms = api_of(request)->settings.accept_deadline_ms, wish_ms;
+    int64_t wait_ms = api_of(request)->service.settings.accept_deadline_ms, wish_ms;
 
     if (value && field_number(value, 1, wait_ms, &wish_ms))
         wait_ms = wish_ms;

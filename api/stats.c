@@ -77,7 +77,7 @@ void stats_refresh(const struct api *api)
     metric_set(&waiting, intake_waiting(api->intake));
     metric_set(&polls, waiters_count(api->waiters));
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
-    metric_set(&single_node, api->database.is_single_node);
+    metric_set(&single_node, api->service.database.is_single_node);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -94,7 +94,7 @@ void stats_watch_loop(struct api *api)
 {
     static uv_timer_t tick;
 
-    uv_timer_init(api->loop, &tick);
+    uv_timer_init(&api->service.loop, &tick);
     uv_timer_start(&tick, on_tick, LAG_MS, LAG_MS);
     uv_unref((uv_handle_t *)&tick);
 }

@@ -8,7 +8,6 @@ enum { LINKS = 2, TICKETS_MAX = 20 };
 
 struct ask {
     struct group_work work;
-    struct database *database;
     const struct pg_statement *first;
     struct group *group;
 };
@@ -76,13 +75,6 @@ bool ask_is_idle(const struct ask *ask)
     return group_is_idle(ask->group);
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    struct ask *ask = owner;
-
-    return database_check(ask->database, result, fault);
-}
-
 struct ask *ask_create(uv_loop_t *loop, const struct ask_options *options)
 {
     struct ask *ask = xcalloc(1, sizeof(*ask));
@@ -90,7 +82,8 @@ struct ask *ask_create(uv_loop_t *loop, const struct ask_options *options)
         .conninfo = options->conninfo,
         .links = LINKS,
         .greeting = database_greeting,
-        .accept = on_accept,
+        .accept = database_accept,
+        .accept_owner = options->database,
         .owner = ask,
     };
 
@@ -103,7 +96,6 @@ struct ask *ask_create(uv_loop_t *loop, const struct ask_options *options)
         .on_rows = on_rows,
         .is_answer = options->is_answer,
     };
-    ask->database = options->database;
     ask->first = options->first;
     ask->group = group_create(loop, &ask->work, &group_options);
     return ask;

@@ -93,6 +93,11 @@ bool database_check(struct database *database, const PGresult *result, struct fa
     return true;
 }
 
+bool database_accept(void *database, const PGresult *result, struct fault *fault)
+{
+    return database_check(database, result, fault);
+}
+
 int64_t database_now_us(const struct database *database)
 {
     return clock_wall_us() + database->ahead_us;

@@ -4,9 +4,8 @@
  * full_page_writes or synchronous_commit off; no synchronous standby unless DOCKET_SINGLE_NODE=1
  * says that one disk is enough; a standby; no schema, or one that this binary does not know.
  *
- *     struct group_options options = {.greeting = &database_greeting, .accept = …, …};
- *     static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
- *     { return database_check(&((struct mine *)owner)->database, result, fault); }
+ *     struct group_options options = {.greeting = database_greeting, .accept = database_accept,
+ *                                     .accept_owner = &database, …};
  */
 #pragma once
 
@@ -29,6 +28,9 @@ struct database {
 extern const struct pg_statement *const database_greeting;
 
 bool database_check(struct database *database, const PGresult *result, struct fault *fault)
+    __attribute__((warn_unused_result));
+/* The same, for those who lend a `void *` (a struct database). */
+bool database_accept(void *database, const PGresult *result, struct fault *fault)
     __attribute__((warn_unused_result));
 int64_t database_now_us(const struct database *database); /* the database's date */
 

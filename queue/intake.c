@@ -314,13 +314,6 @@ int intake_waiting(const struct intake *intake)
            group_waiting(intake->abandons) + intake->follower_count;
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    struct intake_batches *batches = owner;
-
-    return database_check(batches->database, result, fault);
-}
-
 struct intake *intake_create(uv_loop_t *loop, const struct intake_options *options)
 {
     struct intake *intake = xcalloc(1, sizeof(*intake));
@@ -328,7 +321,8 @@ struct intake *intake_create(uv_loop_t *loop, const struct intake_options *optio
         .conninfo = options->conninfo,
         .links = LINKS,
         .greeting = database_greeting,
-        .accept = on_accept,
+        .accept = database_accept,
+        .accept_owner = options->database,
         .owner = &intake->batches,
     };
 
