@@ -92,6 +92,7 @@ static void read_facts(struct claim_ticket *claim, const PGresult *result, int r
         .total = pg_i64(result, row, TOTAL),
         .attempt = pg_i32(result, row, ATTEMPT),
         .crashes = pg_i32(result, row, CRASHES),
+        .claims = pg_i32(result, row, FENCE),
         .attempt_number = pg_i16(result, row, ATTEMPT_NUMBER),
         .attempt_state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE),
         .confirms = pg_i16(result, row, CONFIRMS),

@@ -106,11 +106,22 @@ static void finish(struct order_change *change, const char *event)
 }
 
 static void write_attempt(struct order_change *change, const struct order_facts *facts,
-                          enum attempt_state state)
+                          const struct order_lesson *lesson, enum attempt_state state)
 {
     change->attempt_number = facts->attempt_number ? facts->attempt_number : 1;
     change->attempt_state = state;
     change->confirms = facts->confirms;
+    change->intent_id = lesson->intent_id;
+}
+
+/* The task is anybody's again, at once. */
+static void hand_back(struct order_change *change, const struct order_facts *facts,
+                      const char *event)
+{
+    change->task_state = TASK_READY;
+    change->event = event;
+    change->next = facts->stage;
+    change->keeps_running = false;
 }
 
 /* Somebody has to look: the task rests as a dead letter, and the order says so where it can. */
@@ -127,20 +138,29 @@ static void give_up(struct order_change *change, const struct order_facts *facts
         change->status = ORDER_ON_HOLD;
 }
 
-static void decide_reserved(const struct order_facts *facts, struct order_change *change)
+static void decide_reserved(const struct order_facts *facts, const struct order_lesson *lesson,
+                            struct order_change *change)
 {
-    write_attempt(change, facts, ATTEMPT_CREATED);
+    write_attempt(change, facts, lesson, ATTEMPT_CREATED);
     change->status = ORDER_PROCESSING;
     change->event = "stock_reserved";
+}
+
+static void decide_out_of_stock(const struct order_facts *facts, const struct order_lesson *lesson,
+                                struct order_change *change)
+{
+    if (facts->attempt_state == ATTEMPT_CREATED) /* nobody was asked for money under it */
+        write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
+    change->status = ORDER_OUT_OF_STOCK;
+    change->reason = change->event = "out_of_stock";
 }
 
 /* The key changes only once the provider has surely ended the call under the old one. */
 static void decide_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
                                  const struct order_policy *policy, struct order_change *change)
 {
-    write_attempt(change, facts, ATTEMPT_AUTHORIZING);
+    write_attempt(change, facts, lesson, ATTEMPT_AUTHORIZING);
     change->status = ORDER_PROCESSING;
-    change->intent_id = lesson->intent_id;
     change->is_sending = true;
     change->event = "payment_sent";
     if (facts->since_sent_ms < 0)
@@ -156,9 +176,8 @@ static void decide_paid(const struct order_facts *facts, const struct order_less
                                       "the provider says paid, but the order had ended its "
                                       "payment; compare the provider's books"};
 
-    write_attempt(change, facts, ATTEMPT_CAPTURED);
+    write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
     change->is_captured = true;
-    change->intent_id = lesson->intent_id;
     if (facts->held == 0) { /* its stock was given back, and its customer told otherwise */
         give_up(change, facts, &late);
         return;
@@ -171,7 +190,7 @@ static void decide_paid(const struct order_facts *facts, const struct order_less
 static void decide_declined(const struct order_facts *facts, const struct order_lesson *lesson,
                             const struct order_policy *policy, struct order_change *change)
 {
-    write_attempt(change, facts, ATTEMPT_DECLINED);
+    write_attempt(change, facts, lesson, ATTEMPT_DECLINED);
     change->decline_code = lesson->decline_code;
     change->status = ORDER_PAYMENT_FAILED;
     change->reason = "payment_declined";
@@ -180,11 +199,12 @@ static void decide_declined(const struct order_facts *facts, const struct order_
 }
 
 static void decide_requires_action(const struct order_facts *facts,
+                                   const struct order_lesson *lesson,
                                    const struct order_policy *policy, struct order_change *change)
 {
     int64_t pause = facts->since_opened_ms / 4;
 
-    write_attempt(change, facts, ATTEMPT_REQUIRES_ACTION);
+    write_attempt(change, facts, lesson, ATTEMPT_REQUIRES_ACTION);
     change->status = ORDER_REQUIRES_ACTION;
     change->reason = "customer_action_required";
     if (pause < ACTION_LOOK_MS_LEAST)
@@ -201,41 +221,42 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
                            const struct order_policy *policy, uint32_t random,
                            struct order_change *change)
 {
+    bool is_payment = facts->stage == STAGE_PAYMENT;
     int64_t pause_ms = policy->retry.max_ms;
 
-    change->task_attempt = facts->attempt + 1;
     change->fault = &lesson->fault;
+    change->reason = is_payment ? "payment_outcome_unknown" : "shipment_outcome_unknown";
+    if (is_payment)
+        write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
+    if (is_payment && facts->since_sent_ms > policy->unknown_sla_ms &&
+        order_status_is_edge(change->status, ORDER_ON_HOLD))
+        change->status = ORDER_ON_HOLD;
+    if (lesson->is_interrupted) {
+        hand_back(change, facts, "interrupted");
+        return;
+    }
+    change->task_attempt = facts->attempt + 1;
     if (!retry_decide(&policy->retry, FAULT_UNKNOWN, change->task_attempt, lesson->retry_after_ms,
                       random, &pause_ms))
         pause_ms = policy->retry.max_ms;
-    if (facts->stage == STAGE_PAYMENT) {
-        write_attempt(change, facts, ATTEMPT_UNKNOWN);
-        change->reason = "payment_outcome_unknown";
-        if (facts->since_sent_ms > policy->unknown_sla_ms &&
-            order_status_is_edge(change->status, ORDER_ON_HOLD))
-            change->status = ORDER_ON_HOLD;
-        wait(change, "payment_unknown", pause_ms);
-    } else {
-        change->reason = "shipment_outcome_unknown";
-        wait(change, "shipment_unknown", pause_ms);
-    }
+    wait(change, is_payment ? "payment_unknown" : "shipment_unknown", pause_ms);
 }
 
-static void decide_open(const struct order_facts *facts, const struct order_policy *policy,
-                        struct order_change *change)
+static void decide_open(const struct order_facts *facts, const struct order_lesson *lesson,
+                        const struct order_policy *policy, struct order_change *change)
 {
     int64_t rest_ms = policy->longest_call_ms - facts->since_sent_ms;
 
-    write_attempt(change, facts, facts->attempt_state);
+    write_attempt(change, facts, lesson, facts->attempt_state);
     change->reason = "payment_outcome_unknown";
     wait(change, "payment_not_acted", rest_ms > 0 ? rest_ms : 1);
 }
 
-static void decide_voided(const struct order_facts *facts, const struct order_policy *policy,
-                          struct order_change *change)
+static void decide_voided(const struct order_facts *facts, const struct order_lesson *lesson,
+                          const struct order_policy *policy, struct order_change *change)
 {
     if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
-        write_attempt(change, facts, ATTEMPT_VOIDED);
+        write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
     change->stock = STOCK_RETURNED;
     if (change->status == ORDER_PROCESSING) {
         change->status = ORDER_PAYMENT_FAILED;
@@ -245,15 +266,19 @@ static void decide_voided(const struct order_facts *facts, const struct order_po
     }
     finish(change, "canceled");
     change->status = ORDER_CANCELED;
-    change->is_final = true;
     change->reason = "payment_not_made";
 }
 
 static void decide_integrity(const struct order_facts *facts, const struct order_lesson *lesson,
                              struct order_change *change)
 {
-    write_attempt(change, facts, ATTEMPT_INTEGRITY_FAILURE);
+    bool can_hold = order_status_is_edge(change->status, ORDER_ON_HOLD) ||
+                    order_status_is_edge(change->status, ORDER_PROCESSING);
+
+    write_attempt(change, facts, lesson, ATTEMPT_INTEGRITY_FAILURE);
     give_up(change, facts, &lesson->fault);
+    if (can_hold) /* perhaps by way of `processing` */
+        change->status = ORDER_ON_HOLD;
     change->reason = "integrity_failure";
 }
 
@@ -261,7 +286,6 @@ static void decide_shipped(const struct order_lesson *lesson, struct order_chang
 {
     finish(change, "shipped");
     change->status = ORDER_FULFILLED;
-    change->is_final = true;
     change->writes_shipment = true;
     change->carrier_id = lesson->carrier_id;
     change->tracking = lesson->tracking;
@@ -276,6 +300,8 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
 
     change->task_attempt = facts->attempt + 1;
     change->fault = &lesson->fault;
+    if (facts->stage == STAGE_PAYMENT && lesson->intent_id) /* told with the fault */
+        write_attempt(change, facts, lesson, facts->attempt_state);
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms)) {
         change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
@@ -291,10 +317,7 @@ static void decide_nothing(const struct order_facts *facts, struct order_change 
     if (facts->status == ORDER_OUT_OF_STOCK) {
         change->event = "canceled";
         change->status = ORDER_CANCELED;
-        change->is_final = true;
         change->reason = "out_of_stock";
-    } else {
-        change->is_final = order_status_is_final(facts->status);
     }
 }
 
@@ -303,16 +326,68 @@ bool order_status_is_final(enum order_status status)
     return status == ORDER_FULFILLED || status == ORDER_CANCELED || status == ORDER_REFUNDED;
 }
 
+/* --- what can be learnt where ----------------------------------------------------------------- */
+
+#define ANY    (~0U)
+#define ASKED  (TO(ATTEMPT_AUTHORIZING) | TO(ATTEMPT_UNKNOWN))
+#define OPENED (TO(ATTEMPT_CREATED) | ASKED | TO(ATTEMPT_REQUIRES_ACTION))
+/* The provider is looked up again by an operator's replay, or when the customer's time is over. */
+#define LOOKED_UP (OPENED | TO(ATTEMPT_DECLINED) | TO(ATTEMPT_INTEGRITY_FAILURE))
+#define UNPAID    (TO(ATTEMPT_NONE) | LOOKED_UP | TO(ATTEMPT_VOIDED))
+#define WAITING                                                                                    \
+    (TO(ORDER_ACCEPTED) | TO(ORDER_PROCESSING) | TO(ORDER_REQUIRES_ACTION) |                       \
+     TO(ORDER_PAYMENT_FAILED) | TO(ORDER_ON_HOLD))
+
+static const struct {
+    unsigned stages, statuses, attempts;
+} sense[] = {
+    [VERDICT_RESERVED] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
+    [VERDICT_OUT_OF_STOCK] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
+    [VERDICT_INTENT_STORED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
+    [VERDICT_PAID] = {TO(STAGE_PAYMENT), WAITING, ANY & ~TO(ATTEMPT_NONE)},
+    [VERDICT_DECLINED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
+    [VERDICT_REQUIRES_ACTION] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
+    [VERDICT_PAYMENT_UNKNOWN] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
+    [VERDICT_PAYMENT_OPEN] = {TO(STAGE_PAYMENT), WAITING, ASKED},
+    [VERDICT_VOIDED] = {TO(STAGE_PAYMENT), WAITING, UNPAID},
+    [VERDICT_INTEGRITY] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
+    [VERDICT_SHIPPED] = {TO(STAGE_FULFILMENT), TO(ORDER_CONFIRMED), ANY},
+    [VERDICT_SHIPMENT_UNKNOWN] = {TO(STAGE_FULFILMENT), TO(ORDER_CONFIRMED), ANY},
+    [VERDICT_FAILED] = {ANY, ANY, ANY},
+    [VERDICT_INTERRUPTED] = {ANY, ANY, ANY},
+    [VERDICT_NOTHING] = {ANY, ~WAITING, ANY},
+};
+
+/* No money is asked for without stock, nothing is shipped that is not paid, and nothing that was
+ * asked for is forgotten: whatever a worker believes. */
+static bool makes_sense(const struct order_facts *facts, const struct order_lesson *lesson)
+{
+    enum verdict verdict = lesson->verdict;
+
+    if (!(sense[verdict].stages & TO(facts->stage)) ||
+        !(sense[verdict].statuses & TO(facts->status)) ||
+        !(sense[verdict].attempts & TO(facts->attempt_state)))
+        return false;
+    if (verdict == VERDICT_OUT_OF_STOCK)
+        return facts->held == 0;
+    if (verdict == VERDICT_INTENT_STORED)
+        return facts->held > 0;
+    if (verdict == VERDICT_SHIPPED)
+        return facts->attempt_state == ATTEMPT_CAPTURED || facts->total == 0;
+    if (verdict == VERDICT_NOTHING && facts->stage == STAGE_FULFILMENT)
+        return facts->status != ORDER_CONFIRMED || facts->is_shipped;
+    return true;
+}
+
 static void decide(const struct order_facts *facts, const struct order_lesson *lesson,
                    const struct order_policy *policy, uint32_t random, struct order_change *change)
 {
     switch (lesson->verdict) {
     case VERDICT_RESERVED:
-        decide_reserved(facts, change);
+        decide_reserved(facts, lesson, change);
         return;
     case VERDICT_OUT_OF_STOCK:
-        change->status = ORDER_OUT_OF_STOCK;
-        change->reason = change->event = "out_of_stock";
+        decide_out_of_stock(facts, lesson, change);
         return;
     case VERDICT_INTENT_STORED:
         decide_intent_stored(facts, lesson, policy, change);
@@ -324,17 +399,17 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         decide_declined(facts, lesson, policy, change);
         return;
     case VERDICT_REQUIRES_ACTION:
-        decide_requires_action(facts, policy, change);
+        decide_requires_action(facts, lesson, policy, change);
         return;
     case VERDICT_PAYMENT_UNKNOWN:
     case VERDICT_SHIPMENT_UNKNOWN:
         decide_unknown(facts, lesson, policy, random, change);
         return;
     case VERDICT_PAYMENT_OPEN:
-        decide_open(facts, policy, change);
+        decide_open(facts, lesson, policy, change);
         return;
     case VERDICT_VOIDED:
-        decide_voided(facts, policy, change);
+        decide_voided(facts, lesson, policy, change);
         return;
     case VERDICT_INTEGRITY:
         decide_integrity(facts, lesson, change);
@@ -346,10 +421,7 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         decide_failed(facts, lesson, policy, random, change);
         return;
     case VERDICT_INTERRUPTED:
-        change->event = "interrupted";
-        change->task_state = TASK_READY;
-        change->next = facts->stage;
-        change->keeps_running = false;
+        hand_back(change, facts, "interrupted");
         return;
     case VERDICT_NOTHING:
         decide_nothing(facts, change);
@@ -372,13 +444,18 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
         .task_state = TASK_RUNNING,
         .task_attempt = facts->attempt,
         .attempt_state = facts->attempt_state,
+        .is_final = order_status_is_final(facts->status),
         .keeps_running = true,
     };
     enum order_status wanted;
 
     *change = blank;
-    decide(facts, lesson, policy, random, change);
+    if (makes_sense(facts, lesson))
+        decide(facts, lesson, policy, random, change);
+    else
+        give_up(change, facts, &impossible);
     wanted = change->status;
+    change->is_final = order_status_is_final(wanted);
     if (wanted == facts->status || order_status_is_edge(facts->status, wanted))
         return;
     *change = blank;
@@ -408,6 +485,8 @@ void order_apply(struct order_facts *facts, const struct order_change *change)
         snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", change->intent_id);
     if (change->is_sending)
         facts->since_sent_ms = 0;
-    if (change->stock == STOCK_RETURNED)
+    if (change->stock != STOCK_KEPT)
         facts->held = 0;
+    if (change->writes_shipment)
+        facts->is_shipped = true;
 }

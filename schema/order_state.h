@@ -79,6 +79,7 @@ struct order_facts {
     enum stage stage;
     int32_t attempt; /* failed ones before */
     int32_t crashes;
+    int32_t claims; /* this one included */
 
     int16_t attempt_number; /* of the payment; 0: none was opened */
     enum attempt_state attempt_state;
@@ -113,7 +114,8 @@ struct order_lesson {
     enum verdict verdict;
     struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY */
     int64_t retry_after_ms; /* the outside's wish; -1: none */
-    const char *intent_id;  /* INTENT_STORED */
+    bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
+    const char *intent_id; /* the provider's, where it was told */
     const char *decline_code;
     const char *carrier_id, *tracking; /* SHIPPED */
 };

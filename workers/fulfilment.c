@@ -44,7 +44,7 @@ static void proceed(struct job *job)
         learn(job, VERDICT_NOTHING);
     else if (facts->attempt_state != ATTEMPT_CAPTURED && facts->total > 0)
         learn_unpaid(job);
-    else if (facts->attempt > 0 || facts->crashes > 0)
+    else if (facts->claims > 1) /* somebody may have asked before */
         begin_call(job, CARRIER_LOOK_UP);
     else
         begin_call(job, CARRIER_SHIP);
@@ -139,6 +139,7 @@ static void interrupt(struct job *job, struct order_lesson *lesson)
 
     if (fulfilment->call.operation == CARRIER_SHIP) {
         lesson->verdict = VERDICT_SHIPMENT_UNKNOWN;
+        lesson->is_interrupted = true;
         fail_as(&lesson->fault, FAULT_UNKNOWN, "worker_stopped",
                 "the worker was stopped while the carrier had not answered");
     } else {

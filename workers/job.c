@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-enum { CRASHES_ALONE = 2 };
+enum { CRASHES_ALONE = 2, ALONE_PATIENCE_MS = 2000 };
 
 static struct metric claimed_total =
     METRIC(METRIC_COUNTER, "docket_worker_claims_total", "Tasks claimed.");
@@ -25,6 +25,7 @@ static struct metric jobs_gauge = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Ta
 static void on_claimed(struct group_ticket *ticket);
 static void start_ready_jobs(struct runner *runner);
 static void decide(struct job *job);
+static void proceed(struct job *job);
 static void on_written(struct group_ticket *ticket);
 static void on_reserved(struct group_ticket *ticket);
 static void end_job(struct job *job);
@@ -41,7 +42,7 @@ static void enter(struct job *job, enum job_state next)
 static void rest(struct job *job, void (*again)(struct job *job))
 {
     job->again = again;
-    job->rested_ms = clock_monotonic_ms();
+    job->since_ms = clock_monotonic_ms();
     enter(job, RESTING);
 }
 
@@ -73,6 +74,7 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
     job->outbox_id = outbox_id;
     job->link = delivery->link;
     job->tag = delivery->tag;
+    job->is_redelivered = delivery->redelivered;
     job->claim.order_id = job->id;
     job->claim.ticket.on_settled = on_claimed;
     job->outcome.ticket.on_settled = on_written;
@@ -91,11 +93,26 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
 /* --- claim -------------------------------------------------------------------------------------
  */
 
+/* A task that runs alone lets the others go first for a while, then holds them back. */
+static bool is_turn_of_solo(const struct runner *runner)
+{
+    uint64_t patient_until = clock_monotonic_ms() - ALONE_PATIENCE_MS;
+    const struct job *job;
+
+    if (runner->alone)
+        return true;
+    TAILQ_FOREACH (job, &runner->lists[STARTING], by_state)
+        if (job->since_ms <= patient_until && runner->alone_ended_ms <= patient_until)
+            return true;
+    return false;
+}
+
 void job_start_claim(struct job *job)
 {
     struct runner *runner = job->runner;
+    bool is_ours = job->claim.held_fence != 0; /* it is only read again */
 
-    if (!worker_session_is_alive(runner->session)) {
+    if (!worker_session_is_alive(runner->session) || (!is_ours && is_turn_of_solo(runner))) {
         enter(job, HELD);
         return;
     }
@@ -106,11 +123,43 @@ void job_start_claim(struct job *job)
         rest(job, job_start_claim);
 }
 
+void job_claim_held(struct runner *runner)
+{
+    struct job *job;
+
+    while ((job = TAILQ_FIRST(&runner->lists[HELD])) != NULL) {
+        job_start_claim(job);
+        if (job->state == HELD)
+            return;
+    }
+}
+
 /* The claim was made for the id of its epoch; another one since means that it is not ours. */
 static bool is_epoch_current(const struct job *job)
 {
     return worker_session_is_alive(job->runner->session) &&
            worker_session_epoch(job->runner->session) == job->epoch;
+}
+
+/* The broker may notice sooner than Postgres that a worker has died: a message that comes again is
+ * worth a second look. */
+static void on_claim_refused(struct job *job)
+{
+    metric_add(&refused_total, 1);
+    if (job->is_redelivered && !job->runner->is_draining) {
+        job->is_redelivered = false;
+        rest(job, job_start_claim);
+    } else {
+        end_job(job);
+    }
+}
+
+static void go_on(struct job *job)
+{
+    if (job->has_lesson)
+        decide(job);
+    else
+        proceed(job);
 }
 
 static void on_claimed(struct group_ticket *ticket)
@@ -125,8 +174,7 @@ static void on_claimed(struct group_ticket *ticket)
     }
     worker_session_note_claimed(runner->session, job->outbox_id);
     if (!job->claim.is_claimed) {
-        metric_add(&refused_total, 1);
-        end_job(job);
+        on_claim_refused(job);
         return;
     }
     metric_add(&claimed_total, was_held ? 0 : 1);
@@ -135,34 +183,13 @@ static void on_claimed(struct group_ticket *ticket)
     job->claim.held_fence = job->claim.fence;
     job->is_solo = job->claim.facts.crashes >= CRASHES_ALONE;
     if (was_held) { /* it was overtaken, read again, and is still ours */
-        decide(job);
+        go_on(job);
         return;
     }
     hint_order(runner->hint, &job->id);
+    job->since_ms = clock_monotonic_ms();
     enter(job, STARTING);
     start_ready_jobs(runner);
-}
-
-static int running_jobs(const struct runner *runner)
-{
-    int count = 0;
-    struct job *job;
-
-    for (int state = RUNNING; state <= WRITING; state++)
-        TAILQ_FOREACH (job, &runner->lists[state], by_state)
-            count++;
-    return count;
-}
-
-static bool is_solo_running(const struct runner *runner)
-{
-    const struct job *job;
-
-    for (int state = RUNNING; state <= RESTING; state++)
-        TAILQ_FOREACH (job, &runner->lists[state], by_state)
-            if (job->is_solo)
-                return true;
-    return false;
 }
 
 /* While draining nothing new is begun: the task is made ready again, for another worker. */
@@ -171,6 +198,7 @@ static void proceed(struct job *job)
     static const struct order_lesson interrupted = {.verdict = VERDICT_INTERRUPTED,
                                                     .retry_after_ms = -1};
 
+    enter(job, RUNNING);
     if (job->runner->is_draining)
         job_learn(job, &interrupted);
     else
@@ -181,15 +209,24 @@ static void start(struct job *job)
 {
     struct order_lesson crashed = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
 
-    enter(job, RUNNING);
     if (job->claim.facts.crashes < job->runner->options.policy.crashes_max) {
         proceed(job);
         return;
     }
+    enter(job, RUNNING);
     fail_as(&crashed.fault, FAULT_BROKEN, "crashes_worker",
             "%d workers died while they had this task; look for their last words in the logs",
             (int)job->claim.facts.crashes);
     job_learn(job, &crashed);
+}
+
+/* Whoever would count a crash if this worker died now. */
+static bool is_anything_claimed(const struct runner *runner)
+{
+    for (int state = CLAIMING; state <= RESTING; state++)
+        if (state != STARTING && !TAILQ_EMPTY(&runner->lists[state]))
+            return true;
+    return false;
 }
 
 /* A task whose worker died twice runs alone, so that nobody else dies with it. */
@@ -197,7 +234,7 @@ static void start_ready_jobs(struct runner *runner)
 {
     struct job *job, *following;
 
-    if (TAILQ_EMPTY(&runner->lists[STARTING]) || is_solo_running(runner))
+    if (runner->alone)
         return;
     for (job = TAILQ_FIRST(&runner->lists[STARTING]); job; job = following) {
         following = TAILQ_NEXT(job, by_state);
@@ -205,8 +242,23 @@ static void start_ready_jobs(struct runner *runner)
             start(job);
     }
     job = TAILQ_FIRST(&runner->lists[STARTING]);
-    if (job != NULL && running_jobs(runner) == 0)
+    if (job != NULL && !is_anything_claimed(runner)) {
+        runner->alone = job;
         start(job);
+    }
+}
+
+/* The job is over: who waits for its turn has it. */
+static void leave(struct job *job)
+{
+    struct runner *runner = job->runner;
+
+    LIST_REMOVE(job, by_id);
+    metric_set(&jobs_gauge, --runner->job_count);
+    if (runner->alone == job) {
+        runner->alone = NULL;
+        runner->alone_ended_ms = clock_monotonic_ms();
+    }
 }
 
 /* --- what the step learns ----------------------------------------------------------------------
@@ -230,11 +282,13 @@ static void decide(struct job *job)
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
+    job->has_lesson = true;
     decide(job);
 }
 
 void job_reserve(struct job *job)
 {
+    job->has_lesson = false;
     if (group_submit(job->runner->reserves, &job->reserve.ticket))
         enter(job, WRITING);
     else
@@ -275,12 +329,10 @@ static void take_effect(struct job *job, const struct order_change *change)
         return;
     }
     order_apply(&job->claim.facts, change);
-    if (change->is_halfway) {
-        decide(job);
-        return;
-    }
-    enter(job, RUNNING);
-    proceed(job);
+    if (change->is_halfway)
+        go_on(job);
+    else
+        proceed(job);
 }
 
 /* Postgres will not have it: our bug.  The second time there is nothing left that could be written;
@@ -325,11 +377,11 @@ static void on_reserved(struct group_ticket *ticket)
         on_refused(job, &ticket->fault, job_reserve);
         return;
     }
-    if (!job->reserve.row.is_written) {
-        metric_add(&overtaken_total, 1);
-        end_job(job); /* nothing was taken; whoever was faster goes on with it */
+    if (!job->reserve.row.is_written) { /* nothing was taken now; perhaps it was before */
+        read_again(job);
         return;
     }
+    job->has_lesson = false;
     for (int i = 0; job->reserve.is_granted && i < order->line_count; i++)
         job->claim.facts.held += order->lines[i].quantity;
     take_effect(job, &job->reserve.row.change);
@@ -340,20 +392,19 @@ static void end_job(struct job *job)
     struct runner *runner = job->runner;
 
     amqp_consumer_ack(runner->consumer, job->link, job->tag);
-    LIST_REMOVE(job, by_id);
-    metric_set(&jobs_gauge, --runner->job_count);
+    leave(job);
     if (job->has_call)
         enter(job, LEFT);
     else
         free_job(job);
+    job_claim_held(runner);
     start_ready_jobs(runner);
 }
 
 /* Without an ack: its message comes again, here or elsewhere. */
 void job_forget(struct job *job)
 {
-    LIST_REMOVE(job, by_id);
-    metric_set(&jobs_gauge, --job->runner->job_count);
+    leave(job);
     free_job(job);
 }
 

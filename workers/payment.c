@@ -7,7 +7,7 @@
 #include "queue/topology.h"
 #include "workers/providers/provider.h"
 
-enum { KEY_SIZE = 96, CREATES_A_KEY = 3 };
+enum { KEY_SIZE = 96, FAILURES_A_KEY = 3 };
 
 struct payment {
     struct job *job;
@@ -33,6 +33,24 @@ static void learn_fault(struct job *job, enum verdict verdict, const struct faul
 {
     job_learn(job, &(struct order_lesson){
                        .verdict = verdict, .fault = *fault, .retry_after_ms = retry_after_ms});
+}
+
+/* What the provider told of an intent; its id is kept with whatever follows from it. */
+static void learn_of(struct job *job, enum verdict verdict, const struct payment_intent *intent)
+{
+    job_learn(job, &(struct order_lesson){.verdict = verdict,
+                                          .retry_after_ms = -1,
+                                          .intent_id = intent->id,
+                                          .decline_code = intent->decline_code});
+}
+
+static void learn_fault_of(struct job *job, enum verdict verdict,
+                           const struct payment_intent *intent, const struct fault *fault)
+{
+    job_learn(job, &(struct order_lesson){.verdict = verdict,
+                                          .fault = *fault,
+                                          .retry_after_ms = -1,
+                                          .intent_id = intent->id});
 }
 
 /* The customer's time is up: the provider is asked first, then the intent is fenced off. */
@@ -75,8 +93,8 @@ static void pay(struct job *job)
     case ATTEMPT_VOIDED:
         learn(job, VERDICT_VOIDED);
         break;
-    case ATTEMPT_CAPTURED:
-        learn(job, VERDICT_NOTHING);
+    case ATTEMPT_CAPTURED: /* paid too late, and an operator has replayed it */
+        learn(job, VERDICT_PAID);
         break;
     }
 }
@@ -145,16 +163,16 @@ static void on_done(struct payment_call *call)
 }
 
 /* Keys are made of what is committed, so that whoever repeats a call repeats it under its key.  A
- * create moves no money and may leave a stored 500 behind, so its key changes with every third
- * failure; the key of a confirm changes only by a commit (order_decide). */
+ * create or a cancel moves no money and may leave a stored 500 behind, so its key changes with
+ * every third failure; the key of a confirm changes only by a commit (order_decide). */
 static void write_key(struct job *job, enum payment_operation operation)
 {
     const struct order_facts *facts = job_facts(job);
     struct payment *payment = job_work(job);
     int nth = 1;
 
-    if (operation == PAYMENT_CREATE)
-        nth = facts->attempt / CREATES_A_KEY + 1;
+    if (operation == PAYMENT_CREATE || operation == PAYMENT_CANCEL)
+        nth = facts->attempt / FAILURES_A_KEY + 1;
     if (operation == PAYMENT_CONFIRM)
         nth = facts->confirms;
     snprintf(payment->key, sizeof(payment->key), "%s-%d-%s-%d", job_public_id(job),
@@ -202,11 +220,14 @@ static void learn_failure(struct job *job, const struct payment_result *result)
     learn_fault(job, VERDICT_FAILED, &fault, result->retry_after_ms);
 }
 
-static void learn_declined(struct job *job, const char *decline_code)
+static void learn_declined(struct job *job, const struct payment_result *result)
 {
+    bool has_intent = result->intent.id[0] != '\0';
+
     job_learn(job, &(struct order_lesson){.verdict = VERDICT_DECLINED,
                                           .retry_after_ms = -1,
-                                          .decline_code = decline_code});
+                                          .intent_id = has_intent ? result->intent.id : NULL,
+                                          .decline_code = result->decline_code});
 }
 
 static void on_created(struct job *job, const struct payment_result *result)
@@ -214,7 +235,7 @@ static void on_created(struct job *job, const struct payment_result *result)
     if (result->verdict == PAYMENT_STATE)
         learn_intent(job, &result->intent);
     else if (result->verdict == PAYMENT_DECLINED)
-        learn_declined(job, result->decline_code);
+        learn_declined(job, result);
     else
         learn_failure(job, result);
 }
@@ -226,7 +247,7 @@ static void on_confirmed(struct job *job, const struct payment_result *result)
         learn_intent(job, &result->intent);
         break;
     case PAYMENT_DECLINED:
-        learn_declined(job, result->decline_code);
+        learn_declined(job, result);
         break;
     case PAYMENT_UNKNOWN:
         learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &result->fault, result->retry_after_ms);
@@ -271,60 +292,61 @@ static void learn_not_acted(struct job *job, const struct payment_intent *intent
 {
     const struct order_facts *facts = job_facts(job);
     struct payment *payment = job_work(job);
+    struct fault fault;
 
-    if (facts->attempt_state == ATTEMPT_UNKNOWN &&
-        facts->since_sent_ms < job_policy(job)->longest_call_ms) {
+    if (payment->call.operation == PAYMENT_CONFIRM) { /* never at once again: that would not end */
+        fail_as(&fault, FAULT_UNKNOWN, "confirm_without_effect",
+                "the provider took the confirm and left the intent as it was");
+        learn_fault_of(job, VERDICT_PAYMENT_UNKNOWN, intent, &fault);
+    } else if (facts->attempt_state == ATTEMPT_UNKNOWN &&
+               facts->since_sent_ms < job_policy(job)->longest_call_ms) {
         learn(job, VERDICT_PAYMENT_OPEN);
-        return;
+    } else {
+        payment->is_stored = true;
+        learn_of(job, VERDICT_INTENT_STORED, intent);
     }
-    payment->is_stored = true;
-    job_learn(job, &(struct order_lesson){.verdict = VERDICT_INTENT_STORED,
-                                          .retry_after_ms = -1,
-                                          .intent_id = intent->id});
 }
 
-static void learn_processing(struct job *job)
+static void learn_processing(struct job *job, const struct payment_intent *intent)
 {
     struct fault fault;
 
     fail_as(&fault, FAULT_UNKNOWN, "payment_processing", "the provider is still working on it");
-    learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &fault, -1);
+    learn_fault_of(job, VERDICT_PAYMENT_UNKNOWN, intent, &fault);
 }
 
-static void learn_capturable(struct job *job)
+static void learn_capturable(struct job *job, const struct payment_intent *intent)
 {
     struct fault fault;
 
     fail_as(&fault, FAULT_BROKEN, "manual_capture",
             "the provider holds the amount without taking it; capture or cancel it there");
-    learn_fault(job, VERDICT_FAILED, &fault, -1);
+    learn_fault_of(job, VERDICT_FAILED, intent, &fault);
 }
 
 static void learn_status(struct job *job, const struct payment_intent *intent)
 {
     switch (intent->status) {
     case INTENT_SUCCEEDED:
-        job_learn(job, &(struct order_lesson){
-                           .verdict = VERDICT_PAID, .retry_after_ms = -1, .intent_id = intent->id});
+        learn_of(job, VERDICT_PAID, intent);
         break;
     case INTENT_CANCELED:
-        learn(job, VERDICT_VOIDED);
+        learn_of(job, VERDICT_VOIDED, intent);
         break;
     case INTENT_PROCESSING:
-        learn_processing(job);
+        learn_processing(job, intent);
         break;
     case INTENT_REQUIRES_CAPTURE:
-        learn_capturable(job);
+        learn_capturable(job, intent);
         break;
     case INTENT_REQUIRES_ACTION:
-        learn(job, VERDICT_REQUIRES_ACTION);
+        learn_of(job, VERDICT_REQUIRES_ACTION, intent);
         break;
     case INTENT_REQUIRES_PAYMENT_METHOD:
-        if (intent->decline_code[0] != '\0') {
-            learn_declined(job, intent->decline_code);
-            break;
-        }
-        learn_not_acted(job, intent);
+        if (intent->decline_code[0] != '\0')
+            learn_of(job, VERDICT_DECLINED, intent);
+        else
+            learn_not_acted(job, intent);
         break;
     case INTENT_REQUIRES_CONFIRMATION:
         learn_not_acted(job, intent);
@@ -338,7 +360,7 @@ static void learn_intent(struct job *job, const struct payment_intent *intent)
     struct fault fault;
 
     if (!payment_intent_agrees(intent, job_public_id(job), order->total, order->currency, &fault))
-        learn_fault(job, VERDICT_INTEGRITY, &fault, -1);
+        learn_fault_of(job, VERDICT_INTEGRITY, intent, &fault);
     else if (is_wait_over(job) && intent->status != INTENT_SUCCEEDED &&
              intent->status != INTENT_CANCELED)
         begin_call(job, PAYMENT_CANCEL);
@@ -353,6 +375,7 @@ static void interrupt(struct job *job, struct order_lesson *lesson)
 
     if (payment->call.operation == PAYMENT_CONFIRM) {
         lesson->verdict = VERDICT_PAYMENT_UNKNOWN;
+        lesson->is_interrupted = true;
         fail_as(&lesson->fault, FAULT_UNKNOWN, "worker_stopped",
                 "the worker was stopped while the provider had not answered");
     } else {

@@ -73,7 +73,7 @@ static void try_again(struct runner *runner)
 
     for (job = TAILQ_FIRST(&runner->lists[RESTING]); job; job = following) {
         following = TAILQ_NEXT(job, by_state);
-        if (now - job->rested_ms >= AGAIN_MS)
+        if (now - job->since_ms >= AGAIN_MS)
             job->again(job);
     }
 }
@@ -98,15 +98,10 @@ static void on_consumer_lost(void *owner, const struct fault *fault)
     ((struct runner *)owner)->is_consuming = false;
 }
 
-/* No more deliveries: what has not been claimed is left to others. */
+/* No more deliveries. */
 static void on_cancelled(void *owner)
 {
-    struct runner *runner = owner;
-    struct job *job;
-
-    while ((job = TAILQ_FIRST(&runner->lists[HELD])) != NULL)
-        job_forget(job);
-    go_on_draining(runner);
+    go_on_draining(owner);
 }
 
 static void interrupt_calls(struct runner *runner)
@@ -135,8 +130,12 @@ static void on_consumer_closed(void *owner)
 
 static void go_on_draining(struct runner *runner)
 {
+    struct job *job;
+
     if (runner->is_closing)
         return;
+    while ((job = TAILQ_FIRST(&runner->lists[HELD])) != NULL) /* they are left to others */
+        job_forget(job);
     if (clock_monotonic_ms() >= runner->drain_until_ms)
         interrupt_calls(runner);
     if (runner->job_count > 0)
@@ -159,13 +158,7 @@ void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(v
  * they begin no call, and their outcomes lose if somebody has taken them over. */
 static void on_session_begun(void *owner)
 {
-    struct runner *runner = owner;
-    struct job *job, *following;
-
-    for (job = TAILQ_FIRST(&runner->lists[HELD]); job; job = following) {
-        following = TAILQ_NEXT(job, by_state);
-        job_start_claim(job);
-    }
+    job_claim_held(owner);
 }
 
 static void on_session_ended(void *owner)

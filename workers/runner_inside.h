@@ -7,7 +7,7 @@
 #include "workers/runner.h"
 
 enum job_state {
-    HELD,     /* waits for the lease */
+    HELD,     /* waits for the lease, or until a task that kills workers has run alone */
     CLAIMING, /* its claim is being committed */
     STARTING, /* waits for its turn: a job that kills workers runs alone */
     RUNNING,  /* the step has it */
@@ -28,11 +28,13 @@ struct job {
     int64_t outbox_id;
     uint64_t epoch;                 /* of the session it was claimed in */
     bool is_solo;                   /* it runs alone */
+    bool is_redelivered;            /* whoever had its message before may be dying at this moment */
+    bool has_lesson;                /* `lesson` is what is being written */
     bool has_call, is_interrupted;  /* SIGTERM left the call open: its answer is ignored */
     void (*again)(struct job *job); /* of a resting one */
-    uint64_t rested_ms;
-    bool is_refused;            /* Postgres refused an outcome of it once */
-    struct order_lesson lesson; /* the last one */
+    uint64_t since_ms;              /* of one that rests, or waits for its turn */
+    bool is_refused;                /* Postgres refused an outcome of it once */
+    struct order_lesson lesson;
     struct claim_ticket claim;
     struct outcome_ticket outcome;
     struct reserve_ticket reserve;
@@ -61,6 +63,8 @@ struct runner {
     struct job_list lists[LEFT + 1];
     struct job_bucket jobs[BUCKETS];
     int job_count;
+    struct job *alone; /* the task that runs alone now; NULL: none */
+    uint64_t alone_ended_ms;
 };
 
 /* A delivery becomes a job, and waits for the lease or its claim. */
@@ -68,5 +72,6 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
                        const struct amqp_delivery *delivery);
 struct job *job_find(struct runner *runner, const struct order_id *id); /* NULL: none */
 void job_start_claim(struct job *job);
+void job_claim_held(struct runner *runner);
 void job_forget(struct job *job); /* without an ack: its message comes again, here or elsewhere */
 void job_register_metrics(void);
