@@ -239,7 +239,7 @@ static void on_settled(struct intake_ticket *ticket)
     case INTAKE_ACCEPTED:
     case INTAKE_REPLAYED:
     case INTAKE_CART_REPLAYED:
-        receipt_reply(request, ticket);
+        receipt_reply(request, ticket, ticket->verdict == INTAKE_CART_REPLAYED ? 200 : 202);
         break;
     case INTAKE_NOTHING:
         reply_refusal(request, acceptance);

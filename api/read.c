@@ -91,7 +91,7 @@ static void submit(struct showing *showing)
     free_if_over(showing);
 }
 
-static const char *presented_token(const struct http_request *request)
+const char *read_client_token(const struct http_request *request)
 {
     const char *token = http_header(request, "Client-Token");
 
@@ -102,7 +102,7 @@ static const char *presented_token(const struct http_request *request)
 static bool may_read(const struct showing *showing)
 {
     const struct reading *reading = &showing->reading;
-    const char *token = presented_token(showing->request);
+    const char *token = read_client_token(showing->request);
 
     if (!reading->is_found || reading->account_id != showing->principal.account_id)
         return false;

@@ -7,3 +7,5 @@
  * otherwise. */
 void read_begin(struct http_request *request, const struct principal *principal,
                 const struct order_id *id);
+/* What the client presents, or NULL. */
+const char *read_client_token(const struct http_request *request);

@@ -34,7 +34,7 @@ static bool is_replay(enum intake_verdict verdict)
     return verdict == INTAKE_REPLAYED || verdict == INTAKE_CART_REPLAYED;
 }
 
-void receipt_reply(struct http_request *request, const struct intake_ticket *ticket)
+void receipt_reply(struct http_request *request, const struct intake_ticket *ticket, int status)
 {
     const struct token_keys *keys = &api_of(request)->token_keys;
     CLEANUP(text_finish) struct text body;
@@ -57,8 +57,7 @@ void receipt_reply(struct http_request *request, const struct intake_ticket *tic
     http_reply_header(request, "Retry-After", "1");
     if (is_replay(ticket->verdict))
         http_reply_header(request, "Idempotent-Replayed", "true");
-    http_reply(request, ticket->verdict == INTAKE_CART_REPLAYED ? 200 : 202, "application/json",
-               body.bytes, body.length);
+    http_reply(request, status, "application/json", body.bytes, body.length);
 }
 
 void shed_reply(struct http_request *request)

@@ -3,8 +3,9 @@
 
 #include "api/api.h"
 
-/* The 202, first or again (or the 200 of a cart that has it already). */
-void receipt_reply(struct http_request *request, const struct intake_ticket *ticket);
+/* The body of the 202, first or again: with 202 under its key, with 200 to whoever asks otherwise.
+ */
+void receipt_reply(struct http_request *request, const struct intake_ticket *ticket, int status);
 /* Every verdict that is no receipt, and not INTAKE_NOTHING. */
 void verdict_reply(struct http_request *request, enum intake_verdict verdict);
 /* Too many are waiting: nothing was looked up, nothing stored. */
