@@ -6,7 +6,7 @@
 
 /* A chunk-size line or a trailer field; all extensions of one body.  RFC 9112 §7.1.1 asks for a
  * bound and for ignoring what is within it. */
-enum { FRAMING_LINE_BYTES_MAX = 1024, EXTENSION_BYTES_MAX = 4096 };
+enum { FRAMING_LINE_BYTES_MAX = 1024, EXTENSION_BYTES_MAX = 2048 };
 
 static size_t feed_head(struct http_parser *parser, const char *bytes, size_t length,
                         enum http_parser_event *event);

@@ -18,6 +18,7 @@
 #define X16     "xxxxxxxxxxxxxxxx"
 #define X256    X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16 X16
 #define X1024   X256 X256 X256 X256
+#define X900    X256 X256 X256 X16 X16 X16 X16 X16 X16 X16 X16
 #define Y16     "Y: \r\nY: \r\nY: \r\nY: \r\n"
 
 struct framing {
@@ -161,6 +162,9 @@ static const struct framing framings[] = {
      "refused 400; ", 0},
     {"a CR in an extension is refused", CHUNKED "3;a\rb\r\nabc\r\n0\r\n\r\n", "refused 400; ", 0},
     {"an endless extension is refused", CHUNKED "3;" X1024 X1024 X1024, "refused 400; ", 0},
+    {"extensions that add up to more than the limit are refused",
+     CHUNKED "1;" X900 "\r\na\r\n1;" X900 "\r\nb\r\n1;" X900 "\r\nc\r\n0\r\n\r\n", "refused 400; ",
+     0},
     {"an endless chunk size is refused", CHUNKED X16, "refused 400; ", 0},
     {"a folded trailer is refused", CHUNKED "0\r\nX: y\r\n z\r\n\r\n", "refused 400; ", 0},
     {"an LF alone in the trailer is refused", CHUNKED "0\r\nX: y\n\r\n", "refused 400; ", 0},

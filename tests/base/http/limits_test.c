@@ -100,6 +100,27 @@ static void does_not_call_a_client_idle_that_waits(void **state)
     must_end(waiting);
 }
 
+static void does_not_call_a_client_idle_that_got_one_answer_of_two(void **state)
+{
+    struct http_limits limits = limits_but();
+    struct client *waiting, *idle;
+
+    (void)state;
+    limits.idle_ms = 20;
+    limits.pipeline_max = 2;
+    stage_open(&limits);
+    waiting = dial();
+    must_send(waiting, GET("/wait/a") GET("/wait/b"));
+    must_be_held("b");
+    answer("a", "first");
+    must_receive(waiting, "first");
+    idle = dial();
+    must_end(idle);
+    answer("b", "second");
+    must_receive(waiting, "second");
+    must_end(waiting);
+}
+
 static void breaks_with_a_reader_that_stands_still(void **state)
 {
     struct http_limits limits = limits_but();
@@ -242,6 +263,7 @@ static const struct CMUnitTest tests[] = {
     IN(gives_up_on_a_body_that_does_not_come),
     IN(closes_an_idle_connection_without_a_word),
     IN(does_not_call_a_client_idle_that_waits),
+    IN(does_not_call_a_client_idle_that_got_one_answer_of_two),
     IN(breaks_with_a_reader_that_stands_still),
     IN(makes_room_by_closing_the_one_idle_longest),
     IN(turns_away_who_comes_when_all_are_busy),
