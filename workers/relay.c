@@ -195,6 +195,7 @@ static void on_publisher_closed(void *owner);
 static void settle_last(struct relay *relay);
 static void await_settling(uv_timer_t *timer);
 static void on_lease_released(void *owner);
+static void take_down(uv_timer_t *timer);
 
 static void on_stop(void *owner)
 {
@@ -241,9 +242,17 @@ static void await_settling(uv_timer_t *timer)
     lease_release(relay->lease, on_lease_released);
 }
 
+/* On a turn of its own: the lease's link, which has just told us, goes, too. */
 static void on_lease_released(void *owner)
 {
     struct relay *relay = owner;
+
+    uv_timer_start(&relay->ending, take_down, 0, 0);
+}
+
+static void take_down(uv_timer_t *timer)
+{
+    struct relay *relay = timer->data;
 
     due_destroy(relay->due);
     sweeper_destroy(relay->sweeper);

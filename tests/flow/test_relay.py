@@ -1,16 +1,17 @@
 """The relay in a quiet world: every message once, nothing skipped, nothing stopped by strangers."""
 import json
 import re
+from random import Random
 
 import pytest
 
 from harness import must, wait_for
-from harness.relay import (Consumer, finish_tasks, make_orders, metric, outbox_is_empty)
+from harness.relay import Consumer, finish_tasks, make_orders, metric, outbox_is_empty
 
 
 @pytest.fixture(scope="module")
 def relay(docket):
-    docket.start("relay", env={"DOCKET_SWEEP_S": 1})
+    docket.start("relay", env={"DOCKET_SWEEP_S": 3600})
     return docket
 
 
@@ -42,3 +43,93 @@ def test_a_message_is_a_hint_without_personal_data(relay, consumer):
     trace = relay.one("SELECT trace FROM orders WHERE id = %s", orders[1])
     must(properties.headers["traceparent"], trace, "traceparent")
     json.dumps(properties.headers)
+
+
+def open_transaction(relay):
+    return relay.services.connect(relay.database)
+
+
+def test_a_row_that_commits_late_is_found(relay, consumer):
+    link = open_transaction(relay)
+    late = make_orders(relay, 3, link=link)
+    early = make_orders(relay, 500, per_row=10)
+    consumer.wait_for_all(early)
+    wait_for(lambda: outbox_is_empty(relay), 5, "an outbox without the early rows")
+    link.commit()
+    link.close()
+    consumer.wait_for_all(late, deadline_s=2)
+    consumer.must_have_each_once(early + late)
+
+
+def test_a_strangers_open_transaction_stops_nothing(relay, consumer):
+    stranger = relay.services.connect("postgres")
+    with stranger.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        for _ in range(5):
+            orders = make_orders(relay, 100, per_row=10)
+            consumer.wait_for_all(orders, deadline_s=2)
+    stranger.rollback()
+    stranger.close()
+
+
+def test_ids_out_of_commit_order_are_published_once(relay, consumer):
+    """Twenty transactions at a time, ended in an order of their own, some rolled back."""
+    random = Random(7)
+    committed = []
+    for _ in range(10):
+        opened = [open_transaction(relay) for _ in range(20)]
+        made = [(link, make_orders(relay, random.randint(1, 3), per_row=1, link=link))
+                for link in opened]
+        random.shuffle(made)
+        for link, orders in made:
+            if random.random() < 0.2:
+                link.rollback()
+            else:
+                link.commit()
+                committed += orders
+            link.close()
+    consumer.wait_for_all(committed)
+    wait_for(lambda: outbox_is_empty(relay), 5, "an empty outbox")
+    consumer.must_have_each_once(committed)
+
+
+def test_a_retry_that_is_due_is_published(relay, consumer):
+    due = make_orders(relay, 1200, state=3, due_s=-3600) + make_orders(relay, 5, state=3, due_s=1)
+    later = make_orders(relay, 5, state=3, due_s=3600)
+    consumer.wait_for_all(due, deadline_s=15)  # the past is looked at each 10 s
+    assert not consumer.seen.keys() & set(later), "published before its time"
+    must(relay.one("SELECT count(*) FROM order_event WHERE kind = 'due' AND process LIKE 'relay%%' "
+                   "AND order_id = ANY (%s::uuid[])", due), len(due), "events `due`")
+    must(relay.sql("SELECT DISTINCT state, due_at FROM task WHERE order_id = ANY (%s::uuid[])",
+                   due), [(1, None)], "the tasks")
+    must(relay.sql("SELECT DISTINCT version FROM orders WHERE id = ANY (%s::uuid[])", due), [(2,)],
+         "the versions")
+
+
+def test_an_order_that_somebody_holds_delays_only_itself(relay, consumer):
+    held, *free = make_orders(relay, 5, state=3, due_s=2)
+    link = open_transaction(relay)
+    with link.cursor() as cursor:
+        cursor.execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (held,))
+    consumer.wait_for_all(free, deadline_s=5)
+    assert held not in consumer.seen
+    link.rollback()
+    link.close()
+    consumer.wait_for_all([held], deadline_s=12)
+
+
+def test_partitions_are_made_a_year_ahead(docket_fresh):
+    docket_fresh.sql("DROP TABLE orders_" + docket_fresh.one(
+        "SELECT to_char(now() + interval '3 months', 'YYYY_MM')"))
+    docket_fresh.start("relay")
+    wait_for(lambda: docket_fresh.one("SELECT to_regclass('orders_' || to_char(now() + interval "
+                                      "'3 months', 'YYYY_MM')) IS NOT NULL"), 10, "the partition")
+    must(metric(docket_fresh, "docket_partitions_missing"), 0, "the alarm")
+
+
+def test_the_metrics_show_the_backlog(relay):
+    for name in ("docket_outbox_rows", "docket_outbox_oldest_seconds", "docket_relay_lease_held",
+                 "docket_relay_broker_blocked", 'docket_relay_verdicts_total{verdict="acked"}',
+                 'docket_relay_sweeps_total{why="swept"}', "docket_relay_due_total"):
+        assert metric(relay, name) >= 0
+    must(metric(relay, "docket_relay_lease_held"), 1, "it leads")

@@ -144,7 +144,7 @@ class Docket:
     def log_tails(self, lines=40):
         """(title, text) for each process, for a report."""
         found = sorted(glob.glob(self.home.log(f"{self.database}.*")))
-        found += [self.home.log("postgres")]
+        found += [path for path in (self.home.log("postgres"),) if os.path.exists(path)]
         return [(os.path.basename(path), "\n".join(open(path, errors="replace", encoding="utf-8")
                                                    .read().splitlines()[-lines:]))
                 for path in found]
