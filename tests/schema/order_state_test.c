@@ -224,6 +224,12 @@ static void leaves_a_whole_task(const struct order_facts *facts, const struct or
         SAY(facts, lesson, "nothing in the timeline");
     if (change->is_halfway && !change->keeps_running)
         SAY(facts, lesson, "rests half-way");
+    if (change->task_state == TASK_DONE && facts->stage == STAGE_PAYMENT &&
+        order_status_is_edge(change->status, ORDER_PROCESSING))
+        SAY(facts, lesson, "nobody goes on with the payment");
+    if (change->task_state == TASK_DONE && facts->stage == STAGE_FULFILMENT &&
+        change->status == ORDER_CONFIRMED)
+        SAY(facts, lesson, "nobody goes on with the shipment");
 }
 
 static void each_task_runs_or_rests_with_what_wakes_it(void **state)
@@ -274,6 +280,9 @@ static void keeps_money_and_goods_together(const struct order_facts *facts,
     if (change->stock == STOCK_RETURNED && (attempt_after(facts, change) == ATTEMPT_UNKNOWN ||
                                             attempt_after(facts, change) == ATTEMPT_CAPTURED))
         SAY(facts, lesson, "gives stock back while money may have moved");
+    if (change->status == ORDER_OUT_OF_STOCK && facts->status != ORDER_OUT_OF_STOCK &&
+        (is_open(attempt_after(facts, change)) || facts->held > 0))
+        SAY(facts, lesson, "out of stock with an open payment, or with stock");
     if (change->is_captured && lesson->verdict != VERDICT_PAID)
         SAY(facts, lesson, "captured, and nobody said so");
 }
