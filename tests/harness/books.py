@@ -23,6 +23,14 @@ ORDERS = """
     FROM orders o"""
 
 
+UNOWNED = """
+    WITH named AS (SELECT topic, unnest(order_ids) AS id FROM outbox
+                   UNION SELECT topic, unnest(order_ids) FROM published)
+    SELECT t.order_id::text, t.stage, t.state FROM task t
+    WHERE t.state IN (1, 2)
+      AND NOT EXISTS (SELECT FROM named n WHERE n.id = t.order_id AND n.topic = t.stage)"""
+
+
 class Row:
     def __init__(self, columns):
         (uuid, status, self.final, self.total, self.currency, self.keys, self.is_dead,
@@ -63,7 +71,7 @@ class Books:
     def differences(self):
         """Everything that does not agree, in words; empty where all is well."""
         return [*self._told(), *self._keys(), *self._money(), *self._goods(), *self._strangers(),
-                *self._stock()]
+                *self._stock(), *self.unowned_tasks()]
 
     def must_balance(self):
         wrong = self.differences()
@@ -87,6 +95,15 @@ class Books:
                 yield f"{key}: was told no, but has {order.to_public(stored[key])}"
             if promised and stored.get(key) and order.to_public(stored[key]) not in promised:
                 yield f"{key}: was told {promised}, but has {order.to_public(stored[key])}"
+
+            if len({told.answer.body for told in answers if told.status == 202}) > 1:
+                yield f"{key}: was told 202 with different bodies"
+
+    def unowned_tasks(self):
+        """A task that is ready or running is named by a message that is to come, or is watched."""
+        for uuid, stage, state in self.docket.sql(UNOWNED):
+            yield f"{order.to_public(uuid)}: task {stage} is in state {state}, and no row of " \
+                "outbox or published names it"
 
     def _keys(self):
         for row in self.orders.values():

@@ -1,0 +1,140 @@
+"""What clients and operators do while a process is killed.
+
+Each takes the lane (lane.py), acts until every answer is definitive, and leaves nothing running.
+"""
+from concurrent.futures import ThreadPoolExecutor
+
+import pika
+
+from docket_local import order
+from docket_local.problem import Problem
+from harness import wait_for
+from harness.client import new_key
+from harness.relay import on_channel
+
+DEADLINE_S = 40
+FREE_TEXT = 'Zoë "O’Brien" <b>; DROP TABLE \\ orders -- 日本'
+LOST = """
+    WITH gone AS (DELETE FROM outbox RETURNING topic, order_ids, traces, id)
+    INSERT INTO published (topic, order_ids, traces, published_upto, look_at)
+    SELECT topic, order_ids, traces, id, now() FROM gone"""
+
+
+def bodies(docket):
+    """One order of each fate; the methods are those that trouble() has rules for."""
+    plain = docket.order_body()
+    return [
+        plain,
+        plain | {"customer": {"email": "zoe@example.com", "name": FREE_TEXT}},
+        plain | {"payment": {"method": "pm_card_visa_chargeDeclined"}},
+        plain | {"payment": {"method": "pm_card_amex"}},
+        plain | {"payment": {"method": "pm_card_mastercard"}},
+        plain | {"payment": {"method": "pm_card_visa_debit"}},
+        plain | {"lines": [{"sku": "LAST-ONE", "quantity": 1}],
+                 "expected_total": {"amount": 10390, "currency": "EUR"}},
+    ]
+
+
+def trouble(docket):
+    """The outside misbehaves: acts without saying so, does not act, is away."""
+    docket.no_faults()
+    docket.fault("confirm", "act_then_reset", method="pm_card_amex")
+    docket.fault("confirm", "reset", method="pm_card_mastercard", times=1)
+    docket.fault("create", "unavailable", method="pm_card_visa_debit", times=1)
+    docket.fault("ship", "act_then_reset", times=1)
+    docket.fault("ship", "unavailable", times=1)
+
+
+def checkout(lane):
+    """Orders of every fate at once; the first key twice at the same time."""
+    wanted = [(body, new_key()) for body in bodies(lane.docket)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: lane.docket.post_until_told(*one, deadline_s=DEADLINE_S),
+                      [wanted[0], *wanted]))
+
+
+def refused(lane):
+    """Orders that are refused after a look-up of their key, and one of them put right."""
+    docket = lane.docket
+    wrong = docket.order_body(expected_total={"amount": 1, "currency": "EUR"})
+    for _ in range(2):
+        told = docket.post_until_told(wrong, deadline_s=DEADLINE_S)
+        assert told.accepted == "no", repr(told)
+    docket.post_until_told(docket.order_body(), told.key, deadline_s=DEADLINE_S)
+
+
+def abandoned(lane):
+    """A key given up before its order, and one given up after it."""
+    docket = lane.docket
+    given_up, kept = new_key(), docket.post_until_told(deadline_s=DEADLINE_S)
+    for key in (given_up, kept.key):
+        wait_for(lambda key=key: docket.api.post(
+            "/v1/orders/abandon", headers={"Idempotency-Key": key}).status == 200, DEADLINE_S,
+            "an answer to abandon")
+    late = docket.post_until_told(key=given_up, deadline_s=DEADLINE_S)
+    assert (late.status, late.accepted) == (409, "no"), repr(late)
+
+
+def watched(lane):
+    """Orders whose life is read until it is known."""
+    docket = lane.docket
+    for _ in range(3):
+        told = docket.post_until_told(deadline_s=DEADLINE_S)
+        wait_for(lambda told=told: docket.read.get(f"/v1/orders/{told.id}").status == 200,
+                 DEADLINE_S, "a look at the order")
+
+
+def again(command):
+    """An operator repeats a command that failed."""
+    try:
+        return command() or True
+    except Problem:
+        return None
+
+
+def operated(lane):
+    docket = lane.docket
+    docket.post_until_told(deadline_s=DEADLINE_S)
+    wait_for(lambda: again(lambda: docket.docket("key", "list")), DEADLINE_S, "docket key list",
+             every_s=0.1)
+
+
+def replayed(lane):
+    """A dead letter is replayed, and the order goes on where it stopped."""
+    docket = lane.docket
+    docket.no_faults()
+    docket.fault("ship", "decline", times=1)
+    told = docket.post_until_told(deadline_s=DEADLINE_S)
+    letter = wait_for(lambda: docket.sql(
+        "SELECT id FROM dead_letter WHERE order_id = %s AND state = 'open'",
+        order.to_uuid(told.id)), DEADLINE_S, "a dead letter")[0][0]
+    wait_for(lambda: again(lambda: docket.docket("dead", "replay", str(letter), "--reason", "test"))
+             or not is_open(docket, letter), DEADLINE_S, "docket dead replay", every_s=0.1)
+    docket.wait_status(told.id, "fulfilled", deadline_s=DEADLINE_S)
+
+
+def is_open(docket, letter):
+    return docket.one("SELECT state = 'open' FROM dead_letter WHERE id = %s", letter)
+
+
+def lost(lane):
+    """As checkout, where lose_messages went before."""
+    checkout(lane)
+
+
+def lose_messages(lane):
+    """Before the relay is started: what it would publish is as if the broker had lost it."""
+    told = [lane.docket.post_until_told(deadline_s=DEADLINE_S) for _ in range(2)]
+    lane.docket.sql(LOST)
+    return told
+
+
+def malformed(lane):
+    """Messages that nobody can read, besides good ones."""
+    def send(channel):
+        for queue in ("docket.payment", "docket.fulfilment", "docket.dead"):
+            channel.basic_publish("", queue, b"not of ours", pika.BasicProperties(
+                message_id=new_key(), delivery_mode=2))
+
+    on_channel(lane.docket, send)
+    checkout(lane)
