@@ -14,7 +14,6 @@
 enum {
     CLOSE_MS = 1000,
     CANCEL_MS = 2000,
-    SETTLE_ROUNDS = 3,
     TAG_SIZE = 48,
 };
 
@@ -48,7 +47,6 @@ struct amqp_consumer {
         STOPPED,
     } state;
     char tag[TAG_SIZE];
-    bool is_unsettled; /* acks were sent that nothing has followed yet */
 };
 
 static struct amqp_consumer *consumer_of(struct amqp_link *link)
@@ -106,7 +104,6 @@ static void send_ack(void *to, uint64_t tag, bool is_multiple)
 
     POINT(consumer->point, "ack_before");
     amqp_wire_method(&consumer->link.wire, AMQP_CHANNEL_WORK, AMQP_BASIC_ACK_METHOD, &ack);
-    consumer->is_unsettled = true;
 }
 
 static void send_reject(void *to, uint64_t tag)
@@ -116,7 +113,6 @@ static void send_reject(void *to, uint64_t tag)
 
     POINT(consumer->point, "ack_before");
     amqp_wire_method(&consumer->link.wire, AMQP_CHANNEL_WORK, AMQP_BASIC_REJECT_METHOD, &reject);
-    consumer->is_unsettled = true;
 }
 
 static void take_notes(struct amqp_consumer *consumer)
@@ -300,27 +296,11 @@ static bool is_done(struct amqp_link *link)
     return is_empty && consumer->state == STOPPED;
 }
 
-/* A quorum queue's channel sends at most 32 commands ahead and forgets the rest at a close; each of
- * these questions gives it time to send on. */
-static void leave(struct amqp_link *link)
-{
-    struct amqp_consumer *consumer = consumer_of(link);
-    amqp_queue_declare_t ask = {.queue = amqp_cstring_bytes(consumer->queue), .passive = 1};
-    struct fault ignored;
-
-    for (int i = 0; i < SETTLE_ROUNDS && consumer->is_unsettled; i++) {
-        if (!amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_QUEUE_DECLARE_METHOD, &ask,
-                            &ignored))
-            return;
-    }
-}
-
 static void lose(struct amqp_link *link)
 {
     struct amqp_consumer *consumer = consumer_of(link);
 
     amqp_acks_lose(&consumer->acks);
-    consumer->is_unsettled = false;
     if (consumer->state != STOPPED && is_stop_asked(consumer))
         post_cancelled(consumer); /* no more deliveries, by the shorter way */
     if (consumer->state != STOPPED)
@@ -418,14 +398,15 @@ void amqp_consumer_stop(struct amqp_consumer *consumer)
         amqp_link_wake(&consumer->link);
 }
 
-/* NOLINTNEXTLINE(readability-function-size): what a consumer is made of, and each caller knows it */
+/* NOLINTNEXTLINE(readability-function-size): what a consumer is made of, and each caller knows it
+ */
 struct amqp_consumer *amqp_consumer_create(uv_loop_t *loop, const char *uri,
                                            const struct amqp_topology *topology, const char *queue,
                                            int prefetch, const struct amqp_consumer_events *events,
                                            void *owner, const char *point)
 {
-    static const struct amqp_role role = {"amqp-consume", enter, work, on_incoming, is_done,
-                                          leave,          lose,  tell, release};
+    static const struct amqp_role role = {"amqp-consume", enter, work, on_incoming,
+                                          is_done,        lose,  tell, release};
     struct amqp_consumer *consumer = xcalloc(1, sizeof(*consumer));
 
     consumer->events = events;

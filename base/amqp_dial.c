@@ -1,17 +1,23 @@
+#include <amqp_tcp_socket.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/amqp_wire.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
-enum { DIAL_MS = 3000 };
+/* Silence for two heartbeats means that the broker is gone.  12 s is far below what a person
+ * notices of a queue, and far above what a busy machine makes a live broker keep silent. */
+enum { DIAL_MS = 3000, LOGIN_S = 5, HEARTBEAT_S = 6, PATIENCE_MS = 5000, FRAME_BYTES_MAX = 131072 };
 
 bool amqp_address_parse(struct amqp_connection_info *address, char *copy, struct fault *fault)
 {
@@ -96,4 +102,97 @@ bool amqp_dial(const struct amqp_connection_info *address, const struct amqp_wir
         return fail(fault, FAULT_TRANSIENT, "RabbitMQ %s:%d: %s", address->host, address->port,
                     strerror(error));
     return true;
+}
+
+/* --- login ---------------------------------------------------------------------------------------
+ */
+
+/* RabbitMQ sends connection.blocked and basic.cancel only to who says that it understands them;
+ * librabbitmq's own list does not (traps.md §1.3). */
+static amqp_rpc_reply_t login(struct amqp_wire *wire, const struct amqp_connection_info *address)
+{
+    static const char *const names[] = {"connection.blocked", "consumer_cancel_notify",
+                                        "publisher_confirms", "basic.nack"};
+    amqp_table_entry_t can[ARRAY_SIZE(names)], property;
+    amqp_table_t properties = {1, &property};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        can[i].key = amqp_cstring_bytes(names[i]);
+        can[i].value.kind = AMQP_FIELD_KIND_BOOLEAN;
+        can[i].value.value.boolean = 1;
+    }
+    property.key = amqp_cstring_bytes("capabilities");
+    property.value.kind = AMQP_FIELD_KIND_TABLE;
+    property.value.value.table.num_entries = ARRAY_SIZE(names);
+    property.value.value.table.entries = can;
+    return amqp_login_with_properties(wire->connection, address->vhost, AMQP_CHANNELS,
+                                      FRAME_BYTES_MAX, HEARTBEAT_S, &properties,
+                                      AMQP_SASL_METHOD_PLAIN, address->user, address->password);
+}
+
+static bool fail_login(const struct amqp_connection_info *address, amqp_rpc_reply_t reply,
+                       struct fault *fault)
+{
+    const amqp_connection_close_t *closed = reply.reply.decoded;
+
+    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+        reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD)
+        return fail(fault, FAULT_BROKEN, "RabbitMQ %s:%d, vhost %s, refuses user %s: %d %.*s",
+                    address->host, address->port, address->vhost, address->user, closed->reply_code,
+                    (int)closed->reply_text.len, (const char *)closed->reply_text.bytes);
+    return fail(fault, FAULT_TRANSIENT, "RabbitMQ %s:%d: login failed: %s", address->host,
+                address->port, amqp_error_string2(reply.library_error));
+}
+
+static void take_tuning(struct amqp_wire *wire)
+{
+    wire->frame_bytes_max = (size_t)amqp_get_frame_max(wire->connection);
+    wire->heartbeat_ms = (uint64_t)amqp_get_heartbeat(wire->connection) * 1000;
+    if (wire->heartbeat_ms == 0) /* the broker wants none: ask for signs of life just the same */
+        wire->heartbeat_ms = UINT32_MAX;
+    wire->heard_ms = wire->spoke_ms = clock_monotonic_ms();
+}
+
+/* It guarded librabbitmq's blocking writes.  From here on our heartbeat judges: under a memory
+ * alarm the broker lets its window close for as long as it likes, but it is alive and says so. */
+static void end_user_timeout(int fd)
+{
+    const unsigned none = 0;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none, sizeof(none));
+}
+
+static bool enter(struct amqp_wire *wire, const struct amqp_connection_info *address,
+                  struct fault *fault)
+{
+    const struct timeval patience = {LOGIN_S, 0};
+    amqp_rpc_reply_t reply;
+
+    /* A copy: librabbitmq closes its own when it has had enough, perhaps while the owner of ours
+     * shuts it down, and by then the number could be somebody else's. */
+    amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(wire->connection),
+                               fcntl(wire->fd, F_DUPFD_CLOEXEC, 0));
+    amqp_set_handshake_timeout(wire->connection, &patience);
+    amqp_set_rpc_timeout(wire->connection, &patience);
+    reply = login(wire, address);
+    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
+        return fail_login(address, reply, fault);
+    take_tuning(wire);
+    end_user_timeout(wire->fd);
+    if (amqp_tune_connection(wire->connection, AMQP_CHANNELS, amqp_get_frame_max(wire->connection),
+                             0) != AMQP_STATUS_OK)
+        return fail(fault, FAULT_BROKEN, "RabbitMQ: cannot turn librabbitmq's heartbeat off");
+    return amqp_wire_open_channel(wire, AMQP_CHANNEL_WORK, fault) &&
+           amqp_wire_open_channel(wire, AMQP_CHANNEL_CONTROL, fault);
+}
+
+bool amqp_wire_open(struct amqp_wire *wire, int fd, const struct amqp_connection_info *address,
+                    struct fault *fault)
+{
+    wire->connection = amqp_new_connection();
+    if (wire->connection == NULL)
+        abort();
+    wire->fd = fd;
+    wire->patience_ms = PATIENCE_MS;
+    return enter(wire, address, fault);
 }

@@ -224,7 +224,6 @@ static bool serve(struct amqp_link *link, struct fault *fault)
     link->work_at_ms = 0;
     while (link->role->work(link, fault)) {
         if (is_served(link)) {
-            link->role->leave(link);
             amqp_wire_goodbye(&link->wire);
             return true;
         }

@@ -56,7 +56,6 @@ struct amqp_role {
     bool (*work)(struct amqp_link *link, struct fault *fault);
     void (*on_incoming)(struct amqp_link *link, const struct amqp_incoming *incoming);
     bool (*is_done)(struct amqp_link *link); /* closing: nothing is left to wait for */
-    void (*leave)(struct amqp_link *link);   /* closing, politely; the wire still works */
     void (*lose)(struct amqp_link *link);    /* the wire is gone: settle what it carried */
     void (*tell)(struct amqp_link *link, const struct amqp_event *event);
     void (*release)(struct amqp_link *link); /* the thread is joined, all is told: free it */

@@ -317,11 +317,6 @@ static bool is_done(struct amqp_link *link)
     return is_handed_over && STAILQ_EMPTY(&publisher->taken) && publisher->unsettled.count == 0;
 }
 
-static void leave(struct amqp_link *link)
-{
-    (void)link; /* what has no confirm by now gets none */
-}
-
 static void lose_list(struct publish_list *list, struct amqp_settled_batch *batch)
 {
     struct publish *first;
@@ -503,8 +498,8 @@ struct amqp_publisher *amqp_publisher_create(uv_loop_t *loop, const char *uri,
                                              const struct amqp_publisher_events *events,
                                              void *owner, const char *point)
 {
-    static const struct amqp_role role = {"amqp-publish", enter, work, on_incoming, is_done,
-                                          leave,          lose,  tell, release};
+    static const struct amqp_role role = {"amqp-publish", enter, work, on_incoming,
+                                          is_done,        lose,  tell, release};
     struct amqp_publisher *publisher = xcalloc(1, sizeof(*publisher));
 
     publisher->events = events;

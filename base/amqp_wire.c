@@ -1,10 +1,6 @@
 #include "base/amqp_wire.h"
 
-#include <amqp_tcp_socket.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +11,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* Silence for two heartbeats means that the broker is gone.  12 s is far below what a person
- * notices of a queue, and far above what a busy machine makes a live broker keep silent. */
-enum { HEARTBEAT_S = 6, LOGIN_S = 5, PATIENCE_MS = 5000, GOODBYE_MS = 1000, CALL_TURN_MS = 250 };
+enum { GOODBYE_MS = 1000, CALL_TURN_MS = 250 };
 enum {
-    FRAME_BYTES_MAX = 131072,
     FRAME_HEAD = 7,
     FRAME_FOOT = 1,
     METHOD_ROOM = 4096, /* no method of ours is longer: names are short strings */
@@ -103,7 +96,8 @@ static size_t room_of_properties(const amqp_basic_properties_t *properties)
 void amqp_wire_content(struct amqp_wire *wire, amqp_basic_properties_t *properties,
                        const void *body, size_t length)
 {
-    size_t room = room_of_properties(properties), piece;
+    size_t room = room_of_properties(properties), piece,
+           most = wire->frame_bytes_max - FRAME_HEAD - FRAME_FOOT;
     uint8_t *at = begin_frame(wire, AMQP_FRAME_HEADER, AMQP_CHANNEL_WORK, 12 + room);
     amqp_bytes_t bytes = {room, at + 12};
 
@@ -112,7 +106,7 @@ void amqp_wire_content(struct amqp_wire *wire, amqp_basic_properties_t *properti
     put_big_endian(at + 4, length, 8);
     end_frame(wire, 12 + encoded(amqp_encode_properties(AMQP_BASIC_CLASS, properties, bytes)));
     for (size_t done = 0; done < length; done += piece) {
-        piece = length - done < wire->body_bytes_max ? length - done : wire->body_bytes_max;
+        piece = length - done < most ? length - done : most;
         at = begin_frame(wire, AMQP_FRAME_BODY, AMQP_CHANNEL_WORK, piece);
         memcpy(at, (const uint8_t *)body + done, piece);
         end_frame(wire, piece);
@@ -466,100 +460,6 @@ void amqp_wire_goodbye(struct amqp_wire *wire)
     wire->patience_ms = GOODBYE_MS / 2;
     ask(wire, AMQP_CHANNEL_NONE, AMQP_CONNECTION_CLOSE_METHOD, &close);
     (void)!await(wire, &ignored);
-}
-
-/* --- open and finish ------------------------------------------------------------------------- */
-
-/* RabbitMQ sends connection.blocked and basic.cancel only to who says that it understands them;
- * librabbitmq's own list does not (traps.md §1.3). */
-static amqp_rpc_reply_t login(struct amqp_wire *wire, const struct amqp_connection_info *address)
-{
-    static const char *const names[] = {"connection.blocked", "consumer_cancel_notify",
-                                        "publisher_confirms", "basic.nack"};
-    amqp_table_entry_t can[ARRAY_SIZE(names)], property;
-    amqp_table_t properties = {1, &property};
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        can[i].key = amqp_cstring_bytes(names[i]);
-        can[i].value.kind = AMQP_FIELD_KIND_BOOLEAN;
-        can[i].value.value.boolean = 1;
-    }
-    property.key = amqp_cstring_bytes("capabilities");
-    property.value.kind = AMQP_FIELD_KIND_TABLE;
-    property.value.value.table.num_entries = ARRAY_SIZE(names);
-    property.value.value.table.entries = can;
-    return amqp_login_with_properties(wire->connection, address->vhost, AMQP_CHANNELS,
-                                      FRAME_BYTES_MAX, HEARTBEAT_S, &properties,
-                                      AMQP_SASL_METHOD_PLAIN, address->user, address->password);
-}
-
-static bool fail_login(const struct amqp_connection_info *address, amqp_rpc_reply_t reply,
-                       struct fault *fault)
-{
-    const amqp_connection_close_t *closed = reply.reply.decoded;
-
-    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
-        reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD)
-        return fail(fault, FAULT_BROKEN, "RabbitMQ %s:%d, vhost %s, refuses user %s: %d %.*s",
-                    address->host, address->port, address->vhost, address->user, closed->reply_code,
-                    (int)closed->reply_text.len, (const char *)closed->reply_text.bytes);
-    return fail(fault, FAULT_TRANSIENT, "RabbitMQ %s:%d: login failed: %s", address->host,
-                address->port, amqp_error_string2(reply.library_error));
-}
-
-static void take_tuning(struct amqp_wire *wire)
-{
-    int frame_max = amqp_get_frame_max(wire->connection);
-
-    wire->body_bytes_max = (size_t)frame_max - FRAME_HEAD - FRAME_FOOT;
-    wire->heartbeat_ms = (uint64_t)amqp_get_heartbeat(wire->connection) * 1000;
-    if (wire->heartbeat_ms == 0) /* the broker wants none: ask for signs of life just the same */
-        wire->heartbeat_ms = UINT32_MAX;
-    wire->heard_ms = wire->spoke_ms = clock_monotonic_ms();
-}
-
-/* It guarded librabbitmq's blocking writes.  From here on our heartbeat judges: under a memory
- * alarm the broker lets its window close for as long as it likes, but it is alive and says so. */
-static void end_user_timeout(int fd)
-{
-    const unsigned none = 0;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none, sizeof(none));
-}
-
-static bool enter(struct amqp_wire *wire, const struct amqp_connection_info *address,
-                  struct fault *fault)
-{
-    const struct timeval patience = {LOGIN_S, 0};
-    amqp_rpc_reply_t reply;
-
-    /* A copy: librabbitmq closes its own when it has had enough, perhaps while the owner of ours
-     * shuts it down, and by then the number could be somebody else's. */
-    amqp_tcp_socket_set_sockfd(amqp_tcp_socket_new(wire->connection),
-                               fcntl(wire->fd, F_DUPFD_CLOEXEC, 0));
-    amqp_set_handshake_timeout(wire->connection, &patience);
-    amqp_set_rpc_timeout(wire->connection, &patience);
-    reply = login(wire, address);
-    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail_login(address, reply, fault);
-    take_tuning(wire);
-    end_user_timeout(wire->fd);
-    if (amqp_tune_connection(wire->connection, AMQP_CHANNELS, amqp_get_frame_max(wire->connection),
-                             0) != AMQP_STATUS_OK)
-        return fail(fault, FAULT_BROKEN, "RabbitMQ: cannot turn librabbitmq's heartbeat off");
-    return amqp_wire_open_channel(wire, AMQP_CHANNEL_WORK, fault) &&
-           amqp_wire_open_channel(wire, AMQP_CHANNEL_CONTROL, fault);
-}
-
-bool amqp_wire_open(struct amqp_wire *wire, int fd, const struct amqp_connection_info *address,
-                    struct fault *fault)
-{
-    wire->connection = amqp_new_connection();
-    if (wire->connection == NULL)
-        abort();
-    wire->fd = fd;
-    wire->patience_ms = PATIENCE_MS;
-    return enter(wire, address, fault);
 }
 
 void amqp_wire_finish(struct amqp_wire *wire)

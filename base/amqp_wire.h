@@ -51,7 +51,7 @@ struct amqp_wire {
     int fd;
     struct amqp_buffer out;
     size_t out_sent; /* of out, what the kernel has */
-    size_t body_bytes_max;
+    size_t frame_bytes_max;
     uint64_t heartbeat_ms, heard_ms, spoke_ms;
     bool is_blocked, is_open[AMQP_CHANNELS];
     uint64_t patience_ms; /* of a call */
