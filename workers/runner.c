@@ -207,7 +207,7 @@ static void open_groups(struct runner *runner)
     runner->claims = group_create(runner->loop, &claim_work, &options);
     options.owner = &runner->outcome_context;
     runner->outcomes = group_create(runner->loop, &outcome_work, &options);
-    if (runner->options.step->stage == STAGE_PAYMENT)
+    if (runner->options.step->reserves_stock)
         runner->reserves = group_create(runner->loop, &reserve_work, &options);
 }
 
@@ -230,9 +230,9 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
     open_session(runner);
     open_groups(runner);
     runner->hint = hint_create(loop, options->database);
-    runner->consumer =
-        amqp_consumer_create(loop, options->amqp, &topology, options->step->queue,
-                             options->prefetch, &events, runner, options->step->queue);
+    runner->consumer = amqp_consumer_create(loop, options->amqp, &topology,
+                                            topology_queue(options->step->stage), options->prefetch,
+                                            &events, runner, topology_queue(options->step->stage));
     runner->tick = xcalloc(1, sizeof(*runner->tick));
     runner->tick->data = runner;
     uv_timer_init(loop, runner->tick);

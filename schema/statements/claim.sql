@@ -52,4 +52,4 @@ LEFT JOIN LATERAL (
            array_agg(l.quantity ORDER BY l.position) AS quantities
     FROM order_line l WHERE l.order_id = c.order_id
 ) l ON true
-LEFT JOIN order_contact a ON a.order_id = c.order_id AND $3::int2 = 2
+LEFT JOIN order_contact a ON a.order_id = c.order_id AND $3::int2 <> 1
