@@ -287,14 +287,19 @@ static void step_ready(struct pg_link *link)
     while (!PQisBusy(link->conn)) {
         CLEANUP(clear_result) PGresult *result = PQgetResult(link->conn);
 
-        if (result != NULL)
+        if (result != NULL) {
             tell_result(link, result);
-        else if (link->syncs_owed + link->results_owed == 0 ||
-                 PQstatus(link->conn) == CONNECTION_BAD || link->is_abandoned)
+            if (link->conn == NULL)
+                return; /* who was told has destroyed it */
+        } else if (link->syncs_owed + link->results_owed == 0 ||
+                   PQstatus(link->conn) == CONNECTION_BAD || link->is_abandoned) {
             break; /* otherwise it only marks the end of one statement's results */
+        }
     }
     if (!link->is_abandoned)
         tell_notifications(link);
+    if (link->conn == NULL)
+        return;
     flushed = PQflush(link->conn);
     if (!is_alive || flushed < 0 || PQstatus(link->conn) == CONNECTION_BAD) {
         lose(link);
@@ -438,13 +443,21 @@ struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *op
     return link;
 }
 
+static void free_link(uv_handle_t *handle)
+{
+    free(handle->data);
+    free(handle);
+}
+
+/* The memory lives until the loop's turn ends: the link may be in the middle of telling somebody.
+ */
 void pg_link_destroy(struct pg_link *link)
 {
     if (link == NULL)
         return;
     unwatch_socket(link);
     PQfinish(link->conn);
+    link->conn = NULL;
     pg_address_destroy(link->address);
-    uv_close((uv_handle_t *)link->timer, free_handle);
-    free(link);
+    uv_close((uv_handle_t *)link->timer, free_link);
 }

@@ -55,7 +55,7 @@ struct pg_link_options {
 /* options' pointers, events and owner must outlive the link. */
 struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *options,
                                const struct pg_link_events *events, void *owner);
-void pg_link_destroy(struct pg_link *link); /* tells the owner nothing more */
+void pg_link_destroy(struct pg_link *link); /* tells nothing more; also from inside an event */
 
 bool pg_link_is_ready(const struct pg_link *link);
 /* All need a ready link; results come in the order of sending. */
