@@ -168,9 +168,10 @@ static void enter_preparing(struct pg_link *link)
 {
     PQsetnonblocking(link->conn, 1);
     PQenterPipelineMode(link->conn);
-    link->is_greeted = link->options.greeting == NULL;
+    link->is_greeted = link->options.server->greeting == NULL;
     if (!link->is_greeted) {
-        PQsendQueryParams(link->conn, link->options.greeting->sql, 0, NULL, NULL, NULL, NULL, 1);
+        PQsendQueryParams(link->conn, link->options.server->greeting->sql, 0, NULL, NULL, NULL,
+                          NULL, 1);
         PQpipelineSync(link->conn);
         link->syncs_owed++;
     }
@@ -203,7 +204,7 @@ static bool note_preparation(struct pg_link *link, const PGresult *result)
         return true;
     }
     if (status == PGRES_TUPLES_OK && !link->is_greeted) {
-        if (link->options.accept(link->owner, result, &link->fault))
+        if (link->options.server->accept(link->options.server->owner, result, &link->fault))
             return true;
     } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         return true;
@@ -435,7 +436,7 @@ struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *op
     link->events = events;
     link->owner = owner;
     link->rest_ms = REST_MS_FIRST;
-    link->address = pg_address_create(loop, options->conninfo);
+    link->address = pg_address_create(loop, options->server->conninfo);
     link->timer = xcalloc(1, sizeof(*link->timer));
     link->timer->data = link;
     uv_timer_init(loop, link->timer);

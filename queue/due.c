@@ -107,7 +107,7 @@ struct due *due_create(uv_loop_t *loop, const struct due_options *options)
     struct due *due = xcalloc(1, sizeof(*due));
     const struct errand_options errand = {
         .name = "due",
-        .database = options->database,
+        .server = options->server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -96,11 +96,8 @@ struct group_work {
 };
 
 struct group_options {
-    const char *conninfo;
-    int links;                           /* 2 or more, GROUP_LINKS_MAX at most */
-    const struct pg_statement *greeting; /* see pg_link_options */
-    bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
-    void *accept_owner;
+    const struct pg_server *server;
+    int links;   /* 2 or more, GROUP_LINKS_MAX at most */
     void *owner; /* for the work: group_owner() */
 };
 

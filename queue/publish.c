@@ -351,11 +351,8 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
     };
     struct publish *publish = xcalloc(1, sizeof(*publish));
     const struct group_options group_options = {
-        .conninfo = options->database->conninfo,
+        .server = options->server,
         .links = LINKS,
-        .greeting = options->database->greeting,
-        .accept = options->database->accept,
-        .accept_owner = options->database->owner,
         .owner = publish,
     };
 

@@ -393,7 +393,7 @@ struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *op
     struct sweeper *sweeper = xcalloc(1, sizeof(*sweeper));
     const struct errand_options errand = {
         .name = "sweep",
-        .database = options->database,
+        .server = options->server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -24,7 +24,7 @@ enum { SWEEP_ROWS_MAX = 20, SWEEP_MOVES_MAX = 500 };
 struct sweeper;
 
 struct sweeper_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     struct hint *hint;
     const struct lease *lease; /* for the database's clock */
     int64_t sweep_ms;

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     worker.runner =
         runner_create(&worker.service.loop,
                       &(struct runner_options){
-                          .database = &worker.service.errand_database,
+                          .server = &worker.service.database.server,
                           .amqp = settings->amqp,
                           .process = worker.service.process,
                           .provider = "stripe",

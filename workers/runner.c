@@ -181,7 +181,7 @@ static void open_session(struct runner *runner)
     const struct runner_options *options = &runner->options;
 
     runner->session = worker_session_create(
-        runner->loop, &(struct worker_session_options){.database = options->database,
+        runner->loop, &(struct worker_session_options){.server = options->server,
                                                        .process = options->process,
                                                        .stage = options->step->stage,
                                                        .on_begun = on_session_begun,
@@ -197,12 +197,8 @@ static void open_session(struct runner *runner)
 
 static void open_groups(struct runner *runner)
 {
-    struct group_options options = {.conninfo = runner->options.database->conninfo,
-                                    .greeting = runner->options.database->greeting,
-                                    .accept = runner->options.database->accept,
-                                    .accept_owner = runner->options.database->owner,
-                                    .links = 2,
-                                    .owner = &runner->claim_context};
+    struct group_options options = {
+        .server = runner->options.server, .links = 2, .owner = &runner->claim_context};
 
     runner->claims = group_create(runner->loop, &claim_work, &options);
     options.owner = &runner->outcome_context;
@@ -229,7 +225,7 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
     metric_register(&malformed_total);
     open_session(runner);
     open_groups(runner);
-    runner->hint = hint_create(loop, options->database);
+    runner->hint = hint_create(loop, options->server);
     runner->consumer = amqp_consumer_create(loop, options->amqp, &topology,
                                             topology_queue(options->step->stage), options->prefetch,
                                             &events, runner, topology_queue(options->step->stage));

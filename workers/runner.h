@@ -42,7 +42,7 @@ struct step {
 };
 
 struct runner_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     const char *amqp, *process, *provider;
     int prefetch;
     struct order_policy policy;
