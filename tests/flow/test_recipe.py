@@ -3,6 +3,7 @@ import copy
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -52,19 +53,19 @@ def test_an_order_takes_the_new_step_between_the_others(tmp_path, monkeypatch):
 
     monkeypatch.setenv("DOCKET_BUILD", build)
     services = Services()
+    docket = Docket(services)
+    docket.open_shop()
+    worker = start_worker(docket)
     try:
-        docket = Docket(services)
-        docket.open_shop()
-        worker = start_worker(docket)
         told = docket.post_order()
         assert told.status == 202, told
         wait_for(lambda: docket.one("SELECT status FROM orders") == 4, 30, "the order is fulfilled")
         kinds = [row[0] for row in docket.sql("SELECT kind FROM order_event ORDER BY version")]
         assert kinds[-5:] == ["paid", "gift_note_started", "step_done", "fulfilment_started",
                               "shipped"], kinds
-        process.tell(worker.pid, 15)
-        assert worker.wait(12) == 0
     finally:
+        process.tell(worker.pid, signal.SIGTERM)
+        assert worker.wait(12) == 0
         docket.close()
         services.close()
 
