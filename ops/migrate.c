@@ -60,7 +60,7 @@ static void drop_notice(void *data, const PGresult *result)
 
 static PGconn *connect_as_owner(void)
 {
-    struct settings settings;
+    static struct settings settings; /* its texts live until the process ends */
     PGconn *conn;
 
     if (!command_settings(&settings, PROGRAM_MIGRATE))
