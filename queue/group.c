@@ -309,6 +309,13 @@ static bool drop_settled(struct group_batch *batch)
     return false;
 }
 
+static int lock_setbacks_max(const struct group_batch *batch)
+{
+    int most = batch->group->work->lock_timeouts_max;
+
+    return most > 0 && strcmp(batch->sqlstate, "55P03") == 0 ? most : GROUP_LOCK_SETBACKS_MAX;
+}
+
 static void end_spoilt(struct group_batch *batch)
 {
     struct group *group = batch->group;
@@ -330,7 +337,7 @@ static void end_spoilt(struct group_batch *batch)
     case PG_BLAMES_LOCK:
         if (batch->count > 1)
             divide(batch, pause_ms);
-        else if (first->setbacks < GROUP_LOCK_SETBACKS_MAX)
+        else if (first->setbacks < lock_setbacks_max(batch))
             put_back(batch, pause_ms);
         else
             end_culprit(batch);
