@@ -24,10 +24,13 @@ class Supervisor(threading.Thread):
     def __init__(self, docket, name):
         super().__init__(daemon=True)
         self.docket, self.name, self.code, self.wrong = docket, name, None, None
+        self.is_over = False
 
     def run(self):
         try:
             self.code = self.docket.wait_ended(self.name, REACH_S)
+            if self.is_over:
+                return
             self.docket.start(self.name, env=SETTINGS.get(self.name), wait=False)
             self.docket.wait_ready(self.name)
         except Exception as error:  # pylint: disable=broad-except; it is told by the lane
@@ -42,19 +45,38 @@ class Supervisor(threading.Thread):
 
 class Lane:
     def __init__(self, services):
+        self.supervisor = None
         with making:
             self.docket = Docket(services)
-        self.docket.open_shop(**SETTINGS)
+        try:
+            self.docket.open_shop(**SETTINGS)
+        except BaseException:
+            self.end()
+            raise
 
     def close(self):
         self.docket.close()
+
+    def end(self):
+        """Without asking: of a lane that has failed already."""
+        if self.supervisor is not None:
+            self.supervisor.is_over = True
+        self._kill_all()
+        if self.supervisor is not None:
+            self.supervisor.join(30)
+            self._kill_all()  # what it was just starting
+
+    def _kill_all(self):
+        for label in list(self.docket.processes):
+            if self.docket.is_alive(label):
+                self.docket.kill(label)
 
     def kill(self, kill):
         """Kills the process at the point, under load, and compares the books at the end."""
         docket, first = self.docket, len(self.docket.told)
         loads.trouble(docket)
         self._start_armed(kill)
-        supervisor = Supervisor(docket, kill.process)
+        supervisor = self.supervisor = Supervisor(docket, kill.process)
         supervisor.start()
         self._load_until_over(kill, supervisor)
         supervisor.must_have_restarted()
