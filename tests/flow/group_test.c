@@ -154,7 +154,10 @@ static int told(enum group_outcome outcome)
 
 static void open_group_at(const char *conninfo)
 {
-    group = group_create(&loop, &work, &(struct group_options){.conninfo = conninfo, .links = 2});
+    static struct pg_server server;
+
+    server = (struct pg_server){.conninfo = conninfo};
+    group = group_create(&loop, &work, &(struct group_options){.server = &server, .links = 2});
 }
 
 static void open_group(void)
