@@ -78,7 +78,7 @@ def test_a_carrier_that_stays_away_is_a_dead_letter_with_its_history_and_is_repl
     assert attempts >= 8 and history[0]["kind"] == "accepted", (attempts, history)
     shop.no_faults()
     number = shop.one("SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(public))
-    shop.docket("dead", "replay", str(number))
+    shop.docket("dead", "replay", str(number), "--reason", "it is back")
     shop.wait_status(public, "fulfilled")
     shop.books().must_balance()
 

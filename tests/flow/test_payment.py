@@ -4,7 +4,7 @@ import pytest
 from docket_local import order
 
 from harness import must, wait_for
-from harness.outcomes import (attempt, available, dead_letter, facts, kinds, open_quick_shop,
+from harness.outcomes import (WORKER, attempt, available, dead_letter, facts, kinds, open_quick_shop,
                               paying_with, post, post_many, task, wait_all, wait_dead, wait_task)
 
 DECLINED = {"pm_card_visa_chargeDeclined": "generic_decline",
@@ -161,15 +161,50 @@ def test_whatever_becomes_of_a_cancel_the_intent_is_fenced_off(shop):
 
 
 def test_hyperswitch_2380_an_unknown_payment_never_becomes_a_failure(shop):
-    """No evidence for more look-ups than there are attempts: it waits, then it is paid."""
+    """No evidence for more look-ups than there are attempts: it is on hold, then it is paid."""
+    shop.restart("payment", env=WORKER | {"DOCKET_UNKNOWN_SLA_S": 1})
     [public] = post_before_payment(shop)
     shop.fault("confirm", "act_then_reset", order=public, times=1)
     shop.fault("retrieve", "unavailable", order=public)
     shop.thaw("payment")
-    wait_for(lambda: task(shop, public)[1] >= 10, 20, "ten look-ups")
-    must(shop.status(public), "processing", "status while nobody knows")
+    shop.wait_status(public, "on_hold")
+    wait_for(lambda: task(shop, public)[1] > WORKER["DOCKET_ATTEMPTS_MAX"], 20, "nine look-ups")
+    must(task(shop, public)[0] in ("waiting", "ready", "running"), True, "it goes on")
     shop.no_faults()
     shop.wait_status(public, "fulfilled")
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+    shop.restart("payment", env=WORKER)
+
+
+def seconds_between(shop, public, kind, following):
+    """From the first event of one kind to the next of the other."""
+    events = shop.sql("SELECT kind, extract(epoch FROM at)::float FROM order_event "
+                      "WHERE order_id = %s ORDER BY version", order.to_uuid(public))
+    first = next(n for n, event in enumerate(events) if event[0] == kind)
+    return next(at for name, at in events[first:] if name == following) - events[first][1]
+
+
+def test_a_provider_that_asks_for_patience_gets_it(shop):
+    [public] = post_before_payment(shop)
+    shop.fault("confirm", "rate_limit", order=public, times=1, ms=3000)
+    shop.thaw("payment")
+    shop.wait_status(public, "fulfilled")
+    pause = seconds_between(shop, public, "retry", "payment_started")
+    assert pause >= 3, f"asked again after {pause:.1f} s"
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+
+
+def test_a_call_that_still_runs_is_waited_for_under_its_key(shop):
+    """409 idempotency_key_in_use: the first create is still at work when it is repeated."""
+    [public] = post_before_payment(shop)
+    shop.fault("create", "delay", order=public, times=1, ms=3500)
+    shop.thaw("payment")
+    shop.wait_status(public, "fulfilled")
+    codes = [row[0] for row in shop.sql("SELECT detail->>'code' FROM order_event WHERE order_id = "
+                                        "%s AND kind = 'retry'", order.to_uuid(public))]
+    assert "idempotency_key_in_use" in codes, codes
     must(len(facts(shop, "charge", public)), 1, "charges")
     shop.books().must_balance()
 
@@ -240,7 +275,7 @@ def test_what_fails_too_often_is_a_dead_letter_with_its_history_and_is_replayed(
     must(shop.status(public), "on_hold", "status")
     shop.no_faults()
     number = shop.one("SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(public))
-    shop.docket("dead", "replay", str(number))
+    shop.docket("dead", "replay", str(number), "--reason", "it is back")
     shop.wait_status(public, "fulfilled")
     must(shop.one("SELECT state FROM dead_letter WHERE id = %s", number), "resolved", "the letter")
     shop.books().must_balance()

@@ -6,7 +6,7 @@ from docket_local import order
 
 from .wait import wait_for
 
-WORKER = {"DOCKET_PROVIDER_TIMEOUT_MS": 700, "DOCKET_PROVIDER_LONGEST_MS": 1500,
+WORKER = {"DOCKET_PROVIDER_TIMEOUT_MS": 700, "DOCKET_PROVIDER_LONGEST_MS": 2500,
           "DOCKET_CARRIER_TIMEOUT_MS": 700, "DOCKET_RETRY_BASE_MS": 50,
           "DOCKET_RETRY_MAX_MS": 400, "DOCKET_ATTEMPTS_MAX": 8, "DOCKET_CUSTOMER_WAIT_S": 2}
 TASK_STATES = ("", "ready", "running", "waiting", "parked", "done", "dead")
