@@ -103,12 +103,11 @@ def replayed(lane):
     """A dead letter is replayed, and the order goes on where it stopped."""
     docket = lane.docket
     docket.no_faults()
-    docket.fault("ship", "unavailable")  # until its attempts are used up
+    docket.fault("confirm", "wrong_amount", times=1)
     told = docket.post_until_told(deadline_s=DEADLINE_S)
     letter = wait_for(lambda: docket.sql(
         "SELECT id FROM dead_letter WHERE order_id = %s AND state = 'open'",
         order.to_uuid(told.id)), DEADLINE_S, "a dead letter")[0][0]
-    docket.no_faults()
     wait_for(lambda: again(lambda: docket.docket("dead", "replay", str(letter), "--reason", "test"))
              or not is_open(docket, letter), DEADLINE_S, "docket dead replay", every_s=0.1)
     docket.wait_status(told.id, "fulfilled", deadline_s=DEADLINE_S)

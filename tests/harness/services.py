@@ -24,7 +24,7 @@ class Services:
     def __init__(self):
         self.build = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"))
         self.directory = tempfile.mkdtemp(prefix="docket-test-")
-        first = 20000 + os.getpid() % 200 * 60  # two runs at once rarely meet, and both look first
+        first = 20000 + os.getpid() % 190 * 60  # two runs at once rarely meet, and both look first
         self.home = Home(self.directory, first, say=lambda text: None)
         self.numbers = itertools.count(1)
         self.next_port = first + ports.STEP
