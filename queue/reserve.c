@@ -169,7 +169,7 @@ static void grant(struct group_batch *batch, const PGresult *result)
         shelf.available[find_sku(&shelf, pg_text(result, row, 0))] = pg_i64(result, row, 1);
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         oldest[count++] = container_of(ticket, struct reserve_ticket, ticket);
-    qsort(oldest, (size_t)count, sizeof(*oldest), compare_age);
+    qsort(oldest, (size_t)count, sizeof(void *), compare_age);
     for (int i = 0; i < count; i++)
         oldest[i]->is_granted = oldest[i]->is_current && take_order(&shelf, oldest[i]->order);
     shelf_finish(&shelf);

@@ -83,7 +83,9 @@ static void finish(struct order_change *change, const char *event)
 static void write_attempt(struct order_change *change, const struct order_facts *facts,
                           const struct order_lesson *lesson, enum attempt_state state)
 {
-    change->attempt_number = facts->attempt_number ? facts->attempt_number : 1;
+    change->attempt_number = facts->attempt_number;
+    if (change->attempt_number == 0)
+        change->attempt_number = 1;
     change->attempt_state = state;
     change->confirms = facts->confirms;
     change->intent_id = lesson->intent_id;
