@@ -66,7 +66,7 @@ static struct metric looked = {.type = METRIC_COUNTER,
                                .help = "Confirmed messages whose tasks the sweeper has looked at."};
 
 static void send_page(struct sweeper *sweeper);
-static void decide_page(struct sweeper *sweeper, const PGresult *result);
+static void decide_page(struct sweeper *sweeper, const PGresult *page);
 static void send_decisions(struct sweeper *sweeper);
 static void end_page(struct sweeper *sweeper, bool is_committed);
 
@@ -288,6 +288,7 @@ static void add_decisions(struct sweeper *sweeper, const PGresult *page,
     add_column(params, page, decisions, is_moved, STATE);
     add_column(params, page, decisions, is_moved, FENCE);
     add_column(params, page, decisions, is_moved, TRACE);
+    pg_add_text(params, sweeper->options.process);
 }
 
 static void decide_page(struct sweeper *sweeper, const PGresult *page)
