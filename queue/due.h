@@ -20,6 +20,7 @@ struct due;
 struct due_options {
     const struct pg_server *server;
     struct hint *hint;
+    const char *process;            /* for the timeline */
     void (*on_work)(void *owner);   /* the outbox has rows */
     void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
     void *owner;

@@ -288,6 +288,7 @@ static void add_decisions(struct sweeper *sweeper, const PGresult *page,
     add_column(params, page, decisions, is_moved, STATE);
     add_column(params, page, decisions, is_moved, FENCE);
     add_column(params, page, decisions, is_moved, TRACE);
+    pg_add_text(params, sweeper->options.process);
 }
 
 static void decide_page(struct sweeper *sweeper, const PGresult *page)

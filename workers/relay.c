@@ -318,6 +318,7 @@ static void open_duties(struct relay *relay)
     relay->due = due_create(loop, &(struct due_options){
                                       .server = server,
                                       .hint = relay->hint,
+                                      .process = relay->service.process,
                                       .on_work = on_work,
                                       .on_fenced = on_fenced,
                                       .owner = relay,
@@ -325,6 +326,7 @@ static void open_duties(struct relay *relay)
     relay->sweeper = sweeper_create(loop, &(struct sweeper_options){
                                               .server = server,
                                               .hint = relay->hint,
+                                              .process = relay->service.process,
                                               .lease = relay->lease,
                                               .sweep_ms = relay->service.settings.sweep_s * 1000,
                                               .on_work = on_work,
