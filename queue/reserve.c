@@ -89,7 +89,8 @@ static bool send_batch(struct group_batch *batch)
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         struct reserve_ticket *reserve = container_of(ticket, struct reserve_ticket, ticket);
 
-        reserve->is_current = reserve->is_granted = false;
+        /* It may be sent again, after an answer whose commit was in doubt. */
+        reserve->is_current = reserve->is_granted = reserve->row.is_written = false;
         pg_array_i32(&params, reserve->row.facts->version);
     }
     pg_array_end(&params);

@@ -254,3 +254,59 @@ def test_magento_25862_sessions_that_are_cut_lose_nothing_that_was_charged(shop)
     must(len(facts(shop, "charge", *orders)), len(orders), "charges")
     must(len(facts(shop, "shipment", *orders)), len(orders), "shipments")
     shop.books().must_balance()
+
+
+@pytest.fixture(name="standby")
+def lend_standby(services, shop):
+    """A standby that each commit waits for: away() and back()."""
+    class Standby:
+        def away(self):
+            self.name("nobody")
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            wait_for(lambda: shop.one(waits), 5, "somebody's lease waits for the standby")
+
+        def back(self):
+            self.name("")
+
+        @staticmethod
+        def name(names):
+            services.admin(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            services.admin("SELECT pg_reload_conf()")
+
+    yield Standby()
+    Standby.name("")
+
+
+def cut_the_commit(shop, standby):
+    """One of the worker's commits is in Postgres, and it never learns of it; its lease is left."""
+    wait_for(lambda: shop.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
+        "usename = 'docket_worker' AND datname = current_database() AND query !~ 'alive_until'"),
+        5, "a commit that waits for the standby")
+    standby.back()
+
+
+def test_a_commit_that_the_worker_never_learns_of_is_found_again(shop, services, standby):
+    """A claim, a reservation and an outcome, by the same worker, which keeps its lease."""
+    shop.sql("SET synchronous_commit = local")
+    shop.freeze("payment")
+    orders = post_many(shop, 10)
+    shop.fault("create", "delay", ms=600)
+    wait_for(lambda: shop.one("SELECT count(*) FROM outbox") == 0, 5, "all are published")
+    hold = services.connect(shop.database)
+    hold.cursor().execute("SELECT FROM stock FOR UPDATE")
+    standby.away()
+    shop.thaw("payment")
+    cut_the_commit(shop, standby)
+    wait_for(lambda: all("payment_started" in kinds(shop, public) for public in orders), 5,
+             "all are claimed")
+    standby.away()
+    hold.close()
+    cut_the_commit(shop, standby)
+    wait_for(lambda: open_calls(shop) >= 1, 5, "the provider is asked")
+    standby.away()
+    cut_the_commit(shop, standby)
+    wait_all(shop, orders, "fulfilled", deadline_s=8)
+    must({task(shop, public)[2] for public in orders}, {0}, "crashes: nobody took them over")
+    must(len(facts(shop, "charge", *orders)), 10, "charges")
+    shop.books().must_balance()
