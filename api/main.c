@@ -69,7 +69,6 @@ static void open_asks(struct api *api)
 {
     struct ask_options options = {
         .name = "operator",
-        .conninfo = api->service.settings.pg,
         .database = &api->service.database,
         .statements = operator_statements,
         .waiting_max = ACTS_WAITING_MAX,
@@ -85,7 +84,6 @@ static void open_asks(struct api *api)
 static void open_pulse(struct api *api)
 {
     const struct pulse_options options = {
-        .conninfo = api->service.settings.pg,
         .listen = "LISTEN docket_orders",
         .database = &api->service.database,
         .questions =
@@ -104,7 +102,6 @@ static void open_pulse(struct api *api)
 static void open_postgres(struct api *api)
 {
     const struct intake_options options = {
-        .conninfo = api->service.settings.pg,
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
     };
@@ -113,8 +110,7 @@ static void open_postgres(struct api *api)
     api->catalogue = catalogue_create();
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
     api->intake = intake_create(&api->service.loop, &options);
-    api->reader = reader_create(&api->service.loop, api->service.settings.pg,
-                                &api->service.database, READS_WAITING_MAX);
+    api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
     open_asks(api);
     open_pulse(api);
 }

@@ -141,13 +141,6 @@ static void on_notify(void *owner, const char *channel, const char *payload)
     pulse->options.on_notify(pulse->options.owner, payload);
 }
 
-static bool on_greeted(void *owner, const PGresult *result, struct fault *fault)
-{
-    struct pulse *pulse = owner;
-
-    return database_check(pulse->options.database, result, fault);
-}
-
 void pulse_wait(struct pulse *pulse, struct pulse_wait *wait)
 {
     wait->since_ns = clock_monotonic_ns();
@@ -171,10 +164,8 @@ struct pulse *pulse_create(uv_loop_t *loop, const struct pulse_options *options)
     };
     struct pulse *pulse = xcalloc(1, sizeof(*pulse));
     struct pg_link_options link_options = {
-        .conninfo = options->conninfo,
+        .server = &options->database->server,
         .statements = pulse->statements,
-        .greeting = database_greeting,
-        .accept = on_greeted,
         .listen = options->listen,
     };
 

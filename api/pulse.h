@@ -26,7 +26,7 @@ struct pulse_question {
 };
 
 struct pulse_options {
-    const char *conninfo, *listen;
+    const char *listen;
     struct database *database;
     struct pulse_question questions[PULSE_QUESTIONS_MAX]; /* statement NULL ends */
     void (*on_notify)(void *owner, const char *payload);

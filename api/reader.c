@@ -201,17 +201,13 @@ bool reader_is_idle(const struct reader *reader)
     return group_is_idle(reader->group);
 }
 
-struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct database *database,
-                             int waiting_max)
+struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max)
 {
     static const struct pg_statement *const statements[] = {&sql_order_read, NULL};
     struct reader *reader = xcalloc(1, sizeof(*reader));
     const struct group_options options = {
-        .conninfo = conninfo,
+        .server = &database->server,
         .links = LINKS,
-        .greeting = database_greeting,
-        .accept = database_accept,
-        .accept_owner = database,
         .owner = reader,
     };
 

@@ -26,8 +26,7 @@ struct reading {
     struct group_ticket group_ticket;
 };
 
-struct reader *reader_create(uv_loop_t *loop, const char *conninfo, struct database *database,
-                             int waiting_max);
+struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max);
 void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)

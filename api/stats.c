@@ -22,13 +22,16 @@ static struct metric latency = {
     .help = "From the request's head to the known fate of the order.",
 };
 
-#define GAUGE(variable, metric_name, metric_help)                                                  \
-    static struct metric variable = {.type = METRIC_GAUGE, .name = metric_name, .help = metric_help}
-GAUGE(waiting, "docket_accept_waiting", "Orders and look-ups that wait for their batch.");
-GAUGE(polls, "docket_long_polls", "Long polls that wait for a change.");
-GAUGE(connections, "docket_api_connections", "Open connections of the public listener.");
-GAUGE(single_node, "docket_single_node", "1: Postgres has no synchronous standby.");
-GAUGE(lag, "docket_loop_lag_us", "How late the event loop was last, in microseconds.");
+static struct metric waiting =
+    METRIC(METRIC_GAUGE, "docket_accept_waiting", "Orders and look-ups that wait for their batch.");
+static struct metric polls =
+    METRIC(METRIC_GAUGE, "docket_long_polls", "Long polls that wait for a change.");
+static struct metric connections =
+    METRIC(METRIC_GAUGE, "docket_api_connections", "Open connections of the public listener.");
+static struct metric single_node =
+    METRIC(METRIC_GAUGE, "docket_single_node", "1: Postgres has no synchronous standby.");
+static struct metric lag = METRIC(METRIC_GAUGE, "docket_loop_lag_us",
+                                  "How late the event loop was last, in microseconds.");
 
 static uint64_t due_ns;
 

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-enum { LINE_BYTES_MAX = 4096, CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19 };
+enum { LINE_BYTES_MAX = 16384, CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19 };
 
 static const char *process_name = "docket";
 static enum log_level least_level = LOG_INFO;
@@ -108,7 +108,7 @@ void log_redact(char *text)
 void log_write(enum log_level level, const char *event, const struct log_about *about,
                const char *format, ...)
 {
-    char body[LINE_BYTES_MAX / 2], stamp[CLOCK_RFC3339_SIZE];
+    char body[LINE_BYTES_MAX / 8], stamp[CLOCK_RFC3339_SIZE];
     struct text line;
     va_list args;
 
@@ -121,7 +121,7 @@ void log_write(enum log_level level, const char *event, const struct log_about *
     body[strcspn(body, "\n")] = '\0'; /* libpq ends its messages with a line end, and adds hints */
 
     clock_format(clock_wall_us(), stamp, sizeof(stamp));
-    text_init(&line, LINE_BYTES_MAX * 4);
+    text_init(&line, LINE_BYTES_MAX);
     text_print(&line,
                "{\"ts\":\"%s\",\"level\":\"%s\",\"process\":\"%s\",\"pid\":%d,\"event\":\"%s\"",
                stamp, level_names[level], process_name, (int)getpid(), event);

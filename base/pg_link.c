@@ -1,6 +1,7 @@
 #include "base/pg_link.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,8 @@ struct pg_link {
     bool is_greeted;
     bool is_abandoned;
     struct fault fault; /* why it will be lost, when we know better than libpq */
-    uv_timer_t *timer;  /* rest, or the deadline of connecting; abandoned links end by it, too */
+    char last_fault[sizeof(((struct fault *)0)->text)]; /* that was logged */
+    uv_timer_t *timer; /* rest, or the deadline of connecting; abandoned links end by it, too */
     uint64_t rest_ms;
     struct pg_address *address; /* being resolved */
 
@@ -168,9 +170,10 @@ static void enter_preparing(struct pg_link *link)
 {
     PQsetnonblocking(link->conn, 1);
     PQenterPipelineMode(link->conn);
-    link->is_greeted = link->options.greeting == NULL;
+    link->is_greeted = link->options.server->greeting == NULL;
     if (!link->is_greeted) {
-        PQsendQueryParams(link->conn, link->options.greeting->sql, 0, NULL, NULL, NULL, NULL, 1);
+        PQsendQueryParams(link->conn, link->options.server->greeting->sql, 0, NULL, NULL, NULL,
+                          NULL, 1);
         PQpipelineSync(link->conn);
         link->syncs_owed++;
     }
@@ -203,7 +206,7 @@ static bool note_preparation(struct pg_link *link, const PGresult *result)
         return true;
     }
     if (status == PGRES_TUPLES_OK && !link->is_greeted) {
-        if (link->options.accept(link->owner, result, &link->fault))
+        if (link->options.server->accept(link->options.server->owner, result, &link->fault))
             return true;
     } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
         return true;
@@ -244,6 +247,7 @@ static void enter_ready(struct pg_link *link)
 {
     uv_timer_stop(link->timer);
     link->rest_ms = REST_MS_FIRST;
+    link->last_fault[0] = '\0';
     link->is_doubtful = false;
     link->events->on_ready(link->owner);
 }
@@ -308,6 +312,16 @@ static void step_ready(struct pg_link *link)
     link->wants = flushed == 0 ? UV_READABLE : UV_READABLE | UV_WRITABLE;
 }
 
+/* Once for each reason: a server that stays away is not news. */
+static void log_lost(struct pg_link *link, const struct fault *fault)
+{
+    bool is_news = link->state == READY || strcmp(link->last_fault, fault->text) != 0;
+
+    log_write(is_news ? LOG_WARN : LOG_DEBUG, "postgres_lost", NULL, "while %s: %s",
+              states[link->state].name, fault->text);
+    snprintf(link->last_fault, sizeof(link->last_fault), "%s", fault->text);
+}
+
 /* Ends the connection from any state.  on_lost is told only if on_ready had been. */
 static void lose(struct pg_link *link)
 {
@@ -317,7 +331,7 @@ static void lose(struct pg_link *link)
     if (fault.kind == FAULT_NONE)
         fail_as(&fault, was_ready ? FAULT_UNKNOWN : FAULT_TRANSIENT, "postgres_away", "%s",
                 link->conn ? PQerrorMessage(link->conn) : "out of memory");
-    log_warn("postgres_lost", "while %s: %s", states[link->state].name, fault.text);
+    log_lost(link, &fault);
     link->fault.kind = FAULT_NONE;
 
     uv_timer_stop(link->timer);
@@ -435,7 +449,7 @@ struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *op
     link->events = events;
     link->owner = owner;
     link->rest_ms = REST_MS_FIRST;
-    link->address = pg_address_create(loop, options->conninfo);
+    link->address = pg_address_create(loop, options->server->conninfo);
     link->timer = xcalloc(1, sizeof(*link->timer));
     link->timer->data = link;
     uv_timer_init(loop, link->timer);

@@ -42,13 +42,19 @@ struct pg_link_events {
     void (*on_failed)(void *owner, const struct fault *fault);
 };
 
-struct pg_link_options {
+/* Where, and whether we want the one that answers. */
+struct pg_server {
     const char *conninfo;
-    const struct pg_statement *const *statements; /* to prepare; NULL ends */
     /* Run once after connecting, before anything is prepared; accept() reads its rows and may
-     * refuse the server (the wrong settings, no schema).  May be NULL. */
+     * refuse the server (the wrong settings, no schema).  NULL: any will do. */
     const struct pg_statement *greeting;
     bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
+    void *owner; /* of accept */
+};
+
+struct pg_link_options {
+    const struct pg_server *server;
+    const struct pg_statement *const *statements; /* to prepare; NULL ends */
     const char *listen; /* SQL run after preparing ("LISTEN docket_work"), or NULL */
 };
 

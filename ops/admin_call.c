@@ -91,7 +91,7 @@ static long perform(const struct settings *settings, const char *method, const c
 
 json_t *admin_call(const char *method, const char *path, const json_t *body)
 {
-    struct settings settings;
+    static struct settings settings; /* its texts live until the process ends */
     struct text answer;
     char *sent = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_t *value = NULL;

@@ -27,6 +27,12 @@ static int number_in(const struct migration_file *file)
     return (int)strtol(file->name, NULL, 10);
 }
 
+/* The first file makes the table of the others; it is run every time and has no row. */
+static const struct migration_file *first_file(void)
+{
+    return &migration_files[1];
+}
+
 static int serves_from(const struct migration_file *file)
 {
     const char *mark = strstr(file->sql, mark_serves_from);
@@ -47,7 +53,7 @@ static int newest(void)
 {
     int number = 0;
 
-    for (const struct migration_file *file = migration_files; file->name; file++)
+    for (const struct migration_file *file = first_file(); file->name; file++)
         number = number_in(file);
     return number;
 }
@@ -60,7 +66,7 @@ static void drop_notice(void *data, const PGresult *result)
 
 static PGconn *connect_as_owner(void)
 {
-    struct settings settings;
+    static struct settings settings; /* its texts live until the process ends */
     PGconn *conn;
 
     if (!command_settings(&settings, PROGRAM_MIGRATE))
@@ -118,7 +124,7 @@ static bool check_applied(const PGresult *applied)
 {
     char checksum[CHECKSUM_SIZE];
 
-    for (const struct migration_file *file = migration_files; file->name; file++) {
+    for (const struct migration_file *file = first_file(); file->name; file++) {
         int row = row_of(applied, number_in(file));
 
         checksum_of(file, checksum);
@@ -165,7 +171,8 @@ static bool apply(PGconn *conn, const struct migration_file *file)
     PGresult *end;
     bool is_committed;
 
-    if (is_one && !run_statement(conn, sql_migration_begin.sql, file->name))
+    if (is_one && (!run_statement(conn, sql_migration_begin.sql, file->name) ||
+                   !run_statement(conn, sql_migration_patience.sql, file->name)))
         return false;
     if (!run_statement(conn, file->sql, file->name) || !add_row(conn, file))
         return false;
@@ -181,7 +188,7 @@ static bool apply_missing(PGconn *conn, const PGresult *applied)
 {
     int count = 0;
 
-    for (const struct migration_file *file = migration_files; file->name; file++) {
+    for (const struct migration_file *file = first_file(); file->name; file++) {
         if (row_of(applied, number_in(file)) >= 0)
             continue;
         if (!apply(conn, file))
@@ -198,7 +205,7 @@ static bool migrate(PGconn *conn)
 {
     PGresult *applied = NULL;
     bool is_done = run_statement(conn, sql_migration_lock.sql, "lock") &&
-                   run_statement(conn, sql_migration_table.sql, "table") &&
+                   run_statement(conn, migration_files[0].sql, migration_files[0].name) &&
                    (applied = ask(conn, &sql_migration_list)) != NULL && check_applied(applied) &&
                    apply_missing(conn, applied);
 
@@ -225,7 +232,7 @@ static json_t *describe(const PGresult *applied)
 {
     json_t *list = json_array();
 
-    for (const struct migration_file *file = migration_files; file->name; file++) {
+    for (const struct migration_file *file = first_file(); file->name; file++) {
         int row = applied ? row_of(applied, number_in(file)) : -1;
 
         json_array_append_new(list,

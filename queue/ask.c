@@ -79,11 +79,8 @@ struct ask *ask_create(uv_loop_t *loop, const struct ask_options *options)
 {
     struct ask *ask = xcalloc(1, sizeof(*ask));
     const struct group_options group_options = {
-        .conninfo = options->conninfo,
+        .server = &options->database->server,
         .links = LINKS,
-        .greeting = database_greeting,
-        .accept = database_accept,
-        .accept_owner = options->database,
         .owner = ask,
     };
 

@@ -22,7 +22,6 @@ struct ask_ticket {
 
 struct ask_options {
     const char *name; /* of its kill points */
-    const char *conninfo;
     struct database *database;
     const struct pg_statement *const *statements; /* NULL ends */
     const struct pg_statement *first; /* sent before the tickets' own (a lock); NULL: none */

@@ -46,10 +46,6 @@ static bool send_batch(struct group_batch *batch)
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         pg_array_uuid(&params, container_of(ticket, struct claim_ticket, ticket)->order_id.bytes);
     pg_array_end(&params);
-    pg_array_begin(&params, PG_INT4);
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        pg_array_i32(&params, container_of(ticket, struct claim_ticket, ticket)->held_fence);
-    pg_array_end(&params);
     pg_add_i16(&params, (int16_t)context->stage);
     pg_add_uuid(&params, context->worker_id);
     pg_add_text(&params, event);
@@ -144,7 +140,6 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
         if (claim == NULL)
             continue;
         claim->is_claimed = true;
-        claim->fence = pg_i32(result, row, FENCE);
         read_facts(claim, result, row);
         claim->facts.stage = context->stage;
         read_order(&claim->order, result, row);

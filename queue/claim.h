@@ -31,11 +31,9 @@ struct claim_order {
 struct claim_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
     struct order_id order_id;
-    int32_t held_fence; /* of a task that this worker holds and reads again; else 0 */
 
     /* After COMMITTED. */
     bool is_claimed;
-    int32_t fence;
     struct order_facts facts;
     struct claim_order order;
 };

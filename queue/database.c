@@ -11,8 +11,6 @@
 /* The columns of settings_check.sql. */
 enum { FSYNC, FULL_PAGES, COMMIT, STANDBYS, IS_STANDBY, SCHEMA, UNIX_US };
 
-const struct pg_statement *const database_greeting = &sql_settings_check;
-
 int32_t database_schema_version(void)
 {
     long last = 0;
@@ -81,8 +79,10 @@ static bool check(const struct database *database, const PGresult *result, struc
     return check_durability(database, result, fault) && check_schema(result, fault);
 }
 
-bool database_check(struct database *database, const PGresult *result, struct fault *fault)
+static bool accept_server(void *owner, const PGresult *result, struct fault *fault)
 {
+    struct database *database = owner;
+
     if (!check(database, result, fault)) {
         database->fault = *fault;
         return false;
@@ -93,9 +93,12 @@ bool database_check(struct database *database, const PGresult *result, struct fa
     return true;
 }
 
-bool database_accept(void *database, const PGresult *result, struct fault *fault)
+void database_init(struct database *database, const char *conninfo, bool is_single_node_allowed)
 {
-    return database_check(database, result, fault);
+    *database = (struct database){
+        .server = {conninfo, &sql_settings_check, accept_server, database},
+        .is_single_node_allowed = is_single_node_allowed,
+    };
 }
 
 int64_t database_now_us(const struct database *database)

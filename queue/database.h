@@ -4,8 +4,8 @@
  * full_page_writes or synchronous_commit off; no synchronous standby unless DOCKET_SINGLE_NODE=1
  * says that one disk is enough; a standby; no schema, or one that this binary does not know.
  *
- *     struct group_options options = {.greeting = database_greeting, .accept = database_accept,
- *                                     .accept_owner = &database, …};
+ *     database_init(&database, settings.pg, settings.single_node);
+ *     struct group_options options = {.server = &database.server, …};
  */
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "base/pg_link.h"
 
 struct database {
+    struct pg_server server; /* for links */
     bool is_single_node_allowed;
 
     /* As the last server answered. */
@@ -25,13 +26,8 @@ struct database {
     struct fault fault; /* why it was refused; FAULT_NONE: it was not */
 };
 
-extern const struct pg_statement *const database_greeting;
-
-bool database_check(struct database *database, const PGresult *result, struct fault *fault)
-    __attribute__((warn_unused_result));
-/* The same, for those who lend a `void *` (a struct database). */
-bool database_accept(void *database, const PGresult *result, struct fault *fault)
-    __attribute__((warn_unused_result));
+/* It must not move afterwards; conninfo outlives it. */
+void database_init(struct database *database, const char *conninfo, bool is_single_node_allowed);
 int64_t database_now_us(const struct database *database); /* the database's date */
 
 /* The schema that this binary was built with: the number of its last migration. */

@@ -248,7 +248,7 @@ struct dead_drain *dead_drain_create(uv_loop_t *loop, const struct dead_drain_op
     struct dead_drain *drain = xcalloc(1, sizeof(*drain));
     const struct errand_options errand = {
         .name = "dead",
-        .database = options->database,
+        .server = options->server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -21,7 +21,7 @@ enum { DEAD_DRAIN_PREFETCH = 50 };
 struct dead_drain;
 
 struct dead_drain_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     const char *amqp;
     void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
     void *owner;

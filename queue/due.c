@@ -41,6 +41,7 @@ static void on_timer(uv_timer_t *timer)
     pg_add_i64(&params, due->fence);
     pg_add_bool(&params, scan_begin(&due->scan, clock_monotonic_ms()));
     pg_add_i32(&params, DUE_MAX);
+    pg_add_text(&params, due->options.process);
     errand_send(due->errand, &sql_due_ready, &params);
     pg_params_finish(&params);
 }
@@ -107,7 +108,7 @@ struct due *due_create(uv_loop_t *loop, const struct due_options *options)
     struct due *due = xcalloc(1, sizeof(*due));
     const struct errand_options errand = {
         .name = "due",
-        .database = options->database,
+        .server = options->server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -18,8 +18,9 @@ enum { DUE_MAX = 500, DUE_MS_LEAST = 200, DUE_MS_MOST = 1000 };
 struct due;
 
 struct due_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     struct hint *hint;
+    const char *process;            /* for the timeline */
     void (*on_work)(void *owner);   /* the outbox has rows */
     void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
     void *owner;

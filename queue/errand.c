@@ -78,13 +78,6 @@ static void on_notify(void *owner, const char *channel, const char *payload)
         errand->options.on_notify(errand->options.owner, channel, payload);
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    const struct errand_database *database = ((struct errand *)owner)->options.database;
-
-    return database->accept(database->owner, result, fault);
-}
-
 static void on_impatient(uv_timer_t *timer)
 {
     struct errand *errand = timer->data;
@@ -126,10 +119,8 @@ struct errand *errand_create(uv_loop_t *loop, const struct errand_options *optio
     };
     struct errand *errand = xcalloc(1, sizeof(*errand));
     struct pg_link_options link_options = {
-        .conninfo = options->database->conninfo,
+        .server = options->server,
         .statements = options->statements,
-        .greeting = options->database->greeting,
-        .accept = on_accept,
         .listen = options->listen,
     };
 

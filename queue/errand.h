@@ -19,16 +19,9 @@
 
 struct errand;
 
-struct errand_database { /* where, and whether we want that server: as in pg_link_options */
-    const char *conninfo;
-    const struct pg_statement *greeting;
-    bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
-    void *owner; /* of accept */
-};
-
 struct errand_options {
     const char *name; /* kill points "<name>.commit_before", ".commit_sent", ".commit_after" */
-    const struct errand_database *database;
+    const struct pg_server *server;
     const struct pg_statement *const *statements; /* NULL ends */
     const char *listen;                           /* SQL, or NULL */
     uint64_t patience_ms;                         /* then the connection is given up */

@@ -309,6 +309,13 @@ static bool drop_settled(struct group_batch *batch)
     return false;
 }
 
+static int lock_setbacks_max(const struct group_batch *batch)
+{
+    int most = batch->group->work->lock_timeouts_max;
+
+    return most > 0 && strcmp(batch->sqlstate, "55P03") == 0 ? most : GROUP_LOCK_SETBACKS_MAX;
+}
+
 static void end_spoilt(struct group_batch *batch)
 {
     struct group *group = batch->group;
@@ -330,7 +337,7 @@ static void end_spoilt(struct group_batch *batch)
     case PG_BLAMES_LOCK:
         if (batch->count > 1)
             divide(batch, pause_ms);
-        else if (first->setbacks < GROUP_LOCK_SETBACKS_MAX)
+        else if (first->setbacks < lock_setbacks_max(batch))
             put_back(batch, pause_ms);
         else
             end_culprit(batch);
@@ -517,13 +524,6 @@ int group_waiting(const struct group *group)
     return group->waiting_count;
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    const struct group_line *line = owner;
-
-    return line->group->options.accept(line->group->options.accept_owner, result, fault);
-}
-
 struct group *group_create(uv_loop_t *loop, const struct group_work *work,
                            const struct group_options *options)
 {
@@ -535,18 +535,14 @@ struct group *group_create(uv_loop_t *loop, const struct group_work *work,
     };
     struct group *group = xcalloc(1, sizeof(*group));
     struct pg_link_options link_options = {
-        .conninfo = options->conninfo,
+        .server = options->server,
         .statements = work->statements,
-        .greeting = options->greeting,
-        .accept = on_accept,
     };
 
     assert(options->links >= 2 && options->links <= GROUP_LINKS_MAX);
     group->loop = loop;
     group->work = work;
     group->options = *options;
-    if (group->options.accept_owner == NULL)
-        group->options.accept_owner = options->owner;
     TAILQ_INIT(&group->waiting);
     TAILQ_INIT(&group->again);
     group->tick = xcalloc(1, sizeof(*group->tick));

@@ -93,14 +93,14 @@ struct group_work {
     void (*on_rows)(struct group_batch *batch, int nth, const PGresult *result);
     /* Does this fault, with one ticket in the batch, answer that ticket?  May be NULL: never. */
     bool (*is_answer)(const char *sqlstate, const char *constraint);
+    /* How often a ticket that is alone in its batch may run into lock_timeout (55P03) before it is
+     * refused; 0: GROUP_LOCK_SETBACKS_MAX. */
+    int lock_timeouts_max;
 };
 
 struct group_options {
-    const char *conninfo;
-    int links;                           /* 2 or more, GROUP_LINKS_MAX at most */
-    const struct pg_statement *greeting; /* see pg_link_options */
-    bool (*accept)(void *owner, const PGresult *result, struct fault *fault);
-    void *accept_owner;
+    const struct pg_server *server;
+    int links;   /* 2 or more, GROUP_LINKS_MAX at most */
     void *owner; /* for the work: group_owner() */
 };
 

@@ -115,13 +115,13 @@ void hint_order(struct hint *hint, const struct order_id *id)
     on_free(hint);
 }
 
-struct hint *hint_create(uv_loop_t *loop, const struct errand_database *database)
+struct hint *hint_create(uv_loop_t *loop, const struct pg_server *server)
 {
     static const struct pg_statement *const statements[] = {&sql_hint_notify, NULL};
     struct hint *hint = xcalloc(1, sizeof(*hint));
     const struct errand_options options = {
         .name = "hint",
-        .database = database,
+        .server = server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_free,

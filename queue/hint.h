@@ -21,7 +21,7 @@ enum { HINT_ORDERS_MAX = 200, HINT_GATHERED_MAX = 20000 };
 struct hint;
 
 /* database outlives the hint. */
-struct hint *hint_create(uv_loop_t *loop, const struct errand_database *database);
+struct hint *hint_create(uv_loop_t *loop, const struct pg_server *server);
 void hint_destroy(struct hint *hint); /* NULL is fine */
 
 /* Only after what they tell of was committed. */

@@ -318,11 +318,8 @@ struct intake *intake_create(uv_loop_t *loop, const struct intake_options *optio
 {
     struct intake *intake = xcalloc(1, sizeof(*intake));
     struct group_options group_options = {
-        .conninfo = options->conninfo,
+        .server = &options->database->server,
         .links = LINKS,
-        .greeting = database_greeting,
-        .accept = database_accept,
-        .accept_owner = options->database,
         .owner = &intake->batches,
     };
 

@@ -79,7 +79,6 @@ struct intake_ticket {
 };
 
 struct intake_options {
-    const char *conninfo;
     struct database *database;
     int waiting_max;
 };

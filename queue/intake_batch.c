@@ -331,6 +331,7 @@ const struct group_work intake_accept_work = {
     .statements = accept_statements,
     .tickets_max = TICKETS_MAX,
     .waiting_max = WAITING_MAX,
+    .lock_timeouts_max = 1, /* another process commits this key: 409, soon */
     .send = send_accept,
     .on_rows = on_accept_rows,
 };
@@ -347,6 +348,7 @@ const struct group_work intake_abandon_work = {
     .statements = abandon_statements,
     .tickets_max = TICKETS_MAX,
     .waiting_max = WAITING_MAX,
+    .lock_timeouts_max = 1,
     .send = send_abandon,
     .on_rows = on_abandon_rows,
 };

@@ -142,7 +142,7 @@ void keeper_end(struct keeper *keeper)
     metric_set(&oldest, 0);
 }
 
-struct keeper *keeper_create(uv_loop_t *loop, const struct errand_database *database,
+struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
@@ -150,7 +150,7 @@ struct keeper *keeper_create(uv_loop_t *loop, const struct errand_database *data
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct errand_options errand = {
         .name = "keeper",
-        .database = database,
+        .server = server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -17,7 +17,7 @@ enum { KEEPER_MONTHS = 13, KEEPER_MS = 5000 };
 struct keeper;
 
 /* floor: from where the outbox has rows (outbox_floor). */
-struct keeper *keeper_create(uv_loop_t *loop, const struct errand_database *database,
+struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner);
 void keeper_destroy(struct keeper *keeper); /* NULL is fine */
 void keeper_begin(struct keeper *keeper, int64_t fence);

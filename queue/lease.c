@@ -170,7 +170,7 @@ int64_t lease_clock_most_us(const struct lease *lease)
     return lease->answered_us + (int64_t)((clock_monotonic_ns() - lease->asked_ns) / 1000) + 1;
 }
 
-struct lease *lease_create(uv_loop_t *loop, const struct errand_database *database,
+struct lease *lease_create(uv_loop_t *loop, const struct pg_server *server,
                            const struct lease_events *events, void *owner)
 {
     static const struct pg_statement *const statements[] = {&sql_lease_take, &sql_lease_release,
@@ -178,7 +178,7 @@ struct lease *lease_create(uv_loop_t *loop, const struct errand_database *databa
     struct lease *lease = xcalloc(1, sizeof(*lease));
     const struct errand_options options = {
         .name = "lease",
-        .database = database,
+        .server = server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

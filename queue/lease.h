@@ -32,7 +32,7 @@ struct lease_events {
     void (*on_lost)(void *owner);
 };
 
-struct lease *lease_create(uv_loop_t *loop, const struct errand_database *database,
+struct lease *lease_create(uv_loop_t *loop, const struct pg_server *server,
                            const struct lease_events *events, void *owner);
 void lease_destroy(struct lease *lease); /* NULL is fine */
 

@@ -201,14 +201,14 @@ int64_t outbox_floor(const struct outbox *outbox)
     return outbox->floor.safe;
 }
 
-struct outbox *outbox_create(uv_loop_t *loop, const struct errand_database *database,
+struct outbox *outbox_create(uv_loop_t *loop, const struct pg_server *server,
                              struct publish *publish)
 {
     static const struct pg_statement *const statements[] = {&sql_outbox_poll, NULL};
     struct outbox *outbox = xcalloc(1, sizeof(*outbox));
     const struct errand_options options = {
         .name = "outbox",
-        .database = database,
+        .server = server,
         .statements = statements,
         .listen = "LISTEN docket_work",
         .patience_ms = PATIENCE_MS,

@@ -21,7 +21,7 @@ enum { OUTBOX_POLL_MS_LEAST = 5, OUTBOX_POLL_MS_MOST = 50 };
 
 struct outbox;
 
-struct outbox *outbox_create(uv_loop_t *loop, const struct errand_database *database,
+struct outbox *outbox_create(uv_loop_t *loop, const struct pg_server *server,
                              struct publish *publish);
 void outbox_destroy(struct outbox *outbox); /* NULL is fine */
 

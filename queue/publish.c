@@ -351,11 +351,8 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
     };
     struct publish *publish = xcalloc(1, sizeof(*publish));
     const struct group_options group_options = {
-        .conninfo = options->database->conninfo,
+        .server = options->server,
         .links = LINKS,
-        .greeting = options->database->greeting,
-        .accept = options->database->accept,
-        .accept_owner = options->database->owner,
         .owner = publish,
     };
 
@@ -367,13 +364,15 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
 
 void publish_destroy(struct publish *publish)
 {
-    struct row *row;
+    struct row *row, *following;
 
     if (publish == NULL)
         return;
     group_destroy(publish->settling);
-    while ((row = LIST_FIRST(&publish->rows)) != NULL)
-        let_go(row);
+    for (row = LIST_FIRST(&publish->rows); row; row = following) {
+        following = LIST_NEXT(row, entry);
+        free(row);
+    }
     free(publish);
 }
 

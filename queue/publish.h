@@ -33,7 +33,7 @@ enum publish_column {
 };
 
 struct publish_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     int64_t inflight_max;           /* messages without a verdict */
     int64_t sweep_ms;               /* when what was published is looked at first */
     void (*on_room)(void *owner);   /* rows were let go of, or may be published now */

@@ -89,7 +89,8 @@ static bool send_batch(struct group_batch *batch)
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         struct reserve_ticket *reserve = container_of(ticket, struct reserve_ticket, ticket);
 
-        reserve->is_current = reserve->is_granted = false;
+        /* It may be sent again, after an answer whose commit was in doubt. */
+        reserve->is_current = reserve->is_granted = reserve->row.is_written = false;
         pg_array_i32(&params, reserve->row.facts->version);
     }
     pg_array_end(&params);
@@ -169,7 +170,7 @@ static void grant(struct group_batch *batch, const PGresult *result)
         shelf.available[find_sku(&shelf, pg_text(result, row, 0))] = pg_i64(result, row, 1);
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         oldest[count++] = container_of(ticket, struct reserve_ticket, ticket);
-    qsort(oldest, (size_t)count, sizeof(*oldest), compare_age);
+    qsort(oldest, (size_t)count, sizeof(void *), compare_age);
     for (int i = 0; i < count; i++)
         oldest[i]->is_granted = oldest[i]->is_current && take_order(&shelf, oldest[i]->order);
     shelf_finish(&shelf);

@@ -14,13 +14,6 @@
 
 enum { METRICS_BYTES_MAX = 1024 * 1024, HEALTH_CONNECTIONS_MAX = 64 };
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    struct service *service = owner;
-
-    return database_check(&service->database, result, fault);
-}
-
 static void read_settings(struct service *service, enum program program)
 {
     struct fault fault;
@@ -49,9 +42,7 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
     memset(service, 0, sizeof(*service));
     snprintf(service->process, sizeof(service->process), "%s-%d", name, (int)getpid());
     read_settings(service, program);
-    service->database.is_single_node_allowed = service->settings.single_node;
-    service->errand_database =
-        (struct errand_database){service->settings.pg, database_greeting, on_accept, service};
+    database_init(&service->database, service->settings.pg, service->settings.single_node);
     srandom((unsigned)(time(NULL) ^ getpid()));
     signal(SIGPIPE, SIG_IGN);
     setenv("UV_THREADPOOL_SIZE", "1", 0); /* names are looked up there, and nothing else is done */

@@ -12,7 +12,6 @@
 
 #include "base/text.h"
 #include "queue/database.h"
-#include "queue/errand.h"
 #include "schema/settings.h"
 
 enum { SERVICE_STOP_MS = 9000 }; /* SIGTERM to exit, at the very longest */
@@ -21,8 +20,7 @@ struct service {
     uv_loop_t loop;
     struct settings settings;
     struct database database;
-    struct errand_database errand_database; /* the same, as links want it */
-    char process[64];                       /* "payment-1234" */
+    char process[64]; /* "payment-1234" */
 
     /* The program's: */
     void (*on_stop)(void *owner);                             /* SIGTERM or SIGINT, once */

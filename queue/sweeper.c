@@ -66,15 +66,12 @@ static struct metric looked = {.type = METRIC_COUNTER,
                                .help = "Confirmed messages whose tasks the sweeper has looked at."};
 
 static void send_page(struct sweeper *sweeper);
-static void decide_page(struct sweeper *sweeper, const PGresult *result);
+static void decide_page(struct sweeper *sweeper, const PGresult *page);
 static void send_decisions(struct sweeper *sweeper);
 static void end_page(struct sweeper *sweeper, bool is_committed);
 
 /* --- what the broker shows ----------------------------------------------------------------------
  */
-
-static const char *const queue_names[STAGE_COUNT] = {
-    [STAGE_PAYMENT] = TOPOLOGY_PAYMENT, [STAGE_FULFILMENT] = TOPOLOGY_FULFILMENT};
 
 static void inspect_queues(struct sweeper *sweeper)
 {
@@ -83,21 +80,21 @@ static void inspect_queues(struct sweeper *sweeper)
     if (sweeper->publisher == NULL || now - sweeper->inspected_at_ms < INSPECT_MS)
         return;
     sweeper->inspected_at_ms = now;
-    for (int stage = STAGE_PAYMENT; stage < STAGE_COUNT; stage++) {
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
         if (sweeper->queues[stage].asked_us != 0)
             continue;
         sweeper->queues[stage].asked_us = lease_clock_least_us(sweeper->options.lease);
-        amqp_publisher_inspect(sweeper->publisher, queue_names[stage]);
+        amqp_publisher_inspect(sweeper->publisher, topology_queue((enum stage)stage));
     }
 }
 
 /* An answer is about the time after its question. */
 void sweeper_on_inspected(struct sweeper *sweeper, const char *queue, int64_t messages)
 {
-    for (int stage = STAGE_PAYMENT; stage < STAGE_COUNT; stage++) {
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
         struct queue_sight *sight = &sweeper->queues[stage];
 
-        if (strcmp(queue, queue_names[stage]) != 0)
+        if (strcmp(queue, topology_queue((enum stage)stage)) != 0)
             continue;
         if (messages == 0 && sight->asked_us != 0)
             sight->seen_empty_us = sight->asked_us;
@@ -291,6 +288,7 @@ static void add_decisions(struct sweeper *sweeper, const PGresult *page,
     add_column(params, page, decisions, is_moved, STATE);
     add_column(params, page, decisions, is_moved, FENCE);
     add_column(params, page, decisions, is_moved, TRACE);
+    pg_add_text(params, sweeper->options.process);
 }
 
 static void decide_page(struct sweeper *sweeper, const PGresult *page)
@@ -396,7 +394,7 @@ struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *op
     struct sweeper *sweeper = xcalloc(1, sizeof(*sweeper));
     const struct errand_options errand = {
         .name = "sweep",
-        .database = options->database,
+        .server = options->server,
         .statements = statements,
         .patience_ms = PATIENCE_MS,
         .on_ready = on_ready,

@@ -24,8 +24,9 @@ enum { SWEEP_ROWS_MAX = 20, SWEEP_MOVES_MAX = 500 };
 struct sweeper;
 
 struct sweeper_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     struct hint *hint;
+    const char *process;       /* for the timeline */
     const struct lease *lease; /* for the database's clock */
     int64_t sweep_ms;
     void (*on_work)(void *owner);   /* the outbox has rows */

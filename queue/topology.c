@@ -8,18 +8,15 @@
 enum { DELIVERY_LIMIT = 100 };
 
 /* docket.dead first: a dead letter whose target is missing waits 180 s for its next try. */
-static const struct amqp_queue queues[] = {
-    {.name = TOPOLOGY_DEAD},
-    {.name = TOPOLOGY_PAYMENT,
-     .routing_key = TOPOLOGY_KEY_PAYMENT,
-     .dead_letter_exchange = "",
-     .dead_letter_key = TOPOLOGY_DEAD,
+static const struct amqp_queue queues[] = {{.name = TOPOLOGY_DEAD},
+#define STAGE(number, NAME, label)                                                                 \
+    {.name = "docket." #label,                                                                     \
+     .routing_key = #label,                                                                        \
+     .dead_letter_exchange = "",                                                                   \
+     .dead_letter_key = TOPOLOGY_DEAD,                                                             \
      .delivery_limit = DELIVERY_LIMIT},
-    {.name = TOPOLOGY_FULFILMENT,
-     .routing_key = TOPOLOGY_KEY_FULFILMENT,
-     .dead_letter_exchange = "",
-     .dead_letter_key = TOPOLOGY_DEAD,
-     .delivery_limit = DELIVERY_LIMIT},
+                                           STAGES(STAGE)
+#undef STAGE
 };
 
 const struct amqp_topology topology = {
@@ -27,3 +24,14 @@ const struct amqp_topology topology = {
     .queues = queues,
     .queue_count = ARRAY_SIZE(queues),
 };
+
+const char *topology_queue(enum stage stage)
+{
+    static const char *const names[STAGE_COUNT] = {
+#define STAGE(number, NAME, label) [STAGE_##NAME] = "docket." #label,
+        STAGES(STAGE)
+#undef STAGE
+    };
+
+    return names[stage];
+}

@@ -153,13 +153,6 @@ void worker_session_note_claimed(struct worker_session *session, int64_t outbox_
         session->claimed_upto = outbox_id;
 }
 
-static bool on_accept(void *owner, const PGresult *result, struct fault *fault)
-{
-    const struct errand_database *database = ((struct worker_session *)owner)->options.database;
-
-    return database->accept(database->owner, result, fault);
-}
-
 struct worker_session *worker_session_create(uv_loop_t *loop,
                                              const struct worker_session_options *options)
 {
@@ -173,10 +166,8 @@ struct worker_session *worker_session_create(uv_loop_t *loop,
     };
     struct worker_session *session = xcalloc(1, sizeof(*session));
     const struct pg_link_options link_options = {
-        .conninfo = options->database->conninfo,
+        .server = options->server,
         .statements = statements,
-        .greeting = options->database->greeting,
-        .accept = on_accept,
     };
 
     session->options = *options;

@@ -25,7 +25,7 @@ enum { WORKER_LEASE_MS = 10000, WORKER_BEAT_MS = 1000 };
 struct worker_session;
 
 struct worker_session_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     const char *process; /* "payment-1234" */
     enum stage stage;
     void (*on_begun)(void *owner);

@@ -1,5 +1,6 @@
 #include "schema/order_id.h"
 
+#include <ctype.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,22 +78,27 @@ void order_id_format_uuid(const struct order_id *id, char text[ORDER_ID_UUID_SIZ
     }
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
 bool order_id_parse_uuid(struct order_id *id, const char *text)
 {
-    const char *at = text;
-
     for (int i = 0; i < ORDER_ID_BYTES; i++) {
-        unsigned byte;
-        int used = 0;
+        int high, low;
 
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            if (*at++ != '-')
-                return false;
-        }
-        if (strspn(at, "0123456789abcdefABCDEF") < 2 || sscanf(at, "%2x%n", &byte, &used) != 1)
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
             return false;
-        id->bytes[i] = (uint8_t)byte;
-        at += used;
+        high = hex_digit(text[0]);
+        low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0)
+            return false;
+        id->bytes[i] = (uint8_t)(high << 4 | low);
+        text += 2;
     }
-    return *at == '\0';
+    return *text == '\0';
 }

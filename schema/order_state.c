@@ -52,31 +52,6 @@ bool order_status_is_edge(enum order_status from, enum order_status to)
     return (size_t)from < ARRAY_SIZE(edges) && (edges[from] & TO(to)) != 0;
 }
 
-const char *stage_name(enum stage stage)
-{
-    switch (stage) {
-    case STAGE_PAYMENT:
-        return "payment";
-    case STAGE_FULFILMENT:
-        return "fulfilment";
-    case STAGE_NONE:
-    case STAGE_COUNT:
-        break;
-    }
-    return "none";
-}
-
-bool stage_parse(const char *name, enum stage *stage)
-{
-    for (int s = STAGE_PAYMENT; s < STAGE_COUNT; s++) {
-        if (strcmp(name, stage_name((enum stage)s)) == 0) {
-            *stage = (enum stage)s;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *task_state_name(enum task_state state)
 {
     static const char *const names[] = {
@@ -108,7 +83,9 @@ static void finish(struct order_change *change, const char *event)
 static void write_attempt(struct order_change *change, const struct order_facts *facts,
                           const struct order_lesson *lesson, enum attempt_state state)
 {
-    change->attempt_number = facts->attempt_number ? facts->attempt_number : 1;
+    change->attempt_number = facts->attempt_number;
+    if (change->attempt_number == 0)
+        change->attempt_number = 1;
     change->attempt_state = state;
     change->confirms = facts->confirms;
     change->intent_id = lesson->intent_id;
@@ -184,7 +161,7 @@ static void decide_paid(const struct order_facts *facts, const struct order_less
     }
     finish(change, "paid");
     change->status = ORDER_CONFIRMED;
-    change->next = STAGE_FULFILMENT;
+    change->next = stage_after(STAGE_PAYMENT);
 }
 
 static void decide_declined(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -353,6 +330,7 @@ static const struct {
     [VERDICT_INTEGRITY] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
     [VERDICT_SHIPPED] = {TO(STAGE_FULFILMENT), TO(ORDER_CONFIRMED), ANY},
     [VERDICT_SHIPMENT_UNKNOWN] = {TO(STAGE_FULFILMENT), TO(ORDER_CONFIRMED), ANY},
+    [VERDICT_STEP_DONE] = {~(TO(STAGE_PAYMENT) | TO(STAGE_FULFILMENT)), TO(ORDER_CONFIRMED), ANY},
     [VERDICT_FAILED] = {ANY, ANY, ANY},
     [VERDICT_INTERRUPTED] = {ANY, ANY, ANY},
     [VERDICT_NOTHING] = {ANY, ~WAITING, ANY},
@@ -416,6 +394,10 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         return;
     case VERDICT_SHIPPED:
         decide_shipped(lesson, change);
+        return;
+    case VERDICT_STEP_DONE:
+        finish(change, "step_done");
+        change->next = stage_after(facts->stage);
         return;
     case VERDICT_FAILED:
         decide_failed(facts, lesson, policy, random, change);

@@ -18,6 +18,7 @@
 #include "base/fault.h"
 #include "schema/order_id.h"
 #include "schema/retry.h"
+#include "schema/stages.h"
 
 /* As stored; never renumbered. */
 enum order_status {
@@ -38,11 +39,6 @@ enum order_status {
 const char *order_status_name(enum order_status status); /* "accepted", …; "?" if it is none */
 bool order_status_is_final(enum order_status status);
 bool order_status_is_edge(enum order_status from, enum order_status to);
-
-enum stage { STAGE_NONE = 0, STAGE_PAYMENT = 1, STAGE_FULFILMENT = 2, STAGE_COUNT };
-
-const char *stage_name(enum stage stage); /* "payment", "fulfilment"; also the routing key */
-bool stage_parse(const char *name, enum stage *stage) __attribute__((warn_unused_result));
 
 enum task_state {
     TASK_READY = 1, /* an outbox row, or a confirmed message that is watched, names it */
@@ -104,6 +100,7 @@ enum verdict {
     VERDICT_VOIDED,          /* canceled at the provider: no money can move any more */
     VERDICT_INTEGRITY,       /* the provider's amount, currency or order is not ours */
     VERDICT_SHIPPED,
+    VERDICT_STEP_DONE, /* nothing but this: on to the next stage */
     VERDICT_SHIPMENT_UNKNOWN,
     VERDICT_FAILED,      /* see fault: retry or give up, by its kind */
     VERDICT_INTERRUPTED, /* SIGTERM cut it short before anything was sent: does not count */

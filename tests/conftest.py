@@ -4,12 +4,14 @@ services  (session)  one private Postgres and one private RabbitMQ, and a migrat
 docket    (module)   a database and a vhost of its own; no process is started
 shop      (module)   `docket` with every process started, a catalogue and the keys
 docket_fresh, shop_fresh   the same for one test alone
+sandbox             a docket-sandbox alone, for tests of the sandbox itself
 
 DOCKET_BUILD names the build directory (default: build); DOCKET_KEEP=1 keeps what a run leaves.
 """
 import pytest
 
 from harness import Docket, Services, TRAVELLERS
+from harness.sandbox import sandbox  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

@@ -110,9 +110,8 @@ static bool is_turn_of_solo(const struct runner *runner)
 void job_start_claim(struct job *job)
 {
     struct runner *runner = job->runner;
-    bool is_ours = job->claim.held_fence != 0; /* it is only read again */
 
-    if (!worker_session_is_alive(runner->session) || (!is_ours && is_turn_of_solo(runner))) {
+    if (!worker_session_is_alive(runner->session) || (!job->is_ours && is_turn_of_solo(runner))) {
         enter(job, HELD);
         return;
     }
@@ -166,7 +165,7 @@ static void on_claimed(struct group_ticket *ticket)
 {
     struct job *job = container_of(ticket, struct job, claim.ticket);
     struct runner *runner = job->runner;
-    bool was_held = job->claim.held_fence != 0;
+    bool was_ours = job->is_ours;
 
     if (ticket->outcome != GROUP_COMMITTED) {
         rest(job, job_start_claim);
@@ -177,12 +176,12 @@ static void on_claimed(struct group_ticket *ticket)
         on_claim_refused(job);
         return;
     }
-    metric_add(&claimed_total, was_held ? 0 : 1);
-    if (job->claim.facts.crashes > 0 && !was_held)
+    metric_add(&claimed_total, was_ours ? 0 : 1);
+    if (job->claim.facts.crashes > 0 && !was_ours)
         metric_add(&crashes_total, 1);
-    job->claim.held_fence = job->claim.fence;
+    job->is_ours = true;
     job->is_solo = job->claim.facts.crashes >= CRASHES_ALONE;
-    if (was_held) { /* it was overtaken, read again, and is still ours */
+    if (was_ours) { /* it was overtaken, read again, and is still ours */
         go_on(job);
         return;
     }

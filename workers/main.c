@@ -1,17 +1,13 @@
-/* docket-worker payment|fulfilment - consumes a queue and performs its steps */
+/* docket-worker STAGE - consumes the queue of a stage and performs its step */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/http/client.h"
 #include "base/memory.h"
 #include "queue/service.h"
-#include "workers/carriers/http_carrier.h"
-#include "workers/fulfilment.h"
-#include "workers/payment.h"
-#include "workers/providers/stripe.h"
-#include "workers/runner.h"
+#include "workers/steps.h"
 
-enum { CONNECT_MS = 5000, CRASHES_MAX = 4, DRAIN_MS = 6000 };
+enum { CRASHES_MAX = 4, DRAIN_MS = 6000 };
 
 struct worker {
     struct service service;
@@ -19,39 +15,10 @@ struct worker {
     struct runner *runner;
 };
 
-static void *open_provider(struct worker *worker)
-{
-    const struct settings *settings = &worker->service.settings;
-
-    return stripe_create(worker->client, &(struct stripe_options){
-                                             .base_url = settings->provider_url,
-                                             .key = settings->provider_key,
-                                             .connect_ms = CONNECT_MS,
-                                             .total_ms = (uint64_t)settings->provider_timeout_ms,
-                                         });
-}
-
-static void *open_carrier(struct worker *worker)
-{
-    const struct settings *settings = &worker->service.settings;
-
-    return http_carrier_create(worker->client,
-                               &(struct http_carrier_options){
-                                   .base_url = settings->carrier_url,
-                                   .key = settings->carrier_key,
-                                   .connect_ms = CONNECT_MS,
-                                   .total_ms = (uint64_t)settings->carrier_timeout_ms,
-                               });
-}
-
-/* The stages: to add one is a row here, a file with its step, and its queue in queue/topology.c. */
-static const struct {
-    const char *name;
-    const struct step *step;
-    void *(*open_outside)(struct worker *worker);
-} stages[] = {
-    {"payment", &payment_step, open_provider},
-    {"fulfilment", &fulfilment_step, open_carrier},
+static const struct step *const steps[] = {
+#define STAGE(number, NAME, name) &name##_step,
+    STAGES(STAGE)
+#undef STAGE
 };
 
 static struct order_policy policy_of(const struct settings *settings)
@@ -92,41 +59,52 @@ static bool is_ready(const void *owner, struct text *reason)
     return false;
 }
 
-static int find_stage(const char *name)
+static const struct step *find_step(const char *name)
 {
-    for (size_t i = 0; name && i < ARRAY_SIZE(stages); i++) {
-        if (strcmp(stages[i].name, name) == 0)
-            return (int)i;
+    enum stage stage;
+
+    for (size_t i = 0; name && stage_parse(name, &stage) && i < ARRAY_SIZE(steps); i++) {
+        if (steps[i]->stage == stage)
+            return steps[i];
     }
-    return -1;
+    return NULL;
+}
+
+/* The names come from the table, so that a new stage is in the usage, too. */
+static int print_usage(void)
+{
+    fprintf(stderr, "usage: docket-worker STAGE   (--help lists the settings)\n\nstages:");
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        fprintf(stderr, " %s", stage_name(steps[i]->stage));
+    fprintf(stderr, "\n");
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
-    int stage = find_stage(argc > 1 ? argv[1] : NULL);
+    const struct step *step = find_step(argc > 1 ? argv[1] : NULL);
     struct worker worker = {0};
     const struct settings *settings = &worker.service.settings;
 
-    if (stage < 0 && !(argc > 1 && strcmp(argv[1], "--help") == 0)) {
-        fprintf(stderr, "usage: docket-worker payment|fulfilment   (--help lists the settings)\n");
-        return 2;
-    }
-    service_begin(&worker.service, argc, argv, PROGRAM_WORKER, stage < 0 ? "" : stages[stage].name);
+    if (step == NULL && !(argc > 1 && strcmp(argv[1], "--help") == 0))
+        return print_usage();
+    service_begin(&worker.service, argc, argv, PROGRAM_WORKER, step ? stage_name(step->stage) : "");
     worker.service.owner = &worker;
     worker.service.on_stop = on_stop;
     worker.service.is_ready = is_ready;
     worker.client = http_client_create(
         &worker.service.loop, &(struct http_client_options){(int)settings->prefetch, NULL});
     worker.runner =
-        runner_create(&worker.service.loop, &(struct runner_options){
-                                                .database = &worker.service.errand_database,
-                                                .amqp = settings->amqp,
-                                                .process = worker.service.process,
-                                                .provider = "stripe",
-                                                .prefetch = (int)settings->prefetch,
-                                                .policy = policy_of(settings),
-                                                .step = stages[stage].step,
-                                                .outside = stages[stage].open_outside(&worker),
-                                            });
+        runner_create(&worker.service.loop,
+                      &(struct runner_options){
+                          .server = &worker.service.database.server,
+                          .amqp = settings->amqp,
+                          .process = worker.service.process,
+                          .provider = "stripe",
+                          .prefetch = (int)settings->prefetch,
+                          .policy = policy_of(settings),
+                          .step = step,
+                          .outside = step->open ? step->open(worker.client, settings) : NULL,
+                      });
     return service_run(&worker.service);
 }

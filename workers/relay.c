@@ -294,7 +294,7 @@ static void open_publishing(struct relay *relay)
     uv_loop_t *loop = &relay->service.loop;
     const struct settings *settings = &relay->service.settings;
     const struct publish_options options = {
-        .database = &relay->service.errand_database,
+        .server = &relay->service.database.server,
         .inflight_max = settings->inflight_max,
         .sweep_ms = settings->sweep_s * 1000,
         .on_room = on_room,
@@ -303,28 +303,30 @@ static void open_publishing(struct relay *relay)
     };
 
     relay->publish = publish_create(loop, &options);
-    relay->outbox = outbox_create(loop, options.database, relay->publish);
+    relay->outbox = outbox_create(loop, options.server, relay->publish);
     relay->publisher =
         amqp_publisher_create(loop, settings->amqp, &topology, &events, relay, "relay");
-    relay->lease = lease_create(loop, options.database, &lease_events, relay);
+    relay->lease = lease_create(loop, options.server, &lease_events, relay);
 }
 
 static void open_duties(struct relay *relay)
 {
     uv_loop_t *loop = &relay->service.loop;
-    const struct errand_database *database = &relay->service.errand_database;
+    const struct pg_server *server = &relay->service.database.server;
 
-    relay->hint = hint_create(loop, database);
+    relay->hint = hint_create(loop, server);
     relay->due = due_create(loop, &(struct due_options){
-                                      .database = database,
+                                      .server = server,
                                       .hint = relay->hint,
+                                      .process = relay->service.process,
                                       .on_work = on_work,
                                       .on_fenced = on_fenced,
                                       .owner = relay,
                                   });
     relay->sweeper = sweeper_create(loop, &(struct sweeper_options){
-                                              .database = database,
+                                              .server = server,
                                               .hint = relay->hint,
+                                              .process = relay->service.process,
                                               .lease = relay->lease,
                                               .sweep_ms = relay->service.settings.sweep_s * 1000,
                                               .on_work = on_work,
@@ -332,12 +334,12 @@ static void open_duties(struct relay *relay)
                                               .owner = relay,
                                           });
     relay->dead_drain = dead_drain_create(loop, &(struct dead_drain_options){
-                                                    .database = database,
+                                                    .server = server,
                                                     .amqp = relay->service.settings.amqp,
                                                     .on_fenced = on_fenced,
                                                     .owner = relay,
                                                 });
-    relay->keeper = keeper_create(loop, database, floor_of, relay);
+    relay->keeper = keeper_create(loop, server, floor_of, relay);
 }
 
 int main(int argc, char **argv)

@@ -181,7 +181,7 @@ static void open_session(struct runner *runner)
     const struct runner_options *options = &runner->options;
 
     runner->session = worker_session_create(
-        runner->loop, &(struct worker_session_options){.database = options->database,
+        runner->loop, &(struct worker_session_options){.server = options->server,
                                                        .process = options->process,
                                                        .stage = options->step->stage,
                                                        .on_begun = on_session_begun,
@@ -197,17 +197,13 @@ static void open_session(struct runner *runner)
 
 static void open_groups(struct runner *runner)
 {
-    struct group_options options = {.conninfo = runner->options.database->conninfo,
-                                    .greeting = runner->options.database->greeting,
-                                    .accept = runner->options.database->accept,
-                                    .accept_owner = runner->options.database->owner,
-                                    .links = 2,
-                                    .owner = &runner->claim_context};
+    struct group_options options = {
+        .server = runner->options.server, .links = 2, .owner = &runner->claim_context};
 
     runner->claims = group_create(runner->loop, &claim_work, &options);
     options.owner = &runner->outcome_context;
     runner->outcomes = group_create(runner->loop, &outcome_work, &options);
-    if (runner->options.step->stage == STAGE_PAYMENT)
+    if (runner->options.step->reserves_stock)
         runner->reserves = group_create(runner->loop, &reserve_work, &options);
 }
 
@@ -229,10 +225,10 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
     metric_register(&malformed_total);
     open_session(runner);
     open_groups(runner);
-    runner->hint = hint_create(loop, options->database);
-    runner->consumer =
-        amqp_consumer_create(loop, options->amqp, &topology, options->step->queue,
-                             options->prefetch, &events, runner, options->step->queue);
+    runner->hint = hint_create(loop, options->server);
+    runner->consumer = amqp_consumer_create(loop, options->amqp, &topology,
+                                            topology_queue(options->step->stage), options->prefetch,
+                                            &events, runner, topology_queue(options->step->stage));
     runner->tick = xcalloc(1, sizeof(*runner->tick));
     runner->tick->data = runner;
     uv_timer_init(loop, runner->tick);

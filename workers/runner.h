@@ -15,11 +15,13 @@
 #include <uv.h>
 
 #include "base/amqp.h"
+#include "base/http/client.h"
 #include "queue/claim.h"
 #include "queue/hint.h"
 #include "queue/outcome.h"
 #include "queue/reserve.h"
 #include "queue/worker_session.h"
+#include "schema/settings.h"
 
 struct job;
 struct runner;
@@ -27,8 +29,10 @@ struct runner;
 /* What a stage does; one a program. */
 struct step {
     enum stage stage;
-    const char *queue;
-    size_t work_bytes; /* zeroed memory of the step's own in each job: job_work() */
+    bool reserves_stock; /* it may call job_reserve() */
+    size_t work_bytes;   /* zeroed memory of the step's own in each job: job_work() */
+    /* The outside it talks to, for job_outside(); lives as long as the process. */
+    void *(*open)(struct http_client *client, const struct settings *settings);
     /* The task is ours and its facts are fresh: look, call, learn.  Called again after each outcome
      * that left the task running. */
     void (*proceed)(struct job *job);
@@ -38,7 +42,7 @@ struct step {
 };
 
 struct runner_options {
-    const struct errand_database *database;
+    const struct pg_server *server;
     const char *amqp, *process, *provider;
     int prefetch;
     struct order_policy policy;

@@ -27,6 +27,7 @@ struct job {
     uint64_t link, tag; /* of its delivery */
     int64_t outbox_id;
     uint64_t epoch;                 /* of the session it was claimed in */
+    bool is_ours;                   /* it was claimed; a further claim reads it again */
     bool is_solo;                   /* it runs alone */
     bool is_redelivered;            /* whoever had its message before may be dying at this moment */
     bool has_lesson;                /* `lesson` is what is being written */

@@ -1,6 +1,8 @@
 -- Stores the orders of a batch whose keys were taken a statement ago: the others find another order's
--- id under their key, or none.  Ids are made anew for each sending, so an id that is there is ours,
--- of this transaction.  The message comes last: its number is drawn when the transaction has an xid.
+-- id under their key, or none.  Ids are made anew for each sending, so an id that is there is ours, of
+-- this transaction.  The message comes last: its number is drawn when the transaction has an xid.
+-- (LATERAL … LIMIT: one probe of the index a row, whatever the planner believes of a table that was
+-- empty a minute ago.)
 --   an order:  $1 account ids  $2 keys  $3 order ids  $4 currencies  $5 items totals
 --              $6 shipping totals  $7 shipping methods  $8 payment methods  $9 traces
 --              $10 metadata or NULL  $11 emails  $12 names  $13 addresses
@@ -13,8 +15,11 @@ WITH won AS MATERIALIZED (
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
          AS batch(account_id, key, id, currency, items_total, shipping_total, shipping_method,
                   payment_method, trace, metadata, email, name, address)
-    JOIN order_key taken ON taken.account_id = batch.account_id AND taken.key = batch.key
-                        AND taken.order_id = batch.id
+    CROSS JOIN LATERAL (
+        SELECT FROM order_key taken
+        WHERE taken.account_id = batch.account_id AND taken.key = batch.key
+          AND taken.order_id = batch.id LIMIT 1
+    ) ours
 ), stored AS (
     INSERT INTO orders (id, account_id, currency, items_total, shipping_total, total,
                         shipping_method, payment_method, renderer, token_key, trace, metadata)
@@ -28,8 +33,11 @@ WITH won AS MATERIALIZED (
     FROM unnest($14::int8[], $15::text[], $16::uuid[], $17::int2[], $18::text[], $19::text[],
                 $20::int4[], $21::int8[])
          AS line(account_id, key, order_id, position, sku, name, quantity, price)
-    JOIN order_key taken ON taken.account_id = line.account_id AND taken.key = line.key
-                        AND taken.order_id = line.order_id
+    CROSS JOIN LATERAL (
+        SELECT FROM order_key taken
+        WHERE taken.account_id = line.account_id AND taken.key = line.key
+          AND taken.order_id = line.order_id LIMIT 1
+    ) ours
 ), contacts AS (
     INSERT INTO order_contact (order_id, email, name, address)
     SELECT id, email, name, address::jsonb FROM won

@@ -1,31 +1,31 @@
 -- Claims tasks of one stage for a worker, or reads again those it holds.
---   $1 order ids   $2 the fence of a task that this worker holds already, 0: it does not
---   $3 stage       $4 worker   $5 event   $6 process
+--   $1 order ids   $2 stage   $3 worker   $4 event   $5 process
 -- One row back for each task that is now the worker's, with the whole state of its order.  No row:
 -- there is nothing to do (done, waiting, or somebody alive has it).
--- A task whose holder is gone is taken over, and counts a crash.
+-- A task whose holder is gone is taken over, and counts a crash.  One that this worker holds is its
+-- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
+-- time, and whatever it had still to write has lost its version.
 WITH wanted AS MATERIALIZED (
-    SELECT o.id, o.version, w.held, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status
-    FROM unnest($1::uuid[], $2::int4[]) AS w (order_id, held)
+    SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status
+    FROM unnest($1::uuid[]) AS w (order_id)
     JOIN orders o ON o.id = w.order_id
     ORDER BY o.id
     FOR UPDATE OF o
 ), claimed AS (
     UPDATE task t
-    SET state = 2, worker_id = $4::uuid, fence = t.fence + 1, due_at = NULL,
-        crashes = t.crashes + (t.state = 2 AND t.worker_id <> $4::uuid)::int4
+    SET state = 2, worker_id = $3::uuid, fence = t.fence + 1, due_at = NULL,
+        crashes = t.crashes + (t.state = 2 AND t.worker_id <> $3::uuid)::int4
     FROM wanted w
-    WHERE t.order_id = w.id AND t.stage = $3::int2
+    WHERE t.order_id = w.id AND t.stage = $2::int2
       AND (t.state = 1
-           OR t.state = 2 AND t.worker_id = $4::uuid AND t.fence = w.held
-           OR t.state = 2 AND t.worker_id <> $4::uuid AND worker_gone(t.worker_id))
+           OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
     RETURNING t.order_id, t.fence, t.attempt, t.crashes, w.version + 1 AS version, w.status
 ), moved AS (
     UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
     FROM claimed c WHERE o.id = c.order_id
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process)
-    SELECT order_id, version, $5::text, status, $6::text FROM claimed
+    SELECT order_id, version, $4::text, status, $5::text FROM claimed
 )
 SELECT c.order_id, c.version, c.status, c.fence, c.attempt, c.crashes,
        o.total, o.currency, o.payment_method, o.shipping_method, o.trace,
@@ -52,4 +52,4 @@ LEFT JOIN LATERAL (
            array_agg(l.quantity ORDER BY l.position) AS quantities
     FROM order_line l WHERE l.order_id = c.order_id
 ) l ON true
-LEFT JOIN order_contact a ON a.order_id = c.order_id AND $3::int2 = 2
+LEFT JOIN order_contact a ON a.order_id = c.order_id AND $2::int2 <> 1

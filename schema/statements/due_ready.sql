@@ -1,5 +1,6 @@
 -- Waiting tasks whose time has come become ready, and are named by outbox rows.
 --   $1 fence   $2 everything, or only what came due within the last minute   $3 tasks at most
+--   $4 process
 -- Rows back: is the lease held, how many were due, and the order of each that moved (one row without
 -- an order if none did).  Orders that somebody else holds are left for the next look.
 WITH lease AS MATERIALIZED (
@@ -28,7 +29,7 @@ WITH lease AS MATERIALIZED (
     UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
-    SELECT order_id, version, 'due', status, 'relay',
+    SELECT order_id, version, 'due', status, $4::text,
            jsonb_build_object('stage', stage, 'attempt', attempt)
     FROM won
 ), announced AS (

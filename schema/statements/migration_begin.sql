@@ -1,2 +1,2 @@
--- A migration that would wait for a lock longer than this would stop orders behind it.
-BEGIN; SET LOCAL lock_timeout = '3s'
+-- One migration, one transaction.
+BEGIN

@@ -7,7 +7,11 @@ SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reaso
        lines.skus, lines.names, lines.quantities, lines.prices,
        sent.tracking
 FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
-JOIN orders o ON o.id = batch.id
+CROSS JOIN LATERAL (
+    SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
+           total, shipping_method, token_key, accepted_at, updated_at
+    FROM orders WHERE orders.id = batch.id LIMIT 1
+) o
 CROSS JOIN LATERAL (
     SELECT array_agg(sku ORDER BY l.position) AS skus, array_agg(name ORDER BY l.position) AS names,
            array_agg(quantity ORDER BY l.position) AS quantities,

@@ -1,3 +1,5 @@
 -- The versions of all orders that somebody waits for.
 --   $1 order ids
-SELECT o.id, o.version FROM unnest($1::uuid[]) AS waited(id) JOIN orders o ON o.id = waited.id
+SELECT waited.id, o.version
+FROM unnest($1::uuid[]) AS waited(id)
+CROSS JOIN LATERAL (SELECT version FROM orders WHERE orders.id = waited.id LIMIT 1) o

@@ -5,6 +5,7 @@
 --   $6 look again in ms  $7 rearmed: what was known of its queue counts no more
 --   $8 … tasks that become ready and are published again: $9 stage $10 state $11 fence as they were
 --   seen (ready: swept; running: its worker is gone) $12 trace
+--   $13 process
 -- Rows back: is the lease held, and each order that moved with the state it was in (one row without an
 -- order if none did).  A task that has changed since, or whose order somebody holds, stays watched.
 WITH lease AS MATERIALIZED (
@@ -48,7 +49,7 @@ WITH lease AS MATERIALIZED (
     UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
-    SELECT order_id, version, CASE seen WHEN 1 THEN 'swept' ELSE 'worker_lost' END, status, 'relay',
+    SELECT order_id, version, CASE seen WHEN 1 THEN 'swept' ELSE 'worker_lost' END, status, $13::text,
            CASE seen WHEN 1 THEN jsonb_build_object('stage', stage, 'sweeps', sweeps)
                      ELSE jsonb_build_object('stage', stage, 'crashes', crashes) END
     FROM won

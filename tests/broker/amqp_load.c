@@ -53,7 +53,7 @@ static void publish_one(struct load *load, size_t which)
                                           {"traceparent", "00-0-0-01"}};
     char id[32];
     const struct amqp_message message = {.cookie = which,
-                                         .routing_key = TOPOLOGY_KEY_PAYMENT,
+                                         .routing_key = "payment",
                                          .message_id = id,
                                          .type = "docket.task.ready",
                                          .content_type = "application/json",
@@ -274,7 +274,7 @@ static void run(struct load *load, const char *uri)
     load->publisher =
         amqp_publisher_create(&load->loop, uri, &topology, &publisher_events, load, "relay");
     if (load->is_consuming)
-        load->consumer = amqp_consumer_create(&load->loop, uri, &topology, TOPOLOGY_PAYMENT, 300,
+        load->consumer = amqp_consumer_create(&load->loop, uri, &topology, "docket.payment", 300,
                                               &consumer_events, load, "worker");
     uv_run(&load->loop, UV_RUN_DEFAULT);
     load->wrong += uv_loop_close(&load->loop) != 0;

@@ -116,7 +116,8 @@ def test_what_the_broker_gave_up_makes_its_task_looked_at(relay, consumer):
 
 @pytest.mark.parametrize("body", [
     b"\x00\xff not json", b'{"order": "no uuid", "stage": "payment"}', b"{}", b"[1]", b"",
-    b'{"order": "01000000-0000-7000-8000-000000000000", "stage": "payment"}', b"x" * 100_000])
+    b'{"order": "01000000-0000-7000-8000-000000000000", "stage": "payment"}', b"x" * 100_000],
+    ids=["bytes", "no_uuid", "empty_object", "list", "nothing", "no_task", "too_long"])
 def test_what_cannot_be_read_becomes_a_dead_letter(relay, body):
     before = relay.one("SELECT coalesce(max(id), 0) FROM dead_letter")
     dead_letter(relay, body)

@@ -17,6 +17,7 @@ import pytest
 
 from docket_local import process
 from docket_local.home import Home
+from harness import readme
 from harness.services import ROOT
 
 NAMES = ("api", "relay", "payment", "fulfilment", "sandbox", "postgres", "rabbitmq")
@@ -206,3 +207,12 @@ def test_no_secret_is_printed_or_in_a_log_but_in_env(ops):
     for name, secret in secrets.items():
         assert secret not in ops.first_said, f"{name} was printed"
         assert secret not in logs, f"{name} is in a log"
+
+
+def test_the_readme_shows_what_happens(ops):
+    shown = readme.steps()
+    answers = readme.answers(ops.env)
+    assert len(answers) == len(shown)
+    for (command, expected), answer in zip(shown, answers):
+        assert readme.is_as_printed(expected, answer), \
+            f"$ {command}\n--- the README says\n{expected}\n--- it answered\n{answer}"

@@ -148,7 +148,7 @@ class Docket:
         found += [path for path in (self.home.log("postgres"),) if os.path.exists(path)]
         return [(os.path.basename(path), "\n".join(open(path, errors="replace", encoding="utf-8")
                                                    .read().splitlines()[-lines:]))
-                for path in found]
+                for path in found if os.path.exists(path)]
 
     def points_hit(self, name="*"):
         """Every point that any process (of that program) has reached in this run."""

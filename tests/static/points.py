@@ -108,6 +108,8 @@ def values(path, code, expression):
     """The strings that an expression may be: literals, a macro, a function of this file that
     returns literals, or a member that initializers elsewhere set."""
     found = re.findall(r'"([^"]*)"', expression)
+    if expression.startswith("topology_queue("):
+        found = stage_queues()
     if not found and (match := re.match(r"(\w+)\(", expression)):
         found = re.findall(r'return "([^"]*)"', body_of(code, match[1]))
     if not found and (match := re.search(r"->(\w+)$", expression)):
@@ -117,6 +119,12 @@ def values(path, code, expression):
     if not found:
         raise Nameless(f"{path}: {expression} names no points that can be read here")
     return found
+
+
+def stage_queues():
+    """The queue of each row of the one table of stages."""
+    return ["docket." + name for name in
+            re.findall(r"^\s*STAGE\(\d+, \w+, (\w+)\)", tree.text("schema/stages.h"), re.M)]
 
 
 def body_of(code, function):

@@ -15,11 +15,14 @@ class Shop:
 
     def __init__(self):
         self.orders, self.keys, self.facts, self.told = {}, {}, [], []
+        self.unowned = []
         self.reservations, self.available, self.stock = {}, {"TEA": 90}, {"TEA": 100}
 
     def sql(self, query, *_):
         if "FROM order_key" in query and "FROM orders" not in query:
             return list(self.keys.items())
+        if "FROM task t" in query:
+            return self.unowned
         if "FROM reservation" in query:
             return list(self.reservations.items())
         if "FROM stock" in query:
@@ -87,6 +90,17 @@ def test_finds_a_key_that_was_told_of_two_orders(shop):
     shop.fulfilled(1)
     shop.tell("k1", 202, id=shop.fulfilled(2))
     must_find(shop, "was told of 2 orders")
+
+
+def test_finds_a_replay_that_was_told_something_else(shop):
+    shop.tell("k1", 202, id=shop.fulfilled(1), more=True)
+    must_find(shop, "different bodies")
+
+
+def test_finds_a_task_that_nothing_will_wake(shop):
+    shop.fulfilled(1)
+    shop.unowned = [(UUID + "01", 2, 1)]
+    must_find(shop, "no row of outbox or published names it")
 
 
 def test_finds_an_order_under_a_key_that_was_told_no(shop):

@@ -69,7 +69,8 @@ def test_a_statement_is_commented_and_names_its_columns():
         own = set(re.findall(r"(\w+)\s+AS\s+(?:MATERIALIZED\s+)?\(", code))
         stars = re.findall(r"\bSELECT\s+\*\s+FROM\s+(\w+)", code)
         found += [f"{path}: SELECT * FROM {table}" for table in stars if table not in own]
-        if ";" in code.strip().rstrip(";"):
+        is_script = "/migration_" in path  # `docket migrate` sends these whole, never prepared
+        if ";" in code.strip().rstrip(";") and not is_script:
             found.append(f"{path}: more than one statement")
     assert not found, "\n".join(found)
 

@@ -52,6 +52,7 @@ class Home:
         self.first_port = first_port
         self.say = say
         self.owner = Owner()
+        self.node_was_used = False  # RabbitMQ starts on data that another run left
         self._make()
         self.state = self._load()
 

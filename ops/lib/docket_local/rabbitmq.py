@@ -91,7 +91,7 @@ def environment(home, place=CWD):
 
 
 def begin(home, management=False):
-    """Starts the node unless it runs.  Does not wait."""
+    """Starts the node unless it runs.  Does not wait: wait_ready does."""
     if process.running(home, "rabbitmq"):
         return False
     home.data("rabbitmq")
@@ -102,6 +102,7 @@ def begin(home, management=False):
         home.choose_port("management")
     _write_settings(home, management)
     _link_server(home, management)
+    home.node_was_used = os.path.exists(home.at("data", "rabbitmq", "mnesia"))
     env = {**environment(home), "RABBITMQ_SCRIPTS_DIR": CWD + "/server/sbin"}
     process.start(home, process.Spec("rabbitmq", ["rabbitmq-server"], cwd="rabbitmq", env=env,
                                      executable=scripts() + "/rabbitmq-server"))
@@ -145,6 +146,9 @@ def wait_ready(home, deadline_s=60.0):
         if time.monotonic() > until:
             raise Problem("rabbitmq", f"not ready after {deadline_s:.0f} s", home.log("rabbitmq"))
         time.sleep(0.1)
+    if home.node_was_used:
+        home.node_was_used = False
+        elect_leaders(home)
 
 
 def greets(home):
@@ -183,6 +187,20 @@ def control(home, *arguments, deadline_s=60):
     if done.returncode != 0:
         raise Problem("rabbitmqctl " + " ".join(arguments), done.stderr.strip() or done.stdout)
     return done.stdout
+
+
+LEADERLESS = """
+    [begin ra:trigger_election(amqqueue:get_pid(Q)), element(4, amqqueue:get_name(Q)) end
+     || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_quorum_queue,
+        element(1, ra:members(amqqueue:get_pid(Q), 1000)) =/= ok]."""
+
+
+def elect_leaders(home):
+    """RabbitMQ writes the names of quorum queues to disk minutes after they were made.  A node that
+    was killed before starts such a queue as a new member that never stands for election
+    (rabbitmq-server issues 10070, 15725): publishing to it is never confirmed, consuming from it
+    times out.  On a node that is alone nothing is lost by electing it."""
+    control(home, "eval", LEADERLESS)
 
 
 def uri(home, vhost=VHOST):

@@ -1,12 +1,21 @@
-#include "workers/fulfilment.h"
+/* workers/steps/fulfilment.c - ship what was paid: the step behind docket.fulfilment
+ *
+ *     (first try) ──────────────────────────► ship ─► shipped │ refused │ unknown
+ *     (later ones) ─► look the reference up ─┬─ there ─► shipped                │
+ *                                            └─ none ─► ship ◄──(later)─────────┘
+ *
+ * The carrier keeps our reference unique for ever, so shipping twice under it makes one shipment.
+ */
+#include "workers/steps.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "queue/topology.h"
-#include "workers/carriers/carrier.h"
+#include "workers/carriers/http_carrier.h"
+
+enum { CONNECT_MS = 5000 };
 
 struct fulfilment {
     struct job *job;
@@ -154,9 +163,19 @@ static void finish(struct job *job)
     free(fulfilment->lines);
 }
 
+static void *open_carrier(struct http_client *client, const struct settings *settings)
+{
+    return http_carrier_create(client, &(struct http_carrier_options){
+                                           .base_url = settings->carrier_url,
+                                           .key = settings->carrier_key,
+                                           .connect_ms = CONNECT_MS,
+                                           .total_ms = (uint64_t)settings->carrier_timeout_ms,
+                                       });
+}
+
 const struct step fulfilment_step = {
     .stage = STAGE_FULFILMENT,
-    .queue = TOPOLOGY_FULFILMENT,
+    .open = open_carrier,
     .work_bytes = sizeof(struct fulfilment),
     .proceed = proceed,
     .interrupt = interrupt,

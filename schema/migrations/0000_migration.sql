@@ -1,5 +1,6 @@
--- What `docket migrate` knows: one row a migration.  The table's comment says "<version> <serves from>" to
--- every program that connects, also to one that may not read it, and also where it is missing.
+-- What `docket migrate` knows: one row a migration.  This file alone is run every time, and may be changed.
+-- The table's comment says "<version> <serves from>" to every program that connects, also to one
+-- that may not read the table, and it can be asked for where the table is missing.
 CREATE TABLE IF NOT EXISTS migration (
     version     integer PRIMARY KEY,
     name        text NOT NULL,

@@ -1,13 +1,22 @@
-#include "workers/payment.h"
+/* workers/steps/payment.c - reserve, then pay: the step behind docket.payment
+ *
+ *     reserve ─► create the intent ─► store its id ─► confirm ─► paid │ declined │ customer │
+ * unknown ▲                                                    │ └─ confirm again ◄─ not acted on
+ * ◄── look it up ◄────┘
+ *
+ * The intent and the number of the confirm are committed before a confirm is sent, so a payment is
+ * never asked for in a way that the books could not tell.  Once a confirm may have been sent, only
+ * a look-up (or a successful cancel) says what happened; one intent succeeds at most once.
+ */
+#include "workers/steps.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "queue/topology.h"
-#include "workers/providers/provider.h"
+#include "workers/providers/stripe.h"
 
-enum { KEY_SIZE = 96, FAILURES_A_KEY = 3 };
+enum { CONNECT_MS = 5000, KEY_SIZE = 96, FAILURES_A_KEY = 3 };
 
 struct payment {
     struct job *job;
@@ -383,9 +392,20 @@ static void interrupt(struct job *job, struct order_lesson *lesson)
     }
 }
 
+static void *open_provider(struct http_client *client, const struct settings *settings)
+{
+    return stripe_create(client, &(struct stripe_options){
+                                     .base_url = settings->provider_url,
+                                     .key = settings->provider_key,
+                                     .connect_ms = CONNECT_MS,
+                                     .total_ms = (uint64_t)settings->provider_timeout_ms,
+                                 });
+}
+
 const struct step payment_step = {
     .stage = STAGE_PAYMENT,
-    .queue = TOPOLOGY_PAYMENT,
+    .reserves_stock = true,
+    .open = open_provider,
     .work_bytes = sizeof(struct payment),
     .proceed = proceed,
     .interrupt = interrupt,

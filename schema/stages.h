@@ -1,0 +1,27 @@
+/* schema/stages.h - the steps of an order, in the order they are taken: the one table
+ *
+ * A row is: its number, as stored (never renumbered, without gaps); its name in C; its name
+ * everywhere else: the routing key, the queue docket.NAME, the argument of docket-worker, and
+ * NAME_step in workers/steps/NAME.c.  What a step is done with goes on to the row below it.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#define STAGES(STAGE)                                                                              \
+    STAGE(1, PAYMENT, payment)                                                                     \
+    STAGE(2, FULFILMENT, fulfilment)
+
+enum stage {
+    STAGE_NONE = 0,
+#define STAGE(number, NAME, name) STAGE_##NAME = number,
+    STAGES(STAGE)
+#undef STAGE
+#define STAGE(number, NAME, name) +1
+        STAGE_COUNT = 1 STAGES(STAGE)
+#undef STAGE
+};
+
+const char *stage_name(enum stage stage); /* "payment", …; "none" */
+bool stage_parse(const char *name, enum stage *stage) __attribute__((warn_unused_result));
+enum stage stage_after(enum stage stage); /* STAGE_NONE: it is the last */

@@ -1,0 +1,27 @@
+"""Group commit against a real Postgres: each case of group_test.c, in a database of its own."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from docket_local import postgres
+from harness.services import ROOT
+
+BINARY = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"), "tests/group_test")
+with open(os.path.join(ROOT, "tests/flow/group_test.c"), encoding="utf-8") as file:
+    CASES = re.findall(r"^        CASE\((\w+)\),$", file.read(), re.M)
+
+
+@pytest.fixture(scope="module", name="conninfo")
+def lend_database(services):
+    name = services.make_empty_database()
+    yield postgres.conninfo(services.home, postgres.SUPERUSER, name)
+    services.drop_database(name)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_group(conninfo, case):
+    done = subprocess.run([BINARY], text=True, capture_output=True, timeout=60, check=False,
+                          env=os.environ | {"DOCKET_TEST_PG": conninfo, "DOCKET_CASE": case})
+    assert done.returncode == 0 and f"OK ] {case}" in done.stdout, done.stdout + done.stderr

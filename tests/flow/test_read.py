@@ -1,0 +1,162 @@
+"""GET /v1/orders/{id} and ?idempotency_key=: who may read, versions, long polls."""
+import threading
+import time
+
+import pytest
+
+from harness import Client, wait_for
+from harness.client import new_key
+
+
+@pytest.fixture(scope="module")
+def shop(docket):
+    docket.start("api")
+    docket.stock_up()
+    docket.make_keys()
+    return docket
+
+
+@pytest.fixture
+def told(shop):
+    return shop.post_order()
+
+
+def move(shop, told, hint=True):
+    """What a worker does: the next version, then the hint."""
+    shop.sql("UPDATE orders SET version = version + 1, status = 2 WHERE id = "
+             "(SELECT order_id FROM order_key WHERE key = %s)", told.key)
+    if hint:
+        shop.sql("SELECT pg_notify('docket_orders', (SELECT order_id::text FROM order_key "
+                 "WHERE key = %s))", told.key)
+
+
+def test_an_order_is_read_with_the_read_key(shop, told):
+    answer = shop.read.get(f"/v1/orders/{told.id}")
+    assert answer.status == 200 and answer.headers["etag"] == '"1"'
+    assert int(answer.headers["poll-after-ms"]) > 0
+    body = answer.json
+    assert (body["id"], body["status"], body["final"], body["version"]) == \
+        (told.id, "accepted", False, 1)
+    assert body["total"] == {"amount": 7020, "currency": "EUR"}
+    assert [line["quantity"] for line in body["lines"]] == [2, 1]
+
+
+def test_the_body_is_a_function_of_the_version(shop, told):
+    path = f"/v1/orders/{told.id}"
+    assert shop.read.get(path).body == shop.read.get(path).body
+
+
+def test_a_checkout_key_reads_only_with_the_orders_token(shop, told):
+    path, token = f"/v1/orders/{told.id}", told.json["client_token"]
+    other = shop.post_order().json["client_token"]
+    assert shop.api.get(path, headers={"Client-Token": token}).status == 200
+    assert shop.api.get(f"{path}?client_token={token}").status == 200
+    for headers in ({}, {"Client-Token": other}, {"Client-Token": token[:-1]}):
+        assert shop.api.get(path, headers=headers).status == 404
+
+
+def test_another_account_finds_nothing(shop, told):
+    printed = shop.docket("key", "create", "--scope", "checkout,orders:read", "--name", "x",
+                          "--account", "another")
+    stranger = Client(shop.port("api"), printed.split()[0])
+    token = told.json["client_token"]
+    assert stranger.get(f"/v1/orders/{told.id}").status == 404
+    assert stranger.get(f"/v1/orders/{told.id}", headers={"Client-Token": token}).status == 404
+    assert stranger.get(f"/v1/orders?idempotency_key={told.key}").status == 404
+
+
+@pytest.mark.parametrize("name", ["ord_00000000000000000000000000", "ord_nonsense", "7", "%00"])
+def test_what_is_no_order_is_not_found(shop, name):
+    assert shop.read.get(f"/v1/orders/{name}").status in (400, 404)
+
+
+def test_without_a_key_nobody_reads(shop, told):
+    assert Client(shop.port("api")).get(f"/v1/orders/{told.id}").status == 401
+
+
+def test_a_revoked_key_is_refused_within_two_seconds(shop, told):
+    printed = shop.docket("key", "create", "--scope", "orders:read", "--name", "short", "--json")
+    import json
+    made = json.loads(printed)
+    client = Client(shop.port("api"), made["key"])
+    assert client.get(f"/v1/orders/{told.id}").status == 200
+    shop.docket("key", "revoke", str(made["id"]))
+    wait_for(lambda: client.get(f"/v1/orders/{told.id}").status == 401, 2, "the key is refused")
+
+
+def test_a_known_version_is_not_sent_again(shop, told):
+    path = f"/v1/orders/{told.id}"
+    answer = shop.read.get(path, headers={"If-None-Match": '"1"'})
+    assert (answer.status, answer.body) == (304, b"") and answer.headers["etag"] == '"1"'
+    move(shop, told)
+    assert shop.read.get(path, headers={"If-None-Match": '"1"'}).json["version"] == 2
+
+
+def poll(shop, told, wait, answers, etag='"1"'):
+    client = Client(shop.port("api"), shop.reader, timeout_s=30)
+
+    def run():
+        begun = time.monotonic()
+        answer = client.get(f"/v1/orders/{told.id}?wait={wait}", headers={"If-None-Match": etag})
+        answers.append((answer, time.monotonic() - begun))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def waiting(shop):
+    text = shop.operator.get("/metrics").body.decode()
+    return int(next(line.split()[1] for line in text.splitlines()
+                    if line.startswith("docket_long_polls ")))
+
+
+@pytest.mark.parametrize("hint", [True, False], ids=["told", "asked for"])
+def test_a_long_poll_ends_with_the_next_version(shop, told, hint):
+    answers = []
+    thread = poll(shop, told, 20, answers)
+    wait_for(lambda: waiting(shop) == 1, 5, "the long poll waits")
+    move(shop, told, hint)
+    thread.join(10)
+    (answer, took), = answers
+    assert answer.json["version"] == 2 and took < 5
+
+
+def test_a_long_poll_without_news_ends_in_time(shop, told):
+    answers = []
+    poll(shop, told, 1, answers).join(10)
+    (answer, took), = answers
+    assert answer.status == 304 and 0.9 < took < 4
+
+
+def test_a_final_order_is_not_waited_for(shop, told):
+    shop.sql("UPDATE orders SET final = true WHERE id = "
+             "(SELECT order_id FROM order_key WHERE key = %s)", told.key)
+    answer = shop.read.get(f"/v1/orders/{told.id}?wait=30", headers={"If-None-Match": '"1"'})
+    assert answer.status == 304 and "poll-after-ms" not in answer.headers
+
+
+@pytest.mark.parametrize("wait", ["61", "-1", "x"])
+def test_a_wrong_wait_is_refused(shop, told, wait):
+    assert shop.read.get(f"/v1/orders/{told.id}?wait={wait}").code == "invalid_query"
+
+
+def test_an_order_is_found_by_its_key(shop, told):
+    answer = shop.read.get(f"/v1/orders?idempotency_key={told.key}")
+    assert answer.status == 200 and answer.id == told.id
+    assert shop.read.get(f"/v1/orders?idempotency_key={new_key()}").status == 404
+    assert shop.read.get("/v1/orders").code == "invalid_query"
+    token = told.json["client_token"]
+    path = f"/v1/orders?idempotency_key={told.key}"
+    assert shop.api.get(path).status == 404
+    assert shop.api.get(path, headers={"Client-Token": token}).id == told.id
+
+
+def test_a_client_that_leaves_a_long_poll_is_forgotten(shop, told):
+    from harness import Raw
+    raw = Raw(shop.port("api"))
+    raw.send(f"GET /v1/orders/{told.id}?wait=30 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n"
+             f"Authorization: Bearer {shop.reader}\r\n\r\n")
+    wait_for(lambda: waiting(shop) == 1, 5, "the long poll waits")
+    raw.reset()
+    wait_for(lambda: waiting(shop) == 0, 5, "the long poll is over")

@@ -1,0 +1,305 @@
+/* queue/floor.h against a model of Postgres: transactions draw ids and end in any order, strangers
+ * stay open, rows are in hand, fail, are settled, or belong to a topic at rest while polls are
+ * under way. */
+#include "queue/floor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { IDS_MAX = 600, OPEN_MAX = 24, STEPS = 6000, LIMIT_MAX = 12 };
+
+enum row_state { UNUSED, OPEN, ABORTED, WAITING, IN_HAND, GONE };
+
+struct transaction {
+    uint64_t xid; /* 0: none */
+    int ids[4], count;
+    bool is_stranger;
+};
+
+struct model {
+    unsigned seed;
+    uint64_t next_xid;
+    int next_id;
+    struct transaction open[OPEN_MAX];
+    enum row_state rows[IDS_MAX];
+    int topics[IDS_MAX], published[IDS_MAX], failures[IDS_MAX];
+    bool is_draining; /* nothing new begins */
+
+    /* The poll under way. */
+    bool is_sent, excluded[IDS_MAX];
+    int64_t from, lowest_excluded;
+    int resting_topic, limit; /* topic 0: none rests */
+    struct floor floor;
+};
+
+static struct model the_model; /* too large for the stack */
+
+static unsigned pick(struct model *model, unsigned below)
+{
+    model->seed = model->seed * 1103515245U + 12345U;
+    return (model->seed >> 16) % below;
+}
+
+static void begin_transaction(struct model *model)
+{
+    struct transaction *transaction = &model->open[pick(model, OPEN_MAX)];
+
+    if (transaction->xid != 0 || model->is_draining)
+        return;
+    memset(transaction, 0, sizeof(*transaction));
+    transaction->xid = model->next_xid++; /* the order is written first: the xid precedes the ids */
+    transaction->is_stranger = pick(model, 8) == 0;
+}
+
+static void draw_id(struct model *model)
+{
+    struct transaction *transaction = &model->open[pick(model, OPEN_MAX)];
+
+    if (transaction->xid == 0 || transaction->is_stranger || transaction->count == 4 ||
+        model->next_id == IDS_MAX)
+        return;
+    transaction->ids[transaction->count++] = model->next_id;
+    model->topics[model->next_id] = 1 + (int)pick(model, 2);
+    model->rows[model->next_id++] = OPEN;
+}
+
+static void end_transaction(struct model *model, struct transaction *transaction)
+{
+    bool aborts = pick(model, 6) == 0;
+
+    for (int i = 0; i < transaction->count; i++)
+        model->rows[transaction->ids[i]] = aborts ? ABORTED : WAITING;
+    *transaction = (struct transaction){0};
+}
+
+static void end_some_transaction(struct model *model)
+{
+    struct transaction *transaction = &model->open[pick(model, OPEN_MAX)];
+
+    if (transaction->xid != 0 && (!transaction->is_stranger || pick(model, 40) == 0))
+        end_transaction(model, transaction);
+}
+
+static int64_t lowest_in_hand(const struct model *model)
+{
+    for (int id = 1; id < model->next_id; id++) {
+        if (model->rows[id] == IN_HAND)
+            return id;
+    }
+    return INT64_MAX;
+}
+
+static void send_poll(struct model *model)
+{
+    if (model->is_sent)
+        return;
+    model->is_sent = true;
+    model->from = model->floor.safe;
+    model->limit = 1 + (int)pick(model, LIMIT_MAX);
+    model->resting_topic = model->is_draining ? 0 : (int)pick(model, 3);
+    for (int id = 0; id < model->next_id; id++)
+        model->excluded[id] = model->rows[id] == IN_HAND;
+    memset(model->excluded + model->next_id, 0, (size_t)(IDS_MAX - model->next_id));
+    model->lowest_excluded = lowest_in_hand(model);
+}
+
+/* The snapshot is taken when the server gets to it, which may be long after the poll was sent. */
+static void answer_poll(struct model *model)
+{
+    struct floor_poll poll = {
+        .xmin = model->next_xid, .xmax = model->next_xid, .is_partial = model->resting_topic != 0};
+    int taken = 0;
+
+    if (!model->is_sent)
+        return;
+    for (int i = 0; i < OPEN_MAX; i++) {
+        if (model->open[i].xid != 0 && model->open[i].xid < poll.xmin)
+            poll.xmin = model->open[i].xid;
+    }
+    for (int id = (int)model->from; id < model->next_id && taken < model->limit; id++) {
+        if (model->rows[id] != WAITING || model->excluded[id] ||
+            model->topics[id] == model->resting_topic)
+            continue;
+        model->rows[id] = IN_HAND;
+        model->published[id]++;
+        poll.last_id = id;
+        taken++;
+    }
+    poll.is_exhausted = taken < model->limit;
+    poll.lowest_in_hand = lowest_in_hand(model);
+    if (model->lowest_excluded < poll.lowest_in_hand)
+        poll.lowest_in_hand = model->lowest_excluded;
+    floor_polled(&model->floor, &poll);
+    model->is_sent = false;
+}
+
+static void end_some_row(struct model *model)
+{
+    int id = (int)pick(model, (unsigned)model->next_id);
+
+    if (model->rows[id] != IN_HAND)
+        return;
+    if (pick(model, 5) == 0) {
+        model->rows[id] = WAITING;
+        model->failures[id]++;
+    } else {
+        model->rows[id] = GONE;
+    }
+}
+
+static void must_hold(const struct model *model)
+{
+    for (int id = 1; id < model->next_id; id++) {
+        bool may_appear =
+            model->rows[id] == OPEN || model->rows[id] == WAITING || model->rows[id] == IN_HAND;
+
+        if (may_appear && id < model->floor.safe)
+            fail_msg("row %d is below the floor %lld (seed state %u)", id,
+                     (long long)model->floor.safe, model->seed);
+    }
+}
+
+static void step(struct model *model)
+{
+    static void (*const steps[])(struct model *) = {begin_transaction,    draw_id,     draw_id,
+                                                    end_some_transaction, send_poll,   answer_poll,
+                                                    end_some_row,         end_some_row};
+
+    steps[pick(model, sizeof(steps) / sizeof(steps[0]))](model);
+}
+
+static void drain(struct model *model)
+{
+    model->is_draining = true;
+    for (int i = 0; i < OPEN_MAX; i++)
+        end_transaction(model, &model->open[i]);
+    for (int i = 0; i < 12 * IDS_MAX; i++) {
+        send_poll(model);
+        answer_poll(model);
+        end_some_row(model);
+    }
+    for (int id = 1; id < model->next_id; id++) {
+        if (model->rows[id] == IN_HAND)
+            model->rows[id] = GONE;
+    }
+    for (int i = 0; i < 3; i++) {
+        send_poll(model);
+        answer_poll(model);
+    }
+}
+
+static void run(struct model *model, unsigned seed)
+{
+    memset(model, 0, sizeof(*model));
+    model->seed = seed;
+    model->next_xid = 700;
+    model->next_id = 1;
+    for (int i = 0; i < STEPS; i++) {
+        step(model);
+        if (i % 16 == 0)
+            must_hold(model);
+    }
+    drain(model);
+}
+
+static void nothing_is_skipped_and_nothing_is_published_twice_without_cause(void **state)
+{
+    struct model *model = &the_model;
+
+    (void)state;
+    for (unsigned seed = 1; seed <= 40; seed++) {
+        run(model, seed);
+        for (int id = 1; id < model->next_id; id++) {
+            assert_true(model->rows[id] == ABORTED || model->rows[id] == GONE);
+            assert_int_equal(model->published[id],
+                             model->rows[id] == ABORTED ? 0 : model->failures[id] + 1);
+        }
+    }
+}
+
+static void the_floor_follows_when_everything_is_done(void **state)
+{
+    struct model *model = &the_model;
+
+    (void)state;
+    run(model, 99);
+    assert_true(model->floor.safe >= model->next_id - 4); /* what was rolled back was never read */
+}
+
+static void a_stranger_keeps_the_floor_and_stops_nothing(void **state)
+{
+    struct floor floor = {0};
+    struct floor_poll poll = {
+        .xmin = 10, .xmax = 20, .is_exhausted = true, .lowest_in_hand = INT64_MAX};
+
+    (void)state;
+    for (int64_t id = 1; id <= 100; id++) {
+        poll.last_id = id;
+        poll.xmax++;
+        floor_polled(&floor, &poll);
+        assert_int_equal(floor.next, id + 1);
+    }
+    assert_int_equal(floor.safe, 0);
+    poll.last_id = 0;
+    poll.xmin = poll.xmax; /* it has ended */
+    floor_polled(&floor, &poll);
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 101);
+}
+
+static void a_row_that_was_let_go_of_during_the_poll_is_not_passed(void **state)
+{
+    struct floor floor = {.safe = 1, .next = 50, .candidate = 50, .candidate_xmax = 20};
+    struct floor_poll poll = {.xmin = 30, .xmax = 31, .is_exhausted = true, .lowest_in_hand = 7};
+
+    (void)state;
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 7);
+}
+
+static void a_poll_that_left_a_topic_out_proves_nothing(void **state)
+{
+    struct floor floor = {.safe = 1, .next = 50, .candidate = 50, .candidate_xmax = 20};
+    struct floor_poll poll = {.xmin = 30,
+                              .xmax = 31,
+                              .is_exhausted = true,
+                              .is_partial = true,
+                              .lowest_in_hand = INT64_MAX};
+
+    (void)state;
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 1);
+}
+
+static void a_poll_that_was_cut_short_proves_nothing_beyond_its_last_row(void **state)
+{
+    struct floor floor = {.safe = 1, .next = 50, .candidate = 50, .candidate_xmax = 20};
+    struct floor_poll poll = {.xmin = 30, .xmax = 31, .last_id = 48, .lowest_in_hand = INT64_MAX};
+
+    (void)state;
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 1);
+    poll.last_id = 49;
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_skipped_and_nothing_is_published_twice_without_cause),
+        cmocka_unit_test(the_floor_follows_when_everything_is_done),
+        cmocka_unit_test(a_stranger_keeps_the_floor_and_stops_nothing),
+        cmocka_unit_test(a_row_that_was_let_go_of_during_the_poll_is_not_passed),
+        cmocka_unit_test(a_poll_that_left_a_topic_out_proves_nothing),
+        cmocka_unit_test(a_poll_that_was_cut_short_proves_nothing_beyond_its_last_row),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

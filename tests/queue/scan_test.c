@@ -1,0 +1,95 @@
+#include "queue/scan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct scan begun(void)
+{
+    struct scan scan = {.rest_ms_least = 200, .rest_ms_most = 1000};
+
+    scan_reset(&scan);
+    return scan;
+}
+
+static void everything_is_looked_at_first(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    assert_true(scan_begin(&scan, 1000));
+    scan_end(&scan, 1010, 3, 500);
+    assert_false(scan_begin(&scan, 1300));
+}
+
+static void everything_is_looked_at_until_a_look_comes_to_the_end(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    for (uint64_t now = 1000; now < 1500; now += 100) {
+        assert_true(scan_begin(&scan, now));
+        scan_end(&scan, now + 50, 500, 500);
+    }
+}
+
+static void everything_is_looked_at_again_now_and_then(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    scan_begin(&scan, 1000);
+    scan_end(&scan, 1000, 0, 500);
+    assert_false(scan_begin(&scan, 999 + SCAN_WHOLE_MS));
+    scan_end(&scan, 999 + SCAN_WHOLE_MS, 0, 500);
+    assert_true(scan_begin(&scan, 1000 + SCAN_WHOLE_MS));
+}
+
+static void a_full_page_is_followed_after_as_long_as_it_took(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    scan_begin(&scan, 1000);
+    assert_int_equal(scan_end(&scan, 1070, 500, 500), 70);
+}
+
+static void looks_that_find_nothing_become_rarer(void **state)
+{
+    static const uint64_t rests_ms[] = {400, 800, 1000, 1000};
+    struct scan scan = begun();
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        scan_begin(&scan, 1000);
+        assert_int_equal(scan_end(&scan, 1001, 0, 500), rests_ms[i]);
+    }
+    assert_int_equal(scan_end(&scan, 1001, 1, 500), 200);
+}
+
+static void a_look_that_failed_is_made_again_not_at_once(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    scan_begin(&scan, 1000);
+    assert_int_equal(scan_end(&scan, 1001, -1, 500), 1000);
+    assert_true(scan_begin(&scan, 2001));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_is_looked_at_first),
+        cmocka_unit_test(everything_is_looked_at_until_a_look_comes_to_the_end),
+        cmocka_unit_test(everything_is_looked_at_again_now_and_then),
+        cmocka_unit_test(a_full_page_is_followed_after_as_long_as_it_took),
+        cmocka_unit_test(looks_that_find_nothing_become_rarer),
+        cmocka_unit_test(a_look_that_failed_is_made_again_not_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,90 @@
+#include "schema/canonical_json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static json_t *must_read(const char *text)
+{
+    struct fault fault;
+    json_t *value = json_read(text, strlen(text), &fault);
+
+    assert_non_null(value);
+    return value;
+}
+
+static void one_content_has_one_spelling(void **state)
+{
+    struct arena arena = {NULL};
+    json_t *value = must_read(" { \"b\" : [ 1 , true,null] ,\"a\":\"\\u00e9\\/\" } ");
+
+    (void)state;
+    assert_string_equal(json_canonical(value, &arena), "{\"a\":\"\xc3\xa9/\",\"b\":[1,true,null]}");
+    json_decref(value);
+    arena_finish(&arena);
+}
+
+static void equal_contents_have_equal_hashes(void **state)
+{
+    uint8_t one[CONTENT_HASH_BYTES], two[CONTENT_HASH_BYTES], other[CONTENT_HASH_BYTES];
+    json_t *a = must_read("{\"x\":1,\"y\":{\"p\":\"q\",\"a\":-0}}");
+    json_t *b = must_read("{ \"y\":{\"a\":0,\"p\":\"\\u0071\"}, \"x\":1}");
+    json_t *c = must_read("{\"x\":1,\"y\":{\"p\":\"q\",\"a\":null}}");
+
+    (void)state;
+    json_content_hash(a, one);
+    json_content_hash(b, two);
+    json_content_hash(c, other);
+    assert_memory_equal(one, two, CONTENT_HASH_BYTES);
+    assert_memory_not_equal(one, other, CONTENT_HASH_BYTES);
+    json_decref(a);
+    json_decref(b);
+    json_decref(c);
+}
+
+static void refuses_what_is_no_json(void **state)
+{
+    static const char *const texts[] = {
+        "",           "{",       "{\"a\":1,\"a\":1}", "{\"a\":\"\\u0000\"}",  "{}{}", "\"\xff\"",
+        "{\"a\":01}", "{'a':1}", "\xef\xbb\xbf{}",    "99999999999999999999",
+    };
+    struct fault fault;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        assert_null(json_read(texts[i], strlen(texts[i]), &fault));
+        assert_int_equal(fault.kind, FAULT_REFUSED);
+        assert_string_equal(fault.code, "invalid_json");
+    }
+}
+
+static void refuses_what_is_nested_too_deep(void **state)
+{
+    static char text[200000];
+    struct fault fault;
+    json_t *value;
+
+    (void)state;
+    memset(text, '[', sizeof(text));
+    assert_null(json_read(text, sizeof(text), &fault));
+    memset(text + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
+    value = json_read(text, (size_t)2 * JSON_DEPTH_MAX, &fault);
+    assert_non_null(value);
+    json_decref(value);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_content_has_one_spelling),
+        cmocka_unit_test(equal_contents_have_equal_hashes),
+        cmocka_unit_test(refuses_what_is_no_json),
+        cmocka_unit_test(refuses_what_is_nested_too_deep),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
