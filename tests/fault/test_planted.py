@@ -85,12 +85,16 @@ def test_an_outbox_row_deleted_before_its_confirm(make):
     """The broker dies with the message: it stood still, and had read nothing of it."""
     docket = make("relay")
     restart(docket, "relay")
+    docket.services.broker_sync()
     docket.services.broker_freeze()
-    docket.post_until_told()
-    wait_for(lambda: not make.has_bug or docket.one("SELECT count(*) FROM outbox") == 0, 10,
-             "the row is gone before its confirm")
-    docket.services.broker_kill()
-    docket.services.broker_start()
+    try:
+        docket.post_until_told()
+        wait_for(lambda: not make.has_bug or docket.one("SELECT count(*) FROM outbox") == 0, 10,
+                 "the row is gone before its confirm")
+    finally:
+        docket.services.broker_kill_frozen()
+        docket.services.broker_start()
+        docket.services.wait_management()
     judge(docket, make)
 
 
