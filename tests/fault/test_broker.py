@@ -252,3 +252,16 @@ def test_another_relay_takes_over_from_a_frozen_one_which_then_writes_nothing(do
 
 def test_a_relay_that_ends_hands_over_at_once(docket_fresh):
     take_over(docket_fresh, docket_fresh.stop)
+
+
+def test_a_relay_ends_in_time_while_its_broker_is_frozen(services, docket_fresh):
+    docket = docket_fresh
+    docket.start("relay")
+    published(docket, make_orders(docket, 10))
+    services.broker_freeze()
+    try:
+        make_orders(docket, 500, per_row=10)
+        wait_for(lambda: metric(docket, "docket_relay_inflight") > 0, 10, "messages in flight")
+        docket.stop("relay", deadline_s=10)
+    finally:
+        services.broker_thaw()
