@@ -9,7 +9,7 @@ from lane import SETTINGS, Lane
 from load import Load
 
 from docket_local import order, process, programs
-from harness import TRAVELLERS, must, wait_for
+from harness import TRAVELLERS, Client, must, wait_for
 from harness.client import new_key
 
 WORKERS = ("payment", "fulfilment")
@@ -94,8 +94,11 @@ def test_the_sandbox_is_frozen(lane, docket):
     with Load(docket) as load:
         load.more(15)
         docket.freeze("sandbox")
-        wait_for(lambda: docket.sql("SELECT FROM task WHERE state = 3"), 20, "a call that gave up")
-        docket.thaw("sandbox")
+        try:
+            wait_for(lambda: docket.sql("SELECT 1 FROM task WHERE state = 3"), 20,
+                     "a call that gave up")
+        finally:
+            docket.thaw("sandbox")
         load.more()
     lane.must_balance()
 
@@ -172,7 +175,8 @@ def test_an_api_killed_before_it_answers_gives_the_order_to_who_asks_again(lane,
     key, body = new_key(), docket.order_body()
     docket.kill("api")
     docket.start("api", point=f"accept.{moment}")
-    told = docket.post_order(body, key)
+    client = Client(docket.port("api"), docket.checkout)
+    told = docket.post_order(body, key, client=client)
     must(told.status, None, "an answer from a process that was killed before it")
     must(docket.wait_ended("api"), -signal.SIGKILL, "how the API ended")
     before = docket.sql("SELECT order_id::text FROM order_key WHERE key = %s", key)

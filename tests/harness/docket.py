@@ -57,6 +57,7 @@ class Docket:
             {key: str(value) for key, value in (env or {}).items()}
         if name == "sandbox":
             os.makedirs(self.home.data(world.sandbox_dir), exist_ok=True)
+            self.sandbox = Client(world.ports["sandbox"])  # a connection to an old one is of no use
         spec = world.spec(name, env, f"{self.database}.{label}")
         spec.env |= {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "LSAN_OPTIONS": "",
                      "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
