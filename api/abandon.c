@@ -7,35 +7,40 @@
 #include "api/api.h"
 #include "api/receipts.h"
 
+enum { ANSWER_BYTES_MAX = 256 };
+
 struct abandonment {
     struct http_request *request;
     struct intake_ticket ticket;
     char key[ORDER_KEY_LENGTH_MAX + 1];
 };
 
+static void reply_order(struct http_request *request, const struct order_id *id)
+{
+    char public_id[ORDER_ID_TEXT_SIZE];
+    CLEANUP(text_finish) struct text body;
+
+    order_id_format(id, public_id);
+    text_init(&body, ANSWER_BYTES_MAX);
+    text_print(&body,
+               "{\"accepted\":\"yes\",\"abandoned\":false,\"id\":\"%s\","
+               "\"links\":{\"self\":\"/v1/orders/%s\"}}",
+               public_id, public_id);
+    http_reply_header(request, "Location", "/v1/orders/%s", public_id);
+    http_reply(request, 200, "application/json", body.bytes, body.length);
+}
+
 static void on_settled(struct intake_ticket *ticket)
 {
     struct abandonment *abandonment = container_of(ticket, struct abandonment, ticket);
     static const char abandoned[] = "{\"accepted\":\"no\",\"abandoned\":true}";
-    char id[ORDER_ID_TEXT_SIZE];
-    CLEANUP(text_finish) struct text body;
 
-    if (ticket->verdict == INTAKE_KEY_ABANDONED) {
+    if (ticket->verdict == INTAKE_KEY_ABANDONED)
         http_reply(abandonment->request, 200, "application/json", abandoned, sizeof(abandoned) - 1);
-        return;
-    }
-    if (ticket->verdict != INTAKE_REPLAYED) {
+    else if (ticket->verdict == INTAKE_REPLAYED)
+        reply_order(abandonment->request, &ticket->id);
+    else
         verdict_reply(abandonment->request, ticket->verdict);
-        return;
-    }
-    order_id_format(&ticket->id, id);
-    text_init(&body, 1024);
-    text_print(&body,
-               "{\"accepted\":\"yes\",\"abandoned\":false,\"id\":\"%s\","
-               "\"links\":{\"self\":\"/v1/orders/%s\"}}",
-               id, id);
-    http_reply_header(abandonment->request, "Location", "/v1/orders/%s", id);
-    http_reply(abandonment->request, 200, "application/json", body.bytes, body.length);
 }
 
 static void on_released(struct intake_ticket *ticket)

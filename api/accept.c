@@ -235,6 +235,8 @@ static void on_settled(struct intake_ticket *ticket)
 
     acceptance->request = NULL;
     stats_note_accept(ticket->verdict, (clock_monotonic_ns() - http_received_ns(request)) / 1000);
+    if (ticket->verdict == INTAKE_ACCEPTED)
+        hint_work(api_of(request)->hint);
     switch (ticket->verdict) {
     case INTAKE_ACCEPTED:
     case INTAKE_REPLAYED:

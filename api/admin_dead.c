@@ -79,6 +79,7 @@ static void on_replayed(struct admin_errand *errand, const PGresult *rows)
         problem_reply(errand->request, &(struct problem){.code = "not_found",
                                                          .detail = "there is no such dead letter"});
     } else if (pg_bool(rows, 0, REPLAYED)) {
+        hint_work(api_of(errand->request)->hint);
         admin_reply_named(errand->request, pg_text(rows, 0, JSON));
     } else {
         detail =

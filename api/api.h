@@ -9,6 +9,7 @@
 #include "api/waiters.h"
 #include "base/http/server.h"
 #include "queue/ask.h"
+#include "queue/hint.h"
 #include "queue/intake.h"
 #include "queue/service.h"
 #include "schema/client_token.h"
@@ -23,6 +24,7 @@ struct api {
     struct keys *keys;
     struct catalogue *catalogue;
     struct waiters *waiters;
+    struct hint *hint; /* to the relay: there is work */
     struct http_server *public_server, *operator_server;
 };
 

@@ -109,6 +109,7 @@ static void open_postgres(struct api *api)
     api->keys = keys_create(api->service.settings.operator_key);
     api->catalogue = catalogue_create();
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
+    api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
     open_asks(api);
@@ -173,6 +174,7 @@ static void close_postgres(struct api *api)
     ask_destroy(api->replays);
     pulse_destroy(api->pulse);
     waiters_destroy(api->waiters);
+    hint_destroy(api->hint);
     keys_destroy(api->keys);
     catalogue_destroy(api->catalogue);
     uv_run(&api->service.loop, UV_RUN_NOWAIT); /* the handles that were closed */

@@ -140,6 +140,8 @@ static void decide_intent_stored(const struct order_facts *facts, const struct o
     change->status = ORDER_PROCESSING;
     change->is_sending = true;
     change->event = "payment_sent";
+    if (facts->attempt_state == ATTEMPT_UNKNOWN) /* settled: look-ups do not count against it */
+        change->task_attempt = 0;
     if (facts->since_sent_ms < 0)
         change->confirms = 1;
     else if (facts->since_sent_ms >= policy->longest_call_ms)

@@ -319,8 +319,10 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
     bool counts = lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
                   lesson->verdict == VERDICT_SHIPMENT_UNKNOWN;
     bool ends = change->task_state == TASK_DONE;
+    bool settles =
+        lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN;
 
-    if (change->task_attempt != facts->attempt && !counts && !ends)
+    if (change->task_attempt != facts->attempt && !counts && !ends && !settles)
         SAY(facts, lesson, "counts an attempt that did not fail");
     if (lesson->verdict == VERDICT_FAILED && change->task_attempt != facts->attempt + 1)
         SAY(facts, lesson, "does not count");
@@ -368,6 +370,19 @@ static void an_unknown_payment_never_dies_of_age(void **state)
                                            : ORDER_PROCESSING);
     }
     assert_int_equal(facts.status, ORDER_ON_HOLD);
+}
+
+/* A long outage of look-ups, and then a 429: that is the first failure, not the last. */
+static void a_payment_that_was_unknown_begins_to_count_anew(void **state)
+{
+    struct order_lesson settled = lesson_of(VERDICT_INTENT_STORED);
+    struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+    struct order_change change;
+
+    (void)state;
+    facts.attempt = 1000;
+    order_decide(&facts, &settled, &policy, 0, &change);
+    assert_int_equal(change.task_attempt, 0);
 }
 
 static void an_unknown_payment_that_sigterm_left_is_looked_up_at_once_and_not_counted(void **state)
@@ -465,6 +480,7 @@ int main(void)
         cmocka_unit_test(the_key_of_a_confirm_changes_only_past_the_longest_call),
         cmocka_unit_test(only_failures_count),
         cmocka_unit_test(an_unknown_payment_never_dies_of_age),
+        cmocka_unit_test(a_payment_that_was_unknown_begins_to_count_anew),
         cmocka_unit_test(an_unknown_payment_that_sigterm_left_is_looked_up_at_once_and_not_counted),
         cmocka_unit_test(an_intent_that_differs_goes_on_hold_by_way_of_processing),
         cmocka_unit_test(gives_up_after_the_last_attempt_and_not_before),
