@@ -1,6 +1,7 @@
 """Every process is killed at every commit, publish, ack and outside call; then the books agree.
 
-One case by name: ops/test 'tests/fault/test_kills.py::test_killed[payment-payment_confirm.call_sent:1]'
+One case by name:
+    ops/test 'tests/fault/test_kills.py::test_killed[payment-payment_confirm.call_sent:1]'
 """
 import os
 import queue
