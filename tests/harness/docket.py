@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 from docket_local import order, process, programs
+from docket_local.home import CWD
 from docket_local.order import STATUSES
 
 from .books import Books
@@ -47,9 +48,9 @@ class Docket:
 
     # Processes.  A label tells two of one kind apart; without one it is the program's name.
 
-    def start(self, name, env=None, label=None, wait=True, point=None):
+    def start(self, name, env=None, label=None, wait=True, point=None, program=None):
         """name: api, relay, payment, fulfilment or sandbox.  point: where it is to kill itself
-        (base/point.h; needs a build with points)."""
+        (base/point.h; needs a build with points).  program: another one of data/bin instead."""
         label = label or name
         assert label not in self.processes, f"{label} already runs"
         world = self.world if label == name else self._second_world(name)
@@ -61,6 +62,8 @@ class Docket:
         spec = world.spec(name, env, f"{self.database}.{label}")
         spec.env |= {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "LSAN_OPTIONS": "",
                      "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+        if program:
+            spec.executable = f"{CWD}/bin/{program}"
         running = Running(process.start(self.home, spec), spec, name, world)
         self.processes[label] = running
         if wait:

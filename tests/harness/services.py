@@ -151,10 +151,17 @@ class Services:
         process.stop(self.home, "rabbitmq", signal.SIGTERM, 20)
 
     def broker_kill(self):
+        self.broker_sync()
+        self.broker_kill_frozen()
+
+    def broker_sync(self):
         """RabbitMQ 3.10 writes the names of its quorum queues to disk only every three minutes (a
         dets table); killed before that, a new queue comes back empty and without a leader for ever,
         and a person has to delete it.  The kill is not to test that."""
         rabbitmq.control(self.home, "eval", "[dets:sync(Table) || Table <- dets:all()].")
+
+    def broker_kill_frozen(self):
+        """One that cannot be asked any more; broker_sync came before it stood still."""
         self._signal("rabbitmq", signal.SIGKILL)
         process.gone(self.home, "rabbitmq", 5)
 
