@@ -7,10 +7,10 @@
 -- time, and whatever it had still to write has lost its version.
 WITH wanted AS MATERIALIZED (
     SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status
-    FROM unnest($1::uuid[]) AS w (order_id)
-    JOIN orders o ON o.id = w.order_id
-    ORDER BY o.id
-    FOR UPDATE OF o
+    FROM (SELECT w.order_id FROM unnest($1::uuid[]) AS w (order_id) ORDER BY w.order_id) AS w
+    CROSS JOIN LATERAL (
+        SELECT o.id, o.version, o.status FROM orders o WHERE o.id = w.order_id LIMIT 1 FOR UPDATE
+    ) AS o
 ), claimed AS (
     UPDATE task t
     SET state = 2, worker_id = $3::uuid, fence = t.fence + 1, due_at = NULL,

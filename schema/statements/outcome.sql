@@ -9,9 +9,10 @@
 --   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
 --   $27 provider  $28 process
 -- One row back for each that won: its position from 1, its new version.
+-- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH locked AS MATERIALIZED (
-    SELECT c.*, o.version AS current, o.trace, o.total, o.currency, o.payment_method
-    FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[], $7::text[],
+    SELECT c.*, o.current, o.trace, o.total, o.currency, o.payment_method
+    FROM (SELECT c.* FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[], $7::text[],
                 $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
                 $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
                 $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
@@ -20,9 +21,11 @@ WITH locked AS MATERIALIZED (
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
                fault_text, keeps_running, n)
-    JOIN orders o ON o.id = c.order_id
-    ORDER BY o.id
-    FOR UPDATE OF o
+          ORDER BY c.order_id) AS c
+    CROSS JOIN LATERAL (
+        SELECT o.version AS current, o.trace, o.total, o.currency, o.payment_method
+        FROM orders o WHERE o.id = c.order_id LIMIT 1 FOR UPDATE
+    ) AS o
 ), winner AS MATERIALIZED (
     SELECT * FROM locked WHERE version = current
 ), moved AS (

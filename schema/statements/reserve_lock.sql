@@ -2,7 +2,10 @@
 --   $1 order ids   $2 expected versions
 -- One row back for each that is as expected: its position from 1.
 SELECT w.n::int4
-FROM unnest($1::uuid[], $2::int4[]) WITH ORDINALITY AS w (order_id, version, n)
-JOIN orders o ON o.id = w.order_id AND o.version = w.version
-ORDER BY o.id
-FOR UPDATE OF o
+FROM (SELECT w.order_id, w.version, w.n
+      FROM unnest($1::uuid[], $2::int4[]) WITH ORDINALITY AS w (order_id, version, n)
+      ORDER BY w.order_id) AS w
+CROSS JOIN LATERAL (
+    SELECT o.version FROM orders o WHERE o.id = w.order_id LIMIT 1 FOR UPDATE
+) AS o
+WHERE o.version = w.version

@@ -1,7 +1,7 @@
 -- Locks the stock of the batch, in the order of the skus, and tells what is there.
 --   $1 distinct skus
 SELECT s.sku, s.available
-FROM unnest($1::text[]) AS w (sku)
-JOIN stock s ON s.sku = w.sku
-ORDER BY s.sku
-FOR UPDATE OF s
+FROM (SELECT w.sku FROM unnest($1::text[]) AS w (sku) ORDER BY w.sku) AS w
+CROSS JOIN LATERAL (
+    SELECT s.sku, s.available FROM stock s WHERE s.sku = w.sku LIMIT 1 FOR UPDATE
+) AS s

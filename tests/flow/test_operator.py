@@ -21,7 +21,8 @@ def shop(docket):
 def run(shop, *arguments, **env):
     """(exit code, stdout, stderr) of the command as an operator runs it."""
     binary = os.path.join(shop.services.build, "ops/docket")
-    settings = {**os.environ, **shop.world.environment("docket"), **env}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
+    settings = {**ours, **shop.world.environment("docket"), **env}
     done = subprocess.run([binary, *arguments], env=settings, capture_output=True, text=True,
                           timeout=30, check=False)
     return done.returncode, done.stdout, done.stderr
