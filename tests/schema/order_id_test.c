@@ -91,8 +91,8 @@ static void what_is_no_id_is_refused(void **state)
         "ord_0000000000000000000000000 ",
         "ORD_00000000000000000000000000",
         "00000000000000000000000000",
-        "ord_00000000000000000000000\xc3\xa9"
-        "0",
+        ("ord_00000000000000000000000\xc3\xa9"
+         "0"),
     };
     static const char *const no_uuids[] = {
         "",
