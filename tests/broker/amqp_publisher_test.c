@@ -98,6 +98,8 @@ static void a_full_queue_nacks(void **state)
 static void a_conflicting_queue_is_named_with_its_cure(void **state)
 {
     struct world *world = *state;
+    const char *path = strchr(strstr(world->uri, "://") + strlen("://"), '/');
+    const char *vhost = path && path[1] ? path + 1 : "/";
     char cure[160];
 
     amqp_queue_declare(world->hand, 1, amqp_cstring_bytes(world->work), 0, 1, 0, 0,
@@ -107,7 +109,7 @@ static void a_conflicting_queue_is_named_with_its_cure(void **state)
     MUST_REACH(world, losses, 1);
     assert_int_equal(world->fault.kind, FAULT_BROKEN);
     assert_string_equal(world->fault.code, "queue_conflict");
-    snprintf(cure, sizeof(cure), "rabbitmqctl delete_queue %s -p /", world->work);
+    snprintf(cure, sizeof(cure), "rabbitmqctl delete_queue %s -p %s", world->work, vhost);
     if (strstr(world->fault.text, cure) == NULL)
         fail_msg("no `%s` in: %s", cure, world->fault.text);
     delete_queue(world, world->work);
