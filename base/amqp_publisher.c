@@ -180,7 +180,8 @@ static bool watch(struct amqp_publisher *publisher, struct fault *fault)
     if (now - publisher->oldest_since_ms >= CONFIRM_MS)
         return fail_as(fault, FAULT_TRANSIENT, "confirm_missing",
                        "RabbitMQ: a confirm has been missing for %d ms; its queue was deleted, or "
-                       "has no quorum",
+                       "has no leader: if this comes again, see `rabbitmqctl list_queues name "
+                       "state` and delete the queue that is stuck; it is made anew",
                        CONFIRM_MS);
     if (now < publisher->probe_at_ms)
         return true;
