@@ -32,6 +32,8 @@ def answers(env):
 
 
 def is_as_printed(expected, answer):
+    """Columns may be wider or narrower than they were printed."""
+    expected, answer = (re.sub(" +", " ", text) for text in (expected, answer))
     pattern = "".join(".*" if part == "…" else re.escape(part)
                       for part in re.split("(…)", expected.strip()))
     return re.fullmatch(pattern, answer.strip(), re.S) is not None
