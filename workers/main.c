@@ -13,6 +13,7 @@ struct worker {
     struct service service;
     struct http_client *client;
     struct runner *runner;
+    void *outside;
 };
 
 static const struct step *const steps[] = {
@@ -83,7 +84,7 @@ static int print_usage(void)
 int main(int argc, char **argv)
 {
     const struct step *step = find_step(argc > 1 ? argv[1] : NULL);
-    struct worker worker = {0};
+    static struct worker worker; /* lives until the process has ended */
     const struct settings *settings = &worker.service.settings;
 
     if (step == NULL && !(argc > 1 && strcmp(argv[1], "--help") == 0))
@@ -94,17 +95,17 @@ int main(int argc, char **argv)
     worker.service.is_ready = is_ready;
     worker.client = http_client_create(
         &worker.service.loop, &(struct http_client_options){(int)settings->prefetch, NULL});
+    worker.outside = step->open ? step->open(worker.client, settings) : NULL;
     worker.runner =
-        runner_create(&worker.service.loop,
-                      &(struct runner_options){
-                          .server = &worker.service.database.server,
-                          .amqp = settings->amqp,
-                          .process = worker.service.process,
-                          .provider = "stripe",
-                          .prefetch = (int)settings->prefetch,
-                          .policy = policy_of(settings),
-                          .step = step,
-                          .outside = step->open ? step->open(worker.client, settings) : NULL,
-                      });
+        runner_create(&worker.service.loop, &(struct runner_options){
+                                                .server = &worker.service.database.server,
+                                                .amqp = settings->amqp,
+                                                .process = worker.service.process,
+                                                .provider = "stripe",
+                                                .prefetch = (int)settings->prefetch,
+                                                .policy = policy_of(settings),
+                                                .step = step,
+                                                .outside = worker.outside,
+                                            });
     return service_run(&worker.service);
 }
