@@ -17,6 +17,7 @@ API = [
     ("abandon", "commit", (1, 2), loads.abandoned),
     ("read", "commit", (1, 3), loads.watched),
     ("pulse", "commit", (1, 2), loads.checkout),
+    ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
     ("replay", "commit", (1,), loads.replayed),
 ]
