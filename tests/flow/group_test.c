@@ -212,9 +212,19 @@ static int set_up(void **state)
     return 0;
 }
 
+static void set_standbys(const char *names)
+{
+    char sql[80];
+
+    snprintf(sql, sizeof(sql), "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
+    run_sql(admin, sql);
+    run_sql(admin, "SELECT pg_reload_conf()");
+}
+
 static int tear_down(void **state)
 {
     (void)state;
+    set_standbys(""); /* also where a case failed half-way: everybody would wait for ever */
     PQfinish(stranger);
     group_destroy(group);
     group = NULL;
@@ -361,19 +371,41 @@ static void what_was_told_unknown_is_not_sent_again(void **state)
     assert_int_equal(count("SELECT count(*) FROM thing WHERE key = 'key-000'"), 0);
 }
 
-static void set_standbys(const char *names)
-{
-    char sql[80];
-
-    snprintf(sql, sizeof(sql), "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
-    run_sql(admin, sql);
-    run_sql(admin, "SELECT pg_reload_conf()");
-}
-
 static int waiting_for_standby(void)
 {
     return count("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' "
                  "AND datname = current_database()");
+}
+
+static void ask_stranger(void)
+{
+    PGresult *result;
+
+    while ((result = PQgetResult(stranger)) != NULL)
+        PQclear(result);
+    assert_true(PQsendQuery(stranger, "SELECT pg_logical_emit_message(true, 'probe', '')"));
+}
+
+static bool does_stranger_wait(void)
+{
+    assert_true(PQconsumeInput(stranger));
+    if (!PQisBusy(stranger))
+        ask_stranger();
+    return waiting_for_standby() == 1;
+}
+
+/* The reload reaches the process that makes commits wait a moment later: a stranger tries it. */
+static void make_commits_wait(void)
+{
+    PGresult *result;
+
+    set_standbys("nobody");
+    ask_stranger();
+    UNTIL(does_stranger_wait());
+    run_sql(admin, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
+                   "WHERE wait_event = 'SyncRep' AND datname = current_database()");
+    while ((result = PQgetResult(stranger)) != NULL)
+        PQclear(result);
 }
 
 static void a_cancelled_wait_for_the_standby_is_no_commit(void **state)
@@ -381,7 +413,7 @@ static void a_cancelled_wait_for_the_standby_is_no_commit(void **state)
     (void)state;
     open_group();
     UNTIL(group_is_ready(group));
-    set_standbys("nobody");
+    make_commits_wait();
     submit(0, 1, 0);
     UNTIL(waiting_for_standby() == 1);
     run_sql(admin, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "

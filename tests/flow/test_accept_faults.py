@@ -1,8 +1,10 @@
 """The three answers when Postgres is slow, gone, frozen, or must wait for a standby."""
 import concurrent.futures
+import contextlib
 import threading
 import time
 
+import psycopg2
 import pytest
 
 from harness import wait_for
@@ -23,6 +25,28 @@ def shop(docket_fresh):
     return open_shop(docket_fresh)
 
 
+def try_until_it_waits(services):
+    """The reload reaches the process that makes commits wait a moment later: a stranger tries it,
+    and is cut off when it is seen to wait."""
+    over = threading.Event()
+
+    def commit():
+        with contextlib.suppress(psycopg2.Error):
+            while not over.is_set():
+                services.admin("SELECT pg_logical_emit_message(true, 'probe', '')")
+
+    stranger = threading.Thread(target=commit)
+    stranger.start()
+    try:
+        wait_for(lambda: services.admin("SELECT count(*) FROM pg_stat_activity "
+                                        "WHERE wait_event = 'SyncRep'")[0][0], 5, "commits wait")
+    finally:
+        over.set()
+        services.admin("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE query LIKE 'SELECT pg_logical_emit_message(%probe%'")
+        stranger.join()
+
+
 @pytest.fixture
 def standby(services):
     """Called: commits wait for a standby that is not there, from now on; undone at the end."""
@@ -31,6 +55,7 @@ def standby(services):
         services.admin("SELECT pg_reload_conf()")
         wait_for(lambda: services.admin("SHOW synchronous_standby_names")[0][0] == "nowhere", 5,
                  "the setting holds")
+        try_until_it_waits(services)
 
     def let_go():
         services.admin("ALTER SYSTEM RESET synchronous_standby_names")

@@ -17,6 +17,9 @@ with open(os.path.join(ROOT, "tests/flow/group_test.c"), encoding="utf-8") as fi
 def lend_database(services):
     name = services.make_empty_database()
     yield postgres.conninfo(services.home, postgres.SUPERUSER, name)
+    # Where a case died while commits waited for a standby, the drop would wait with them.
+    services.admin("ALTER SYSTEM RESET synchronous_standby_names")
+    services.admin("SELECT pg_reload_conf()")
     services.drop_database(name)
 
 
