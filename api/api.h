@@ -47,14 +47,6 @@ void orders_find(struct http_request *request);    /* find.c */
 void livez_get(struct http_request *request);      /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
-void admin_keys_get(struct http_request *request); /* admin_keys.c */
-void admin_keys_post(struct http_request *request);
-void admin_key_revoke(struct http_request *request);
-void admin_catalogue_put(struct http_request *request); /* admin_catalogue.c */
-void admin_order_get(struct http_request *request);     /* admin_orders.c */
-void admin_dead_list(struct http_request *request);     /* admin_dead.c */
-void admin_dead_get(struct http_request *request);
-void admin_dead_replay(struct http_request *request);
 
 /* Orders accepted, replayed; commit latency. */
 void stats_register(void); /* stats.c */

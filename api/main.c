@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/admin/admin.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -15,7 +15,6 @@ enum {
     OPERATOR_CONNECTIONS_MAX = 1000,
     LONG_POLLS_MAX = 20000,
     READS_WAITING_MAX = 20000,
-    ACTS_WAITING_MAX = 200,
     GRACE_MS = 7000,
     OPERATOR_GRACE_MS = 500
 };
@@ -27,28 +26,6 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders/{id}", orders_get},
     {NULL, NULL, NULL},
 };
-
-static const struct http_route operator_routes[] = {
-    {"GET", "/livez", livez_get},
-    {"GET", "/readyz", readyz_get},
-    {"GET", "/metrics", metrics_get},
-    {"GET", "/admin/keys", admin_keys_get},
-    {"POST", "/admin/keys", admin_keys_post},
-    {"POST", "/admin/keys/{id}/revoke", admin_key_revoke},
-    {"PUT", "/admin/catalogue", admin_catalogue_put},
-    {"GET", "/admin/orders/{id}", admin_order_get},
-    {"GET", "/admin/dead", admin_dead_list},
-    {"GET", "/admin/dead/{id}", admin_dead_get},
-    {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
-    {NULL, NULL, NULL},
-};
-
-static const struct pg_statement *const operator_statements[] = {
-    &sql_key_create, &sql_key_list,  &sql_key_revoke, &sql_catalogue_put,
-    &sql_order_show, &sql_dead_list, &sql_dead_show,  NULL,
-};
-static const struct pg_statement *const replay_statements[] = {&sql_audit_lock, &sql_dead_replay,
-                                                               NULL};
 
 /* What the server itself refuses was never looked up, and never stored. */
 static void on_public_error(struct http_request *request, int status, const char *code,
@@ -63,22 +40,6 @@ static void on_public_error(struct http_request *request, int status, const char
         problem_on_error(request, status, code, detail);
     else
         problem_on_lost_error(request, status, code, detail);
-}
-
-static void open_asks(struct api *api)
-{
-    struct ask_options options = {
-        .name = "operator",
-        .database = &api->service.database,
-        .statements = operator_statements,
-        .waiting_max = ACTS_WAITING_MAX,
-    };
-
-    api->operators = ask_create(&api->service.loop, &options);
-    options.name = "replay";
-    options.statements = replay_statements;
-    options.first = &sql_audit_lock;
-    api->replays = ask_create(&api->service.loop, &options);
 }
 
 static void open_pulse(struct api *api)
@@ -112,7 +73,7 @@ static void open_postgres(struct api *api)
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
-    open_asks(api);
+    admin_open(api);
     open_pulse(api);
 }
 
@@ -131,7 +92,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
         http_server_open(&api->service.loop, api->service.settings.api_listen, &options, fault);
     if (api->public_server == NULL)
         return false;
-    options.routes = operator_routes;
+    options.routes = admin_routes;
     options.on_error = problem_on_error;
     options.limits.body_bytes_max = OPERATOR_BODY_BYTES_MAX;
     options.limits.connections_max = OPERATOR_CONNECTIONS_MAX;
@@ -170,8 +131,7 @@ static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
     reader_destroy(api->reader);
-    ask_destroy(api->operators);
-    ask_destroy(api->replays);
+    admin_close(api);
     pulse_destroy(api->pulse);
     waiters_destroy(api->waiters);
     hint_destroy(api->hint);

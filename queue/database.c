@@ -49,7 +49,7 @@ static bool check_durability(const struct database *database, const PGresult *re
     return true;
 }
 
-/* The comment of the table `migration` (ops/migrate.c): "<version> <serves from>". */
+/* The comment of the table `migration` (ops/cli/migrate.c): "<version> <serves from>". */
 static bool check_schema(const PGresult *result, struct fault *fault)
 {
     int version = 0, serves_from = 0, ours = database_schema_version();

@@ -32,7 +32,7 @@ def follow(tree):
     with open(stages, "w", encoding="utf-8") as file:
         file.write(text.replace(last + "\n", row))
     for path, content in (("workers/steps/gift_note.c", step),
-                          ("schema/migrations/0002_gift_note.sql", sql)):
+                          ("schema/migrations/0100_gift_note.sql", sql)):
         with open(os.path.join(tree, path), "w", encoding="utf-8") as file:
             file.write(content)
 

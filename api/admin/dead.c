@@ -1,8 +1,8 @@
 /* Dead letters: listed, shown, replayed one at a time. */
 #include <string.h>
 
-#include "api/admin.h"
-#include "api/admin_names.h"
+#include "api/admin/admin.h"
+#include "api/admin/names.h"
 #include "schema/json_fields.h"
 #include "schema/statements.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 static const struct command *const commands[] = {
     &command_migrate, &command_key,  &command_catalogue,

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 enum { ANSWER_BYTES_MAX = 64 * 1024 * 1024, CONNECT_MS = 5000, TOTAL_MS = 30000 };
 

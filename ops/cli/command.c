@@ -1,4 +1,4 @@
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-#include "api/admin_names.h"
+#include "api/admin/names.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/admin.h"
+#include "api/admin/admin.h"
 #include "schema/order_state.h"
 
 static const char *status_of(int number)

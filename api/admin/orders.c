@@ -1,8 +1,8 @@
 /* GET /admin/orders/{id}: the whole life of an order, as the tables have it (no personal data) */
 #include <string.h>
 
-#include "api/admin.h"
-#include "api/admin_names.h"
+#include "api/admin/admin.h"
+#include "api/admin/names.h"
 #include "schema/statements.h"
 
 static void on_rows(struct admin_errand *errand, const PGresult *rows)

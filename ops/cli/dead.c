@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 static void print_letters(const json_t *letters)
 {

@@ -1,4 +1,4 @@
-/* api/admin_names.h - numbers of the tables become the names that people know */
+/* api/admin/names.h - numbers of the tables become the names that people know */
 #pragma once
 
 #include "base/http/server.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 static json_t *read_file(const char *path)
 {

@@ -2,7 +2,7 @@
  * take the place of those of the same code; what is not named stays. */
 #include <string.h>
 
-#include "api/admin.h"
+#include "api/admin/admin.h"
 #include "schema/json_fields.h"
 #include "schema/json_pointer.h"
 #include "schema/statements.h"

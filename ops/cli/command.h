@@ -1,4 +1,4 @@
-/* ops/command.h - what the subcommands of `docket` share
+/* ops/cli/command.h - what the subcommands of `docket` share
  *
  * They act through the API's operators' listener; only `migrate` goes to Postgres.  Exit codes: 0
  * done, 1 refused or failed (why is on stderr, with what to do), 2 the command line was wrong.

@@ -1,4 +1,4 @@
-#include "api/admin.h"
+#include "api/admin/admin.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* api/admin.h - what operators ask and do: one statement, and what it answers as JSON */
+/* api/admin/admin.h - what operators ask and do: one statement, and what it answers as JSON */
 #pragma once
 
 #include "api/api.h"
@@ -30,3 +30,18 @@ void admin_refuse(struct http_request *request, const struct problem_items *item
 /* {id} as a number.  False: answered. */
 bool admin_param_number(struct http_request *request, int64_t *number)
     __attribute__((warn_unused_result));
+
+/* The operators' listener (routes.c). */
+extern const struct http_route admin_routes[];
+void admin_open(struct api *api);
+void admin_close(struct api *api);
+
+/* Its handlers, one file a resource. */
+void admin_keys_get(struct http_request *request); /* keys.c */
+void admin_keys_post(struct http_request *request);
+void admin_key_revoke(struct http_request *request);
+void admin_catalogue_put(struct http_request *request); /* catalogue.c */
+void admin_order_get(struct http_request *request);     /* orders.c */
+void admin_dead_list(struct http_request *request);     /* dead.c */
+void admin_dead_get(struct http_request *request);
+void admin_dead_replay(struct http_request *request);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 static int run(int argc, char **argv)
 {

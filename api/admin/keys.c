@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/admin.h"
+#include "api/admin/admin.h"
 #include "schema/json_fields.h"
 #include "schema/statements.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ops/command.h"
+#include "ops/cli/command.h"
 #include "schema/migrations.h"
 #include "schema/statements.h"
 

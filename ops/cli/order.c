@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/command.h"
+#include "ops/cli/command.h"
 
 /* Seconds of an RFC 3339 text within its day are enough for a pause between two events. */
 static double seconds_of(const char *stamp)
