@@ -153,16 +153,17 @@ int main(int argc, char **argv)
     struct fault fault;
     int status;
 
+    stats_register();
     service_begin(&api.service, argc, argv, PROGRAM_API, "api");
     api.service.on_stop = on_stop;
+    api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
         return refuse_to_start(&fault);
-    stats_register();
     open_postgres(&api);
     if (!open_listeners(&api, &fault))
         return refuse_to_start(&fault);
-    stats_watch_loop(&api);
+    stats_watch(&api);
     log_info("started", "orders at %s, operators at %s", api.service.settings.api_listen,
              api.service.settings.operator_listen);
     status = service_run(&api.service);

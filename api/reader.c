@@ -201,6 +201,13 @@ bool reader_is_idle(const struct reader *reader)
     return group_is_idle(reader->group);
 }
 
+static struct group_metrics metrics = GROUP_METRICS("read");
+
+void reader_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
+
 struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max)
 {
     static const struct pg_statement *const statements[] = {&sql_order_read, NULL};
@@ -218,6 +225,7 @@ struct reader *reader_create(uv_loop_t *loop, struct database *database, int wai
         .waiting_max = waiting_max,
         .send = send_reads,
         .on_rows = on_rows,
+        .metrics = &metrics,
     };
     pg_params_init(&reader->params);
     reader->group = group_create(loop, &reader->work, &options);

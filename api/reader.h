@@ -31,4 +31,5 @@ void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)
     __attribute__((warn_unused_result));
+void reader_register_metrics(void);
 bool reader_is_idle(const struct reader *reader);
