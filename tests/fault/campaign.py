@@ -16,6 +16,7 @@ API = [
     ("lookup", "commit", (1, 2), loads.refused),
     ("abandon", "commit", (1, 2), loads.abandoned),
     ("read", "commit", (1, 3), loads.watched),
+    ("list", "commit", (1,), loads.listed),
     ("pulse", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
