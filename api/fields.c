@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_visible(char c)
 {
@@ -124,4 +125,12 @@ bool field_number(const char *value, int64_t least, int64_t most, int64_t *numbe
         return false;
     *number = parsed;
     return true;
+}
+
+bool field_is_json(const char *type)
+{
+    size_t length = type ? strcspn(type, "; \t") : 0;
+
+    return length == strlen("application/json") &&
+           strncasecmp(type, "application/json", length) == 0;
 }

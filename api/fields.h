@@ -23,3 +23,6 @@ bool field_etag_is(const char *value, int32_t version);
 /* A whole number within limits; false for anything else. */
 bool field_number(const char *value, int64_t least, int64_t most, int64_t *number)
     __attribute__((warn_unused_result));
+
+/* Content-Type: application/json, with or without parameters; NULL: there is none. */
+bool field_is_json(const char *type) __attribute__((warn_unused_result));

@@ -24,6 +24,7 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders", orders_find},
     {"POST", "/v1/orders/abandon", orders_abandon},
     {"GET", "/v1/orders/{id}", orders_get},
+    {"POST", "/v1/quotes", quotes_post},
     {NULL, NULL, NULL},
 };
 
@@ -36,7 +37,7 @@ static void on_public_error(struct http_request *request, int status, const char
 
     if (status == 413 && is_order)
         orders_post_too_large(request, detail);
-    else if (status == 404 || status == 405)
+    else if (status == 404 || status == 405 || !api_is_about_a_key(request))
         problem_on_error(request, status, code, detail);
     else
         problem_on_lost_error(request, status, code, detail);
