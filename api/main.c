@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/list.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -74,6 +75,7 @@ static void open_postgres(struct api *api)
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
+    list_open(api);
     admin_open(api);
     open_pulse(api);
 }
@@ -132,6 +134,7 @@ static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
     reader_destroy(api->reader);
+    list_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
     waiters_destroy(api->waiters);

@@ -143,6 +143,7 @@ static void read_row(struct reading *reading, const PGresult *result, int row)
     reading->is_found = true;
     reading->account_id = pg_i64(result, row, ACCOUNT);
     reading->version = pg_i32(result, row, VERSION);
+    reading->status = pg_i16(result, row, STATUS);
     reading->is_final = pg_bool(result, row, FINAL);
     reading->token_key = pg_i16(result, row, TOKEN_KEY);
     reading->accepted_us = pg_i64(result, row, ACCEPTED_US);

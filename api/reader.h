@@ -20,7 +20,7 @@ struct reading {
     bool is_found, is_final;
     int64_t account_id, accepted_us;
     int32_t version;
-    int16_t token_key;
+    int16_t token_key, status;
     struct text body; /* freed after on_released */
 
     struct group_ticket group_ticket;
