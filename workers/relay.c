@@ -278,6 +278,7 @@ static void register_metrics(void)
     metric_register(&held);
     metric_register(&connected);
     metric_register(&blocked);
+    amqp_register_metrics();
     outbox_register_metrics();
     publish_register_metrics();
     due_register_metrics();
@@ -299,8 +300,9 @@ static void open_publishing(struct relay *relay)
     };
     uv_loop_t *loop = &relay->service.loop;
     const struct settings *settings = &relay->service.settings;
+    const struct pg_server *server = &relay->service.database.server;
     const struct publish_options options = {
-        .server = &relay->service.database.server,
+        .database = &relay->service.database,
         .inflight_max = settings->inflight_max,
         .sweep_ms = settings->sweep_s * 1000,
         .on_room = on_room,
@@ -309,10 +311,10 @@ static void open_publishing(struct relay *relay)
     };
 
     relay->publish = publish_create(loop, &options);
-    relay->outbox = outbox_create(loop, options.server, relay->publish);
+    relay->outbox = outbox_create(loop, server, relay->publish);
     relay->publisher =
         amqp_publisher_create(loop, settings->amqp, &topology, &events, relay, "relay");
-    relay->lease = lease_create(loop, options.server, &lease_events, relay);
+    relay->lease = lease_create(loop, server, &lease_events, relay);
 }
 
 static void open_duties(struct relay *relay)
@@ -360,11 +362,11 @@ int main(int argc, char **argv)
 {
     static struct relay relay;
 
+    register_metrics();
     service_begin(&relay.service, argc, argv, PROGRAM_RELAY, "relay");
     relay.service.owner = &relay;
     relay.service.on_stop = on_stop;
     relay.service.is_ready = is_ready;
-    register_metrics();
     uv_timer_init(&relay.service.loop, &relay.ending);
     relay.ending.data = &relay;
     open_publishing(&relay);

@@ -85,6 +85,18 @@ def watched(lane):
                  DEADLINE_S, "a look at the order")
 
 
+def listed(lane):
+    """Pages of orders, until one comes whole."""
+    docket = lane.docket
+    told = docket.post_until_told(deadline_s=DEADLINE_S)
+    wait_for(lambda: told.id in [one["id"] for one in page(docket)], DEADLINE_S, "a list with it")
+
+
+def page(docket):
+    answer = docket.read.get("/v1/orders?limit=100")
+    return answer.json["orders"] if answer.status == 200 else []
+
+
 def again(command):
     """An operator repeats a command that failed."""
     try:
