@@ -1,5 +1,6 @@
 #include "workers/runner_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@ static struct metric overtaken_total = METRIC(METRIC_COUNTER, "docket_worker_ove
                                               "Outcomes that lost against another writer.");
 static struct metric dead_total =
     METRIC(METRIC_COUNTER, "docket_worker_dead_letters_total", "Tasks that became dead letters.");
+static struct metric parked_total =
+    METRIC(METRIC_COUNTER, "docket_worker_parked_total",
+           "Tasks that were parked, since a provider or carrier is held back.");
 static struct metric jobs_gauge = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Tasks in flight.");
 
 static void on_claimed(struct group_ticket *ticket);
@@ -278,11 +282,46 @@ static void decide(struct job *job)
     submit_outcome(job);
 }
 
+/* A failure of a call is perhaps not the task's own: what comes next shows it. */
+static void settle_doubt(struct job *job)
+{
+    enum breaker_verdict verdict = breaker_ask(job->runner->breaker, &job->doubt);
+
+    if (verdict == DOUBT_STANDS)
+        return;
+    job->doubt.is_raised = false;
+    job->lesson.is_outage = verdict == DOUBT_OUTAGE;
+    decide(job);
+}
+
+void job_settle_doubts(struct runner *runner)
+{
+    struct job *job, *following;
+
+    for (job = TAILQ_FIRST(&runner->lists[DOUBTING]); job; job = following) {
+        following = TAILQ_NEXT(job, by_state);
+        settle_doubt(job);
+    }
+}
+
+static bool is_of_failure(const struct order_lesson *lesson)
+{
+    return !lesson->is_interrupted &&
+           (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
+            lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
+}
+
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
     job->has_lesson = true;
-    decide(job);
+    if (job->doubt.is_raised && is_of_failure(lesson)) {
+        enter(job, DOUBTING);
+        settle_doubt(job);
+    } else {
+        job->doubt.is_raised = false;
+        decide(job);
+    }
 }
 
 void job_reserve(struct job *job)
@@ -320,6 +359,8 @@ static void take_effect(struct job *job, const struct order_change *change)
 
     if (change->is_dead)
         log_dead_letter(job, change);
+    if (change->task_state == TASK_PARKED)
+        metric_add(&parked_total, 1);
     hint_order(runner->hint, &job->id);
     if (change->next != STAGE_NONE)
         hint_work(runner->hint);
@@ -449,20 +490,44 @@ void *job_outside(const struct job *job)
     return job->runner->options.outside;
 }
 
+void job_add_pass(const struct job *job, char *key, size_t size)
+{
+    size_t length = strlen(key);
+
+    if (job->claim.pass > 0)
+        snprintf(key + length, size - length, "-p%lld", (long long)job->claim.pass);
+}
+
 bool job_may_send(const struct job *job)
 {
     return !job->is_interrupted && worker_session_may_send(job->runner->session, job->epoch);
 }
 
-void job_call_begun(struct job *job)
+static void learn_held(struct job *job)
 {
-    job->has_call = true;
-    enter(job, CALLING);
+    const struct outside *outside = outside_of(job->runner->options.step->stage);
+    struct order_lesson lesson = {.verdict = VERDICT_HELD, .retry_after_ms = -1};
+
+    fail_as(&lesson.fault, job->claim.facts.is_unknown ? FAULT_UNKNOWN : FAULT_TRANSIENT,
+            outside->unavailable, "not called: %s is held back (docket status)", outside->name);
+    job_learn(job, &lesson);
 }
 
-bool job_call_ended(struct job *job)
+bool job_begin_call(struct job *job)
+{
+    if (!breaker_begin_call(job->runner->breaker, job->claim.pass, &job->doubt)) {
+        learn_held(job);
+        return false;
+    }
+    job->has_call = true;
+    enter(job, CALLING);
+    return true;
+}
+
+bool job_end_call(struct job *job, enum breaker_evidence evidence)
 {
     job->has_call = false;
+    breaker_end_call(job->runner->breaker, &job->doubt, evidence);
     if (!job->is_interrupted) {
         enter(job, RUNNING);
         return true;
@@ -475,7 +540,8 @@ bool job_call_ended(struct job *job)
 void job_register_metrics(void)
 {
     static struct metric *const metrics[] = {&claimed_total,   &refused_total, &crashes_total,
-                                             &overtaken_total, &dead_total,    &jobs_gauge};
+                                             &overtaken_total, &dead_total,    &parked_total,
+                                             &jobs_gauge};
 
     for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
         metric_register(metrics[i]);

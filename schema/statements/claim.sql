@@ -19,7 +19,8 @@ WITH wanted AS MATERIALIZED (
     WHERE t.order_id = w.id AND t.stage = $2::int2
       AND (t.state = 1
            OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
-    RETURNING t.order_id, t.fence, t.attempt, t.crashes, w.version + 1 AS version, w.status
+    RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind,
+              w.version + 1 AS version, w.status
 ), moved AS (
     UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
     FROM claimed c WHERE o.id = c.order_id
@@ -40,7 +41,8 @@ SELECT c.order_id, c.version, c.status, c.fence, c.attempt, c.crashes,
                  WHERE r.order_id = c.order_id AND r.state = 1), 0) AS held,
        EXISTS (SELECT FROM shipment s WHERE s.order_id = c.order_id) AS is_shipped,
        l.skus, l.quantities,
-       coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address
+       coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address,
+       c.pass, c.fault_kind = 'unknown' AS is_unknown
 FROM claimed c
 JOIN orders o ON o.id = c.order_id
 LEFT JOIN LATERAL (
