@@ -122,31 +122,46 @@ CREATE TRIGGER dead_letter_count_delete AFTER DELETE ON dead_letter
 
 -- What is found quickly -------------------------------------------------------------------------
 
--- The skus of a letter's order.
+-- The skus of a letter's order, in the letter's state.
 CREATE TABLE dead_letter_sku (
-    sku        text NOT NULL,
-    created_at timestamptz NOT NULL,         -- the letter's
     letter     bigint NOT NULL,
-    PRIMARY KEY (sku, created_at, letter)
+    sku        text NOT NULL,
+    state      text NOT NULL,
+    created_at timestamptz NOT NULL,         -- the letter's
+    PRIMARY KEY (letter, sku)
 );
+CREATE INDEX dead_letter_sku_state ON dead_letter_sku (sku, state, created_at, letter);
 
+-- LATERAL with a limit, and lists of ids: one probe a row, whatever a plan made over empty tables believes.
 CREATE FUNCTION dead_letter_skus() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public AS $$
+DECLARE
+    now_in text;
+    ids bigint[];
 BEGIN
-    INSERT INTO dead_letter_sku (sku, created_at, letter)
-    SELECT DISTINCT line.sku, added.created_at, added.id
-    FROM added CROSS JOIN LATERAL (
-        SELECT l.sku FROM order_line l WHERE l.order_id = added.order_id LIMIT 1000
-    ) AS line;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO dead_letter_sku (letter, sku, state, created_at)
+        SELECT DISTINCT changed.id, line.sku, changed.state, changed.created_at
+        FROM changed CROSS JOIN LATERAL (
+            SELECT l.sku FROM order_line l WHERE l.order_id = changed.order_id LIMIT 1000
+        ) AS line;
+        RETURN NULL;
+    END IF;
+    FOR now_in, ids IN SELECT state, array_agg(id) FROM changed GROUP BY state LOOP
+        UPDATE dead_letter_sku SET state = now_in WHERE letter = ANY (ids) AND state <> now_in;
+    END LOOP;
     RETURN NULL;
 END $$;
 
-INSERT INTO dead_letter_sku (sku, created_at, letter)
-SELECT DISTINCT l.sku, d.created_at, d.id
+INSERT INTO dead_letter_sku (letter, sku, state, created_at)
+SELECT DISTINCT d.id, l.sku, d.state, d.created_at
 FROM dead_letter d JOIN order_line l ON l.order_id = d.order_id;
 
-CREATE TRIGGER dead_letter_skus AFTER INSERT ON dead_letter
-    REFERENCING NEW TABLE AS added
+CREATE TRIGGER dead_letter_skus_insert AFTER INSERT ON dead_letter
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION dead_letter_skus();
+CREATE TRIGGER dead_letter_skus_update AFTER UPDATE ON dead_letter
+    REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION dead_letter_skus();
 
 DROP INDEX dead_letter_open;
@@ -204,7 +219,7 @@ CREATE FUNCTION dead_is_rare(condition text, most integer) RETURNS boolean
 DECLARE
     found bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM dead_letter d WHERE %s LIMIT %s) AS some',
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM dead_letter d WHERE %s LIMIT %s) AS f',
                    condition, most + 1) INTO found;
     RETURN found <= most;
 END $$;
@@ -237,8 +252,8 @@ CREATE FUNCTION dead_condition(filter jsonb) RETURNS text LANGUAGE sql IMMUTABLE
         (SELECT string_agg(format('strpos(lower(d.fault_text), lower(%L)) > 0', value), ' AND ')
          FROM jsonb_array_elements_text(filter -> 'texts')),
         CASE WHEN filter ? 'skus' THEN format(
-            'EXISTS (SELECT FROM dead_letter_sku k WHERE k.sku = ANY (%L::text[])'
-            ' AND k.created_at = d.created_at AND k.letter = d.id)',
+            'EXISTS (SELECT FROM dead_letter_sku k'
+            ' WHERE k.letter = d.id AND k.sku = ANY (%L::text[]))',
             dead_texts(filter -> 'skus')) END)
 $$;
 
@@ -267,11 +282,12 @@ CREATE FUNCTION dead_branch(condition text, times text, scan_max integer) RETURN
 $$;
 
 -- The same of one sku.
-CREATE FUNCTION dead_branch_sku(sku text, times text, scan_max integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION dead_branch_sku(sku text, state text, times text, scan_max integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT format('(SELECT d.* FROM (SELECT d.letter, d.created_at FROM dead_letter_sku d '
-                  'WHERE d.sku = %L AND %s ORDER BY d.created_at DESC, d.letter DESC LIMIT %s) AS k '
+                  'WHERE d.sku = %L AND d.state = %L AND %s '
+                  'ORDER BY d.created_at DESC, d.letter DESC LIMIT %s) AS k '
                   'JOIN dead_letter d ON d.id = k.letter AND d.created_at = k.created_at '
-                  'ORDER BY d.created_at DESC, d.id DESC)', sku, times, scan_max)
+                  'ORDER BY d.created_at DESC, d.id DESC)', sku, state, times, scan_max)
 $$;
 
 -- A condition of the filter that few letters meet, so that all of them may be sorted; NULL: none.
@@ -300,7 +316,7 @@ CREATE FUNCTION dead_source(filter jsonb, before_at timestamptz, before_id bigin
     RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     few CONSTANT integer := 5000;
-    fingerprints_max CONSTANT integer := 100;
+    branches_max CONSTANT integer := 150;
     times text := dead_times(filter, 'id', before_at, before_id);
     states text[] := dead_texts(filter -> 'states');
     rare text := dead_rare(filter, few);
@@ -314,9 +330,9 @@ BEGIN
         RETURN NULL;
     ELSIF filter ? 'skus' AND coalesce(heads.letters > few, true) THEN
         times := dead_times(filter, 'letter', before_at, before_id);
-        RETURN (SELECT string_agg(dead_branch_sku(sku, times, scan_max), ' UNION ALL ')
-                FROM unnest(dead_texts(filter -> 'skus')) AS sku);
-    ELSIF cardinality(heads.fingerprints) <= fingerprints_max THEN
+        RETURN (SELECT string_agg(dead_branch_sku(sku, state, times, scan_max), ' UNION ALL ')
+                FROM unnest(dead_texts(filter -> 'skus')) AS sku, unnest(states) AS state);
+    ELSIF cardinality(heads.fingerprints) * cardinality(states) <= branches_max THEN
         RETURN (SELECT string_agg(dead_branch(format('d.fingerprint = %L AND d.state = %L',
                                                      fingerprint, state), times, scan_max),
                                   ' UNION ALL ')
@@ -353,7 +369,8 @@ END $$;
 -- All of them at once.
 CREATE FUNCTION dead_matching(filter jsonb) RETURNS SETOF dead_letter LANGUAGE sql STABLE AS $$
     SELECT d.* FROM dead_page(filter, NULL, NULL, 2147483647, 2147483647) AS p
-    JOIN dead_letter d ON d.id = p.id WHERE p.is_match
+    CROSS JOIN LATERAL (SELECT d.* FROM dead_letter d WHERE d.id = p.id LIMIT 1) AS d
+    WHERE p.is_match
 $$;
 
 -- Grants ---------------------------------------------------------------------------------------------
