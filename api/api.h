@@ -19,7 +19,7 @@ struct api {
     struct token_keys token_keys;
     struct intake *intake;
     struct reader *reader;
-    struct ask *operators, *replays;
+    struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct pulse *pulse;
     struct keys *keys;
     struct catalogue *catalogue;

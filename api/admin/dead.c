@@ -3,19 +3,9 @@
 
 #include "api/admin/admin.h"
 #include "api/admin/names.h"
-#include "schema/json_fields.h"
 #include "schema/statements.h"
 
 enum { LIST_MAX = 500 };
-
-struct replay_wish {
-    const char *reason;
-};
-
-static const struct json_field replay_fields[] = {
-    {"reason", FIELD_TEXT, true, 1, 500, NULL, NULL, offsetof(struct replay_wish, reason)},
-    {.name = NULL},
-};
 
 static void on_json(struct admin_errand *errand, const PGresult *rows)
 {
@@ -92,39 +82,18 @@ static void on_replayed(struct admin_errand *errand, const PGresult *rows)
     }
 }
 
-static bool read_reason(struct admin_errand *errand, const char **reason)
-{
-    struct problem_items problems = {.arena = &errand->arena};
-    CLEANUP(json_release) json_t *body = NULL;
-    struct replay_wish wish = {NULL};
-
-    if (!admin_read_body(errand->request, &body))
-        return false;
-    json_fields_read(body, "", replay_fields, &wish, &problems);
-    if (problems.count > 0) {
-        admin_refuse(errand->request, &problems);
-        return false;
-    }
-    *reason = arena_print(&errand->arena, "%s", wish.reason);
-    return true;
-}
-
 void admin_dead_replay(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_dead_replay, on_replayed);
-    const char *reason;
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_dead_replay, on_replayed, REASON_REQUIRED);
     int64_t id;
 
     if (errand == NULL)
         return;
-    if (!admin_param_number(request, &id) || !read_reason(errand, &reason)) {
+    if (!admin_param_number(request, &id)) {
         admin_errand_free(errand);
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
-    pg_add_text(&errand->ticket.params,
-                errand->key_id ? arena_print(&errand->arena, "key %lld", (long long)errand->key_id)
-                               : "bootstrap key");
-    pg_add_text(&errand->ticket.params, reason);
-    admin_errand_send(errand, api_of(request)->replays);
+    admin_act_send(errand);
 }

@@ -19,7 +19,7 @@ API = [
     ("pulse", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
-    ("replay", "commit", (1,), loads.replayed),
+    ("act", "commit", (1,), loads.replayed),
 ]
 RELAY = [
     ("outbox", "commit", (1, 10), loads.checkout),
