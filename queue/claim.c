@@ -175,6 +175,13 @@ void claim_order_finish(struct claim_order *order)
 
 static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts, NULL};
 
+static struct group_metrics metrics = GROUP_METRICS("claim");
+
+void claim_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
+
 const struct group_work claim_work = {
     .name = "claim",
     .statements = statements,
@@ -182,4 +189,5 @@ const struct group_work claim_work = {
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
     .on_rows = on_rows,
+    .metrics = &metrics,
 };

@@ -128,7 +128,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(shop):
     shop.thaw("payment")
     wait_for(lambda: "the worker's lease has lapsed" in shop.log("payment") or
              shop.log("payment").count("worker_began") > 1, 10, "it notices")
-    wait_for(lambda: metric(shop, "payment", "docket_worker_jobs") == 0, 10, "it lets go")
+    wait_for(lambda: metric(shop, "payment", 'docket_worker_jobs{stage="payment"}') == 0, 10, "it lets go")
     must(shop.one("SELECT version FROM orders WHERE id = %s", order.to_uuid(public)), version,
          "the version after the sleeper woke")
     must(len(facts(shop, "charge", public)), 1, "charges")
