@@ -18,8 +18,6 @@
 #include "base/clock.h"
 #include "schema/card_scan.h"
 
-enum { MORE_BYTES_MAX = 64 * 1024 };
-
 /* Lives until it was answered and the intake has let go of it. */
 struct acceptance {
     struct http_request *request; /* NULL: answered */
@@ -106,14 +104,6 @@ static void refuse(struct acceptance *acceptance, const char *code, const char *
     acceptance->refusal.detail = detail;
 }
 
-static bool is_json(const char *type)
-{
-    size_t length = type ? strcspn(type, "; \t") : 0;
-
-    return length == strlen("application/json") &&
-           strncasecmp(type, "application/json", length) == 0;
-}
-
 static void read_body(struct acceptance *acceptance)
 {
     struct fault fault;
@@ -129,37 +119,18 @@ static void read_body(struct acceptance *acceptance)
         acceptance->ticket.cart_id = order_json_cart(acceptance->body);
         check_order(acceptance);
     }
-    if (!is_json(http_header(acceptance->request, "Content-Type")))
+    if (!field_is_json(http_header(acceptance->request, "Content-Type")))
         refuse(acceptance, "unsupported_media_type", "send Content-Type: application/json");
 }
 
 static char *describe_prices(struct acceptance *acceptance)
 {
-    const struct order *order = &acceptance->order;
-    struct text more;
-    char *described;
+    CLEANUP(text_finish) struct text more;
 
-    text_init(&more, MORE_BYTES_MAX);
-    text_add(&more, ",\"total\":");
-    order_view_money(&more, order->total, order->currency);
-    text_add(&more, ",\"items_total\":");
-    order_view_money(&more, order->items_total, order->currency);
-    text_add(&more, ",\"shipping_total\":");
-    order_view_money(&more, order->shipping_total, order->currency);
-    text_add(&more, ",\"lines\":[");
-    for (int i = 0; i < order->line_count; i++) {
-        text_add(&more, i ? ",{\"sku\":" : "{\"sku\":");
-        text_add_json(&more, order->lines[i].sku);
-        text_add(&more, ",\"name\":");
-        text_add_json(&more, order->lines[i].name);
-        text_print(&more, ",\"quantity\":%lld,\"price\":", (long long)order->lines[i].quantity);
-        order_view_money(&more, order->lines[i].price, order->currency);
-        text_add(&more, "}");
-    }
-    text_add(&more, "]");
-    described = arena_copy(&acceptance->arena, more.bytes, more.length);
-    text_finish(&more);
-    return described;
+    text_init(&more, VIEW_BYTES_MAX);
+    text_add(&more, ",");
+    order_view_prices(&more, &acceptance->order);
+    return arena_copy(&acceptance->arena, more.bytes, more.length);
 }
 
 static void check_order(struct acceptance *acceptance)

@@ -14,11 +14,13 @@ static const char *presented_key(const struct http_request *request)
     return http_header(request, "X-Api-Key");
 }
 
-static enum accepted said_of(const struct http_request *request)
+bool api_is_about_a_key(const struct http_request *request)
 {
-    return strcmp(http_method(request), "POST") == 0 && strncmp(http_path(request), "/v1/", 4) == 0
-               ? ACCEPTED_UNKNOWN
-               : ACCEPTED_UNSAID;
+    const char *path = http_path(request);
+
+    if (path[0] == '\0')
+        return true;
+    return strcmp(http_method(request), "POST") == 0 && strncmp(path, "/v1/orders", 10) == 0;
 }
 
 static void refuse(struct http_request *request, const char *code, const char *detail)
@@ -26,7 +28,7 @@ static void refuse(struct http_request *request, const char *code, const char *d
     const struct problem problem = {
         .code = code,
         .detail = detail,
-        .accepted = said_of(request),
+        .accepted = api_is_about_a_key(request) ? ACCEPTED_UNKNOWN : ACCEPTED_UNSAID,
         .stored_nothing = true,
     };
 

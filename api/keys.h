@@ -16,7 +16,8 @@ enum { KEY_HASH_BYTES = 32 };
 
 struct principal {
     int64_t account_id;
-    int64_t key_id;
+    int64_t key_id;   /* 0: the bootstrap key */
+    const char *name; /* of the key; lent until the loop's turn ends */
     unsigned scopes;
 };
 

@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "schema/client_token.h"
 #include "schema/money.h"
-#include "schema/order_id.h"
+#include "schema/order.h"
 
 enum { RECEIPT_BYTES_MAX = 1024, VIEW_BYTES_MAX = 256 * 1024 };
 
@@ -22,4 +22,6 @@ bool order_view_receipt(struct text *body, const struct order_id *id, int16_t re
     __attribute__((warn_unused_result));
 
 void order_view_money(struct text *body, int64_t amount, const char *currency);
+/* The members "lines", "items_total", "shipping_total" and "total" of a priced order. */
+void order_view_prices(struct text *body, const struct order *order);
 void order_view_time(struct text *body, int64_t unix_us);

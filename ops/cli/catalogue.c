@@ -18,14 +18,16 @@ static json_t *read_file(const char *path)
 
 static int load(int argc, char **argv)
 {
-    const struct option_wanted options[] = {{NULL, NULL, NULL}};
+    const char *reason = NULL;
+    const struct option_wanted options[] = {{"--reason", &reason, NULL}, {NULL, NULL, NULL}};
     const char *path;
     json_t *catalogue, *answer;
 
-    if (!command_options(argc, argv, options, &path, 1))
+    if (!command_options(argc, argv, options, &path, 1) || reason == NULL)
         return command_usage(&command_catalogue);
     if ((catalogue = read_file(path)) == NULL)
         return EXIT_REFUSED;
+    json_object_set_new(catalogue, "reason", json_string(reason));
     answer = admin_call("PUT", "/admin/catalogue", catalogue);
     json_decref(catalogue);
     if (answer == NULL)
@@ -47,7 +49,7 @@ const struct command command_catalogue = {
     .name = "catalogue",
     .summary = "load products, stock and shipping methods",
     .help =
-        "usage: docket catalogue load FILE     (FILE - reads standard input)\n\n"
+        "usage: docket catalogue load FILE --reason TEXT     (FILE - reads standard input)\n\n"
         "What FILE names is added, or takes the place of what has the same code; the rest stays.\n"
         "`stock` sets what can be sold from now on; without it the stock stays as it is.\n\n"
         "  {\"products\": [{\"sku\": \"TEA\", \"name\": \"Tea\", \"stock\": 10,\n"

@@ -20,7 +20,7 @@ struct command {
 };
 
 extern const struct command command_migrate, command_key, command_catalogue, command_order,
-    command_dead, command_config;
+    command_dead, command_audit, command_config;
 
 int command_usage(const struct command *command); /* prints its help on stderr, returns 2 */
 

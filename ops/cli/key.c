@@ -92,15 +92,20 @@ static int list(int argc, char **argv)
 
 static int revoke(int argc, char **argv)
 {
-    const struct option_wanted options[] = {{NULL, NULL, NULL}};
+    const char *reason = NULL;
+    const struct option_wanted options[] = {{"--reason", &reason, NULL}, {NULL, NULL, NULL}};
     char path[64];
     const char *id;
-    json_t *answer;
+    json_t *wish, *answer;
 
-    if (!command_options(argc, argv, options, &id, 1) || strspn(id, "0123456789") != strlen(id))
+    if (!command_options(argc, argv, options, &id, 1) || strspn(id, "0123456789") != strlen(id) ||
+        reason == NULL)
         return command_usage(&command_key);
     snprintf(path, sizeof(path), "/admin/keys/%.20s/revoke", id);
-    if ((answer = admin_call("POST", path, NULL)) == NULL)
+    wish = json_pack("{s:s}", "reason", reason);
+    answer = admin_call("POST", path, wish);
+    json_decref(wish);
+    if (answer == NULL)
         return EXIT_REFUSED;
     printf("Key %s (%s) is revoked; every API process refuses it within 2 s.\n", id,
            text_of(answer, "name"));
@@ -125,11 +130,11 @@ const struct command command_key = {
     .help =
         "usage: docket key create --scope SCOPE[,SCOPE…] --name NAME [--account NAME] [--json]\n"
         "       docket key list [--json]\n"
-        "       docket key revoke ID\n\n"
+        "       docket key revoke ID --reason TEXT\n\n"
         "Scopes: checkout (creates orders; may be in a browser), orders:read (reads all orders\n"
         "of its account), operator (this command).  Keys of one account share its orders.\n\n"
         "  docket key create --scope checkout --name storefront\n"
         "  docket key create --scope orders:read --name backoffice --account shop2\n"
-        "  docket key revoke 3\n",
+        "  docket key revoke 3 --reason \"it was in a log\"\n",
     .run = run,
 };

@@ -8,8 +8,8 @@
 #include "ops/cli/command.h"
 
 static const struct command *const commands[] = {
-    &command_migrate, &command_key,  &command_catalogue,
-    &command_order,   &command_dead, &command_config,
+    &command_migrate, &command_key,   &command_catalogue, &command_order,
+    &command_dead,    &command_audit, &command_config,
 };
 
 static int help(FILE *out)

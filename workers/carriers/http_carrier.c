@@ -94,6 +94,7 @@ static void on_answered(struct http_call *http)
     else
         read_outcome(call);
     outside_call_end(&call->outside);
+    carrier_note(call);
     call->on_done(call);
 }
 
@@ -110,7 +111,7 @@ struct carrier *http_carrier_create(struct http_client *client,
 {
     struct http_carrier *self = xcalloc(1, sizeof(*self));
 
-    self->carrier = (struct carrier){.name = "carrier", .start = start, .destroy = destroy};
+    self->carrier = (struct carrier){.name = HTTP_CARRIER_NAME, .start = start, .destroy = destroy};
     outside_endpoint_init(&self->endpoint, client, options->base_url, options->key);
     self->endpoint.connect_ms = options->connect_ms;
     self->endpoint.total_ms = options->total_ms;

@@ -121,6 +121,7 @@ static void on_answered(struct http_call *http)
     else
         read_outcome(call);
     outside_call_end(&call->outside);
+    payment_note(call);
     call->on_done(call);
 }
 
@@ -136,7 +137,7 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
 {
     struct stripe *stripe = xcalloc(1, sizeof(*stripe));
 
-    stripe->provider = (struct provider){.name = "stripe", .start = start, .destroy = destroy};
+    stripe->provider = (struct provider){.name = STRIPE_NAME, .start = start, .destroy = destroy};
     outside_endpoint_init(&stripe->endpoint, client, options->base_url, options->key);
     stripe->endpoint.connect_ms = options->connect_ms;
     stripe->endpoint.total_ms = options->total_ms;
