@@ -170,8 +170,9 @@ void breaker_end_call(struct breaker *breaker, struct breaker_doubt *doubt,
                       enum breaker_evidence evidence)
 {
     bool is_current = doubt->opened == breaker->view.opened;
+    bool may_open = breaker->options.policy.failures < BREAKER_NEVER;
 
-    doubt->is_raised = breaker_is_failure(evidence);
+    doubt->is_raised = breaker_is_failure(evidence) && may_open;
     if (is_current && evidence == BREAKER_GOOD)
         count_good(breaker, doubt);
     else if (is_current && doubt->is_raised)

@@ -24,7 +24,7 @@
 
 enum {
     BREAKER_SETTLE_MS = 200,
-    BREAKER_DOUBT_MS = 500,       /* a failure waits so long for what comes next */
+    BREAKER_DOUBT_MS = 400,       /* a failure waits so long for what comes next */
     BREAKER_DOUBT_LONG_MS = 3000, /* … while few calls are made */
     BREAKER_SLICES = 10,          /* of the window */
 };
@@ -51,6 +51,8 @@ enum breaker_evidence {
 
 bool breaker_is_failure(enum breaker_evidence evidence);
 const char *breaker_class(enum breaker_evidence evidence); /* of a failure: "connect", … */
+
+enum { BREAKER_NEVER = 1000000 }; /* as many failures: it never opens */
 
 struct breaker_policy {
     int64_t failures, percent, window_ms;

@@ -87,7 +87,8 @@ const struct config_entry settings_entries[] = {
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
     {"DOCKET_BREAKER_FAILURES", CONFIG_NUMBER, "5", 2, 1000000,
-     "Calls in a row without an answer (or with 5xx, 429) after which tasks are parked.",
+     "Calls in a row without an answer (or with 5xx, 429) after which tasks are parked; 1000000: "
+     "never.",
      PROGRAM_WORKER, FIELD(breaker_failures)},
     {"DOCKET_BREAKER_PERCENT", CONFIG_NUMBER, "50", 1, 100,
      "… or this share of the calls within the window, in percent.", PROGRAM_WORKER,
