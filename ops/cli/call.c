@@ -12,10 +12,11 @@
 enum { WORD_MAX = 40, COMMON_HELP = 3 /* the last of common_options */ };
 
 const struct option common_options[] = {
-    {"json", NULL, "Print JSON, for programs.", OPTION_FLAG},
-    {"utc", NULL, "Read and show times in UTC instead of the local zone.", OPTION_FLAG},
-    {"color", "auto|always|never", "Colours; auto: on a terminal without NO_COLOR.", OPTION_CHOICE},
-    {"help", NULL, "Say all this (also -h).", OPTION_FLAG},
+    {"json", NULL, "Print JSON, for programs.", OPTION_FLAG, false},
+    {"utc", NULL, "Read and show times in UTC instead of the local zone.", OPTION_FLAG, false},
+    {"color", "auto|always|never", "Colours; auto: on a terminal without NO_COLOR.", OPTION_CHOICE,
+     false},
+    {"help", NULL, "Say all this (also -h).", OPTION_FLAG, false},
     {.name = NULL},
 };
 

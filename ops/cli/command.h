@@ -5,8 +5,8 @@
  * main.c.  Every command also has --json, --utc, --color and --help, and answers both ways:
  *
  *     static const struct option options[] = {
- *         {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, .is_required = true},
- *         {"state", "open|all", "Only these.", OPTION_CHOICE},
+ *         {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+ *         {"state", "open|all", "Only these.", OPTION_CHOICE, false},
  *         {.name = NULL}};
  *
  *     static int run(const struct call *call)
@@ -65,8 +65,8 @@ struct command {
     const struct option *options; /* or NULL */
     const char *examples;         /* lines; or NULL */
     const struct command *const *commands; /* nested ones, NULL ends; then there is no run */
-    bool is_plain; /* prints a text as it is: has no --json, --utc, --color */
-    int (*run)(const struct call *call);   /* the exit code */
+    bool is_plain;                       /* prints a text as it is: has no --json, --utc, --color */
+    int (*run)(const struct call *call); /* the exit code */
 };
 
 /* Of an option that is not in the command's table: the process ends, so that a test finds it. */

@@ -16,6 +16,7 @@ static const char bash_script[] =
     "            continue; }\n"
     "        [[ $line == \"$word\"* ]] && COMPREPLY+=(\"$line\")\n"
     "    done < <(\"${COMP_WORDS[0]}\" completion words -- \"${COMP_WORDS[@]:1:COMP_CWORD}\")\n"
+    "    return 0\n"
     "}\n"
     "complete -F _docket docket\n";
 

@@ -13,7 +13,8 @@ static int run(const struct call *call)
 
 const struct command command_config = {
     .name = "config",
-    .summary = "Print the table of all settings of all programs, with default and limits (Markdown).",
+    .summary =
+        "Print the table of all settings of all programs, with default and limits (Markdown).",
     .examples = "docket config > docs/configuration.md",
     .is_plain = true,
     .run = run,

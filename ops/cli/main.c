@@ -15,8 +15,16 @@ extern const struct command command_audit, command_catalogue, command_config, co
 
 /* In the order of `docket --help`. */
 static const struct command *const commands[] = {
-    &command_order, &command_dead,   &command_audit, &command_key,        &command_catalogue,
-    &command_migrate, &command_config, &command_help,  &command_completion, &command_man,
+    &command_order,
+    &command_dead,
+    &command_audit,
+    &command_key,
+    &command_catalogue,
+    &command_migrate,
+    &command_config,
+    &command_help,
+    &command_completion,
+    &command_man,
     NULL,
 };
 

@@ -234,7 +234,8 @@ static int run(const struct call *call)
 }
 
 static const struct option options[] = {
-    {"into", "DIRECTORY", "Write all pages into it, as docket.1, docket-order.1, ….", OPTION_FILE},
+    {"into", "DIRECTORY", "Write all pages into it, as docket.1, docket-order.1, ….", OPTION_FILE,
+     false},
     {.name = NULL},
 };
 

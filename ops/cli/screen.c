@@ -1,7 +1,6 @@
 #include "ops/cli/screen.h"
 
 #include <locale.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +24,8 @@ static struct {
 } screen;
 
 static const char *const codes[] = {
-    [PLAIN] = "",          [BOLD] = "\033[1m",   [DIM] = "\033[2m",
-    [RED] = "\033[31m",    [GREEN] = "\033[32m", [YELLOW] = "\033[33m",
+    [PLAIN] = "",       [BOLD] = "\033[1m",   [DIM] = "\033[2m",
+    [RED] = "\033[31m", [GREEN] = "\033[32m", [YELLOW] = "\033[33m",
 };
 
 static bool wants_colour(const char *color)
@@ -232,7 +231,7 @@ bool time_parse_stamp(const char *stamp, double *unix_s)
 
 static void split(double unix_s, struct tm *tm)
 {
-    time_t whole = (time_t)floor(unix_s);
+    time_t whole = (time_t)unix_s;
 
     if (screen.is_utc)
         gmtime_r(&whole, tm);
@@ -256,7 +255,7 @@ const char *time_text(const char *stamp)
     at += 0.0005; /* to the nearest millisecond */
     split(at, &tm);
     strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm);
-    return arena_print(&screen.arena, "%s.%03d %s", day, (int)((at - floor(at)) * 1000),
+    return arena_print(&screen.arena, "%s.%03d %s", day, (int)((at - (double)(time_t)at) * 1000),
                        zone_of(&tm));
 }
 
@@ -347,8 +346,9 @@ const char *money_text(int64_t amount, const char *currency)
     rest = amount % one < 0 ? -(amount % one) : amount % one;
     if (digits == 0)
         return arena_print(&screen.arena, "%lld %s", (long long)amount, screen_clean(currency));
-    return arena_print(&screen.arena, "%s%lld.%0*lld %s", amount < 0 && amount / one == 0 ? "-" : "",
-                       (long long)(amount / one), digits, (long long)rest, screen_clean(currency));
+    return arena_print(&screen.arena, "%s%lld.%0*lld %s",
+                       amount < 0 && amount / one == 0 ? "-" : "", (long long)(amount / one),
+                       digits, (long long)rest, screen_clean(currency));
 }
 
 /* Progress -------------------------------------------------------------------------------- */

@@ -26,10 +26,10 @@ void say_wrapped(const char *text); /* a paragraph, broken at words, for people 
 
 /* "2026-11-24 23:31:53.278 CET" of an RFC 3339 time; "" of "". */
 const char *time_text(const char *stamp);
-const char *time_short(const char *stamp);            /* "2026-11-24 23:31:53"; the zone in a head */
-const char *zone_text(void);                          /* "CET", "UTC" */
-const char *ago_text(const char *stamp);              /* "3 min ago", "in 12 s" */
-const char *span_text(double seconds);                /* "13 ms", "4.2 s", "3 min 20 s", "2 d 4 h" */
+const char *time_short(const char *stamp); /* "2026-11-24 23:31:53"; the zone in a head */
+const char *zone_text(void);               /* "CET", "UTC" */
+const char *ago_text(const char *stamp);   /* "3 min ago", "in 12 s" */
+const char *span_text(double seconds);     /* "13 ms", "4.2 s", "3 min 20 s", "2 d 4 h" */
 bool time_parse_stamp(const char *stamp, double *unix_s); /* RFC 3339 */
 /* "70.20 EUR": minor units with the currency's decimals. */
 const char *money_text(int64_t amount, const char *currency);
