@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/pages.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -20,6 +21,8 @@ enum {
 };
 
 static const struct http_route public_routes[] = {
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/docs/errors.md", errors_get},
     {"POST", "/v1/orders", orders_post},
     {"GET", "/v1/orders", orders_find},
     {"POST", "/v1/orders/abandon", orders_abandon},
