@@ -20,6 +20,7 @@ struct api {
     struct intake *intake;
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
+    struct ask *lists;            /* pages of orders */
     struct pulse *pulse;
     struct keys *keys;
     struct catalogue *catalogue;
@@ -52,9 +53,9 @@ void quotes_post(struct http_request *request);    /* quote.c */
 void livez_get(struct http_request *request);      /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
+bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 
 /* Orders accepted, replayed; commit latency. */
 void stats_register(void); /* stats.c */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
-void stats_refresh(const struct api *api); /* gauges, before they are read */
-void stats_watch_loop(struct api *api);
+void stats_watch(struct api *api); /* gauges, before they are read */

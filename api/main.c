@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/list.h"
 #include "api/pages.h"
 #include "base/log.h"
 #include "schema/statements.h"
@@ -77,6 +78,7 @@ static void open_postgres(struct api *api)
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
+    list_open(api);
     admin_open(api);
     open_pulse(api);
 }
@@ -135,6 +137,7 @@ static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
     reader_destroy(api->reader);
+    list_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
     waiters_destroy(api->waiters);
@@ -156,16 +159,17 @@ int main(int argc, char **argv)
     struct fault fault;
     int status;
 
+    stats_register();
     service_begin(&api.service, argc, argv, PROGRAM_API, "api");
     api.service.on_stop = on_stop;
+    api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
         return refuse_to_start(&fault);
-    stats_register();
     open_postgres(&api);
     if (!open_listeners(&api, &fault))
         return refuse_to_start(&fault);
-    stats_watch_loop(&api);
+    stats_watch(&api);
     log_info("started", "orders at %s, operators at %s", api.service.settings.api_listen,
              api.service.settings.operator_listen);
     status = service_run(&api.service);

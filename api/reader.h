@@ -20,7 +20,7 @@ struct reading {
     bool is_found, is_final;
     int64_t account_id, accepted_us;
     int32_t version;
-    int16_t token_key;
+    int16_t token_key, status;
     struct text body; /* freed after on_released */
 
     struct group_ticket group_ticket;
@@ -31,4 +31,5 @@ void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)
     __attribute__((warn_unused_result));
+void reader_register_metrics(void);
 bool reader_is_idle(const struct reader *reader);

@@ -1,8 +1,5 @@
 #include "api/api.h"
-#include "base/clock.h"
 #include "base/metrics.h"
-
-enum { LAG_MS = 100 };
 
 #define COUNTER(variable, outcome)                                                                 \
     static struct metric variable = {                                                              \
@@ -30,20 +27,16 @@ static struct metric connections =
     METRIC(METRIC_GAUGE, "docket_api_connections", "Open connections of the public listener.");
 static struct metric single_node =
     METRIC(METRIC_GAUGE, "docket_single_node", "1: Postgres has no synchronous standby.");
-static struct metric lag = METRIC(METRIC_GAUGE, "docket_loop_lag_us",
-                                  "How late the event loop was last, in microseconds.");
-
-static uint64_t due_ns;
-
 void stats_register(void)
 {
-    static struct metric *const all[] = {&accepted, &replayed, &refused,     &unknown,     &latency,
-                                         &waiting,  &polls,    &connections, &single_node, &lag};
+    static struct metric *const all[] = {&accepted, &replayed, &refused,     &unknown,    &latency,
+                                         &waiting,  &polls,    &connections, &single_node};
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         metric_register(all[i]);
     problem_register_metrics();
     intake_register_metrics();
+    reader_register_metrics();
 }
 
 static struct metric *counter_of(enum intake_verdict verdict)
@@ -75,29 +68,17 @@ void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds)
     metric_observe_us(&latency, (int64_t)microseconds);
 }
 
-void stats_refresh(const struct api *api)
+static void refresh(void *owner)
 {
+    const struct api *api = owner;
+
     metric_set(&waiting, intake_waiting(api->intake));
     metric_set(&polls, waiters_count(api->waiters));
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
     metric_set(&single_node, api->service.database.is_single_node);
 }
 
-static void on_tick(uv_timer_t *timer)
+void stats_watch(struct api *api)
 {
-    uint64_t now_ns = clock_monotonic_ns();
-
-    (void)timer;
-    if (due_ns > 0 && now_ns > due_ns)
-        metric_set(&lag, (int64_t)((now_ns - due_ns) / 1000));
-    due_ns = now_ns + (uint64_t)LAG_MS * 1000000;
-}
-
-void stats_watch_loop(struct api *api)
-{
-    static uv_timer_t tick;
-
-    uv_timer_init(&api->service.loop, &tick);
-    uv_timer_start(&tick, on_tick, LAG_MS, LAG_MS);
-    uv_unref((uv_handle_t *)&tick);
+    metrics_before_render(refresh, api);
 }

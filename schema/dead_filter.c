@@ -315,6 +315,7 @@ static bool read_stamp(const char *value, char stamp[VALUE_SIZE])
     struct tm asked = {0}, real;
     const char *rest = strptime(value, "%Y-%m-%d", &asked);
     time_t seconds;
+    size_t length;
 
     if (rest && *rest == 'T')
         rest = strptime(rest + 1, "%H:%M", &asked);
@@ -325,8 +326,8 @@ static bool read_stamp(const char *value, char stamp[VALUE_SIZE])
     if (rest == NULL || !read_zone(rest) || seconds < 0 || asked.tm_year > 1000 ||
         real.tm_mday != asked.tm_mday || real.tm_min != asked.tm_min)
         return false;
-    strftime(stamp, VALUE_SIZE, "%Y-%m-%dT%H:%M:%S", &asked);
-    strcat(stamp, *rest ? rest : "Z");
+    length = strftime(stamp, VALUE_SIZE, "%Y-%m-%dT%H:%M:%S", &asked);
+    snprintf(stamp + length, VALUE_SIZE - length, "%s", *rest ? rest : "Z");
     return true;
 }
 

@@ -61,4 +61,8 @@ void admin_catalogue_put(struct http_request *request); /* catalogue.c */
 void admin_order_get(struct http_request *request);     /* orders.c */
 void admin_dead_list(struct http_request *request);     /* dead.c */
 void admin_dead_get(struct http_request *request);
+void admin_dead_count(struct http_request *request);
+void admin_dead_discard(struct http_request *request);
 void admin_dead_replay(struct http_request *request);
+void admin_incidents_list(struct http_request *request); /* incidents.c */
+void admin_incident_get(struct http_request *request);

@@ -18,19 +18,29 @@ const struct http_route admin_routes[] = {
     {"POST", "/admin/keys/{id}/revoke", admin_key_revoke},
     {"PUT", "/admin/catalogue", admin_catalogue_put},
     {"GET", "/admin/orders/{id}", admin_order_get},
+    {"GET", "/admin/incidents", admin_incidents_list},
+    {"GET", "/admin/incidents/{id}", admin_incident_get},
     {"GET", "/admin/dead", admin_dead_list},
+    {"GET", "/admin/dead/count", admin_dead_count},
+    {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
     {NULL, NULL, NULL},
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_audit_list, &sql_audit_chain, &sql_key_list, &sql_order_show,
-    &sql_dead_list,  &sql_dead_show,   NULL,
+    &sql_audit_list, &sql_audit_chain, &sql_key_list,      &sql_order_show,    &sql_dead_list,
+    &sql_dead_show,  &sql_dead_count,  &sql_incident_list, &sql_incident_show, NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock, &sql_key_create, &sql_key_revoke, &sql_dead_replay, &sql_catalogue_put, NULL,
+    &sql_audit_lock,
+    &sql_key_create,
+    &sql_key_revoke,
+    &sql_dead_replay,
+    &sql_dead_discard,
+    &sql_catalogue_put,
+    NULL,
 };
 
 void admin_open(struct api *api)

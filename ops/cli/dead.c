@@ -30,7 +30,7 @@ static int list(int argc, char **argv)
     if (!command_options(argc, argv, options, NULL, 0) ||
         strspn(state, "abcdefghijklmnopqrstuvwxyz") != strlen(state) || strlen(state) > 20)
         return command_usage(&command_dead);
-    snprintf(path, sizeof(path), "/admin/dead?state=%s", state);
+    snprintf(path, sizeof(path), "/admin/dead?filter=state:%s&limit=500", state);
     if ((answer = admin_call("GET", path, NULL)) == NULL)
         return EXIT_REFUSED;
     if (as_json)

@@ -145,7 +145,7 @@ def test_health_and_metrics_need_no_key(shop):
     assert client.get("/readyz").json["ready"] is True
     metrics = client.get("/metrics").body.decode()
     for name in ("docket_orders_total", "docket_accept_seconds_bucket", "docket_accept_waiting",
-                 "docket_api_problems_total", "docket_accept_batch_orders", "docket_loop_lag_us"):
+                 "docket_api_problems_total", "docket_batch_tickets_bucket", "docket_loop_lag_seconds_count"):
         assert name in metrics
 
 

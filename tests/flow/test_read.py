@@ -145,7 +145,7 @@ def test_an_order_is_found_by_its_key(shop, told):
     answer = shop.read.get(f"/v1/orders?idempotency_key={told.key}")
     assert answer.status == 200 and answer.id == told.id
     assert shop.read.get(f"/v1/orders?idempotency_key={new_key()}").status == 404
-    assert shop.read.get("/v1/orders").code == "invalid_query"
+    assert shop.api.get("/v1/orders").code == "invalid_query"
 
 
 def test_a_browser_that_has_only_its_key_gets_the_answer_it_lost(shop, told):
