@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Turns what docket-api serves of itself into C that is linked in: YAML as JSON, all else as it is.
 
 usage: embed_pages.py OUT.c NAME=FILE...

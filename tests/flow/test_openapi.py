@@ -112,6 +112,12 @@ def replay_closed(shop):
     return replay(shop)
 
 
+def incident(shop, is_there=True):
+    name = shop.operator.get(f"/admin/dead/{shop.letter}").json["incident"]
+    other = name[:-1] + ("0" if name[-1] != "0" else "1")
+    return shop.operator.get(f"/admin/incidents/{name if is_there else other}")
+
+
 NO_KEY = {"Idempotency-Key": None}
 ARRANGED = {
     "createOrder": {
@@ -131,10 +137,11 @@ ARRANGED = {
         "idempotency_key_reused": lambda shop: again(shop, {"metadata": {"n": "2"}}),
         "outcome_unknown": unknown,
     },
-    "findOrder": {
+    "findOrders": {
+        "page": lambda shop: read(shop, "/v1/orders?sku=NO-SUCH"),
         "receipt": lambda shop: of_key(shop, shop.api),
         "order": lambda shop: of_key(shop, shop.read),
-        "invalid_query": lambda shop: read(shop, "/v1/orders"),
+        "invalid_query": lambda shop: read(shop, "/v1/orders", shop.api),
         "unauthorized": lambda shop: of_key(shop, Client(shop.port("api"))),
         "forbidden": lambda shop: of_key(shop, shop.stranger),
         "order_not_found": lambda shop: read(shop, f"/v1/orders?idempotency_key={new_key()}"),
@@ -171,7 +178,20 @@ ARRANGED = {
     },
     "listDeadLetters": {
         "open": lambda shop: shop.operator.get("/admin/dead"),
-        "invalid_query": lambda shop: shop.operator.get("/admin/dead?state=odd"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead?filter=state:odd"),
+    },
+    "countDeadLetters": {
+        "counted": lambda shop: shop.operator.get("/admin/dead/count"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead/count?limit=0"),
+    },
+    "listIncidents": {
+        "open": lambda shop: shop.operator.get("/admin/incidents"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/incidents?sort=odd"),
+    },
+    "showIncident": {
+        "open": incident,
+        "invalid_query": lambda shop: shop.operator.get("/admin/incidents/%22"),
+        "not_found": lambda shop: incident(shop, is_there=False),
     },
     "showDeadLetter": {
         "open": lambda shop: shop.operator.get(f"/admin/dead/{shop.letter}"),
