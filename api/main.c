@@ -73,6 +73,8 @@ static void open_postgres(struct api *api)
     };
 
     api->keys = keys_create(api->service.settings.operator_key);
+    api->quotas =
+        quotas_create(api->service.settings.quota_orders, api->service.settings.quota_reads);
     api->catalogue = catalogue_create();
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
@@ -143,6 +145,7 @@ static void close_postgres(struct api *api)
     waiters_destroy(api->waiters);
     hint_destroy(api->hint);
     keys_destroy(api->keys);
+    quotas_destroy(api->quotas);
     catalogue_destroy(api->catalogue);
     uv_run(&api->service.loop, UV_RUN_NOWAIT); /* the handles that were closed */
 }

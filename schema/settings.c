@@ -40,6 +40,13 @@ const struct config_entry settings_entries[] = {
      FIELD(accept_waiting_max)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
+    {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
+     "New orders that one API process takes from an account a minute, where the account has no "
+     "quota of its own; 0: no quota.",
+     PROGRAM_API, FIELD(quota_orders)},
+    {"DOCKET_QUOTA_READS", CONFIG_NUMBER, "0", 0, 10000000,
+     "Reads and quotes that one API process answers an account a minute; as above.", PROGRAM_API,
+     FIELD(quota_reads)},
 
     {"DOCKET_METRICS_LISTEN", CONFIG_TEXT, "127.0.0.1:0", 0, 0,
      "Where /livez, /readyz and /metrics are served: address:port; port 0 takes a free one.",

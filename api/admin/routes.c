@@ -11,6 +11,8 @@ const struct http_route admin_routes[] = {
     {"GET", "/livez", livez_get},
     {"GET", "/readyz", readyz_get},
     {"GET", "/metrics", metrics_get},
+    {"GET", "/admin/accounts", admin_accounts_get},
+    {"PUT", "/admin/accounts/{name}/quota", admin_quota_put},
     {"GET", "/admin/audit", admin_audit_list},
     {"GET", "/admin/audit/chain", admin_audit_chain},
     {"GET", "/admin/keys", admin_keys_get},
@@ -29,18 +31,22 @@ const struct http_route admin_routes[] = {
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_audit_list, &sql_audit_chain, &sql_key_list,      &sql_order_show,    &sql_dead_list,
-    &sql_dead_show,  &sql_dead_count,  &sql_incident_list, &sql_incident_show, NULL,
+    &sql_account_list,
+    &sql_audit_list,
+    &sql_audit_chain,
+    &sql_key_list,
+    &sql_order_show,
+    &sql_dead_list,
+    &sql_dead_show,
+    &sql_dead_count,
+    &sql_incident_list,
+    &sql_incident_show,
+    NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,
-    &sql_key_create,
-    &sql_key_revoke,
-    &sql_dead_replay,
-    &sql_dead_discard,
-    &sql_catalogue_put,
-    NULL,
+    &sql_audit_lock,  &sql_quota_set,    &sql_key_create,    &sql_key_revoke,
+    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, NULL,
 };
 
 void admin_open(struct api *api)
