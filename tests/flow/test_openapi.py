@@ -164,6 +164,9 @@ ARRANGED = {
     "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
     "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
     "revokeKey": {"revoked": revoke, "not_found": lambda shop: revoke(shop, 999999)},
+    "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
+    "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
+                                                                 {"reads": None, "reason": "x"})},
     "listActs": {
         "acts": lambda shop: shop.operator.get("/admin/audit"),
         "invalid_query": lambda shop: shop.operator.get("/admin/audit?limit=0"),
@@ -212,7 +215,7 @@ def send_example(shop, operation, name, client=None):
     if operation.template.startswith("/v1/"):
         client = client or shop.api
     headers = {"Idempotency-Key": new_key()} if operation.method == "POST" else {}
-    return (client or shop.operator).request(operation.method, operation.template.replace("{id}", "1"), body,
+    return (client or shop.operator).request(operation.method, operation.template.replace("{id}", "1").replace("{name}", "default"), body,
                                              headers=headers)
 
 

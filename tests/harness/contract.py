@@ -16,6 +16,7 @@ from .services import ROOT
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 # What HTTP itself adds to any answer; all else has to be documented.
 OF_HTTP = {"connection", "content-length", "content-type", "date", "transfer-encoding", "vary"}
+OF_QUOTA = {"ratelimit", "ratelimit-policy"}  # info.description: wherever there is a quota
 OF_CORS = re.compile(r"access-control-\w+")
 SEEN_IN_FULL = 300  # answers of one kind; of those that follow, each 50th is looked at
 
@@ -130,7 +131,7 @@ def wrong_headers(response, answer):
         for error in jsonschema.Draft202012Validator(schema).iter_errors(typed):
             yield f"{name}: {error.message}"
     for name in answer.headers:
-        if name not in documented and name not in OF_HTTP and not OF_CORS.fullmatch(name):
+        if name not in {*documented, *OF_HTTP, *OF_QUOTA} and not OF_CORS.fullmatch(name):
             yield f"{name} is not documented"
 
 
