@@ -187,7 +187,7 @@ def test_every_command_has_help(shop, command):
 
 def test_an_api_that_is_away_is_said(shop):
     code, _, why = run(shop, "key", "list", DOCKET_OPERATOR_URL="http://127.0.0.1:9")
-    assert code == 1 and "docket-api" in why
+    assert code == 3 and "docket-api" in why
 
 
 def test_the_settings_are_printed_as_a_table(shop):
