@@ -22,7 +22,9 @@ struct http_tls {
 
 static int refuse_passphrase(char *buffer, int size, int is_writing, void *data)
 {
-    (void)buffer, (void)size, (void)is_writing, (void)data;
+    (void)is_writing, (void)data;
+    if (size > 0)
+        buffer[0] = '\0';
     return -1; /* nobody is there to be asked */
 }
 
