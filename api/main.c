@@ -8,6 +8,7 @@
 
 #include "api/admin/admin.h"
 #include "api/list.h"
+#include "api/pages.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -21,6 +22,8 @@ enum {
 };
 
 static const struct http_route public_routes[] = {
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/docs/errors.md", errors_get},
     {"POST", "/v1/orders", orders_post},
     {"GET", "/v1/orders", orders_find},
     {"POST", "/v1/orders/abandon", orders_abandon},
