@@ -15,6 +15,9 @@ packages_test=(
     python3-jsonschema
 )
 
+# Where node and npm are there already, perhaps newer ones, they will do.
+command -v node >/dev/null && command -v npm >/dev/null || packages_test+=(nodejs npm)
+
 package_is_there() {
     local name=${1%%>=*} least='' status
     [ "$name" = "$1" ] || least=${1#*>=}
