@@ -148,9 +148,11 @@ static bool take_order(struct parser *parser, const struct field *field, enum op
 static bool take_incident(struct parser *parser, const struct field *field, enum op op,
                           const char *value, const char *place)
 {
+    bool is_incident = strlen(value) == 16 && strncmp(value, "inc_", 4) == 0 &&
+                       strspn(&value[4], "0123456789abcdef") == 12;
+
     (void)op;
-    if (strncmp(value, "inc_", 4) != 0 || strspn(value + 4, "0123456789abcdef") != 12 ||
-        strlen(value) != 16)
+    if (!is_incident)
         return complain(parser, place, "“%s” is no incident; " ALLOWED "%s", value, field->allowed);
     return add_value(parser, field, place, json_string(value));
 }
