@@ -41,6 +41,16 @@ const struct config_entry settings_entries[] = {
      FIELD(accept_waiting_max)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
+    {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
+     "again at SIGHUP.",
+     PROGRAM_API, FIELD(tls_cert)},
+    {"DOCKET_TLS_KEY", CONFIG_TEXT, "", 0, 0,
+     "PEM file of its key, without a passphrase, that not everybody may read.", PROGRAM_API,
+     FIELD(tls_key)},
+    {"DOCKET_OPERATOR_TLS", CONFIG_FLAG, "0", 0, 1,
+     "1: DOCKET_OPERATOR_LISTEN speaks HTTPS too, with the same certificate.", PROGRAM_API,
+     FIELD(operator_tls)},
     {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
      "New orders that one API process takes from an account a minute, where the account has no "
      "quota of its own; 0: no quota.",
@@ -92,6 +102,10 @@ const struct config_entry settings_entries[] = {
 
     {"DOCKET_OPERATOR_URL", CONFIG_TEXT, "http://127.0.0.1:8081", 0, 0,
      "The API's operators' listener.", PROGRAM_DOCKET, FIELD(operator_url)},
+    {"DOCKET_OPERATOR_CA", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the authorities that an https:// DOCKET_OPERATOR_URL is checked by; empty: the "
+     "system's.",
+     PROGRAM_DOCKET, FIELD(operator_ca)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
 const char *const settings_programs[] = {"api",    "relay",          "worker",

@@ -22,6 +22,8 @@ struct settings {
     const char *api_listen, *operator_listen, *operator_key, *token_keys;
     int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
     int64_t quota_orders, quota_reads;
+    const char *tls_cert, *tls_key;
+    bool operator_tls;
 
     /* relay and workers */
     const char *metrics_listen;
@@ -33,7 +35,7 @@ struct settings {
     int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
 
     /* the operator's command */
-    const char *operator_url;
+    const char *operator_url, *operator_ca;
 };
 
 extern const struct config_entry settings_entries[];

@@ -1,10 +1,13 @@
 /* The operators' listener: its routes, and the statements that they ask. */
 #include "api/admin/admin.h"
+#include "api/pages.h"
 #include "schema/statements.h"
 
 enum { ACTS_WAITING_MAX = 200 };
 
 const struct http_route admin_routes[] = {
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/docs/errors.md", errors_get},
     {"GET", "/livez", livez_get},
     {"GET", "/readyz", readyz_get},
     {"GET", "/metrics", metrics_get},

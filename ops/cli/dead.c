@@ -1,91 +1,83 @@
-/* docket dead: what gave up, and letting it go on */
+/* docket dead: what gave up, by incident; and what to do about it */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/dead.h"
 #include "ops/cli/screen.h"
 
-static const char *money_of(const json_t *letter)
+static void print_more(const json_t *answer)
 {
-    return money_text(number_of(letter, "amount"), text_of(letter, "currency"));
+    if (*text_of(answer, "next"))
+        sayf("\nLooked at %s letters; there may be more: --cursor %s\n",
+             number_text(number_of(answer, "searched")), text_of(answer, "next"));
 }
 
-static void print_letters(const json_t *letters)
+static json_t *ask_incidents(const struct call *call, const struct dead_words *words)
 {
-    struct table *table = table_create();
-    size_t index;
-    const json_t *letter;
+    const char *sort = call_text(call, "sort");
+    struct text path;
+    json_t *answer;
 
-    table_column(table, "id", COLUMN_RIGHT);
-    table_column(table, "order", COLUMN_LEFT);
-    table_column(table, "stage", COLUMN_LEFT);
-    table_column(table, "state", COLUMN_LEFT);
-    table_column(table, "at risk", COLUMN_RIGHT);
-    table_column(table, zone_text(), COLUMN_LEFT);
-    table_column(table, "fault", COLUMN_SHRINKS);
-    json_array_foreach(letters, index, letter)
-    {
-        table_cell(table, number_text(number_of(letter, "id")));
-        table_cell(table, text_of(letter, "order"));
-        table_cell(table, text_of(letter, "stage"));
-        table_cell(table, text_of(letter, "state"));
-        table_cell(table, money_of(letter));
-        table_cell(table, time_short(text_of(letter, "created_at")));
-        table_cell(table, text_of(letter, "fault_code"));
-    }
-    table_print(table);
+    text_init(&path, 200);
+    text_add(&path, "/admin/incidents");
+    admin_query(&path, "sort", sort && strcmp(sort, "last") == 0 ? "last" : "at_risk");
+    answer = dead_page(path.bytes, words, NULL, call_number(call, "limit", 50));
+    text_finish(&path);
+    return answer;
 }
 
 static int list(const struct call *call)
 {
-    const char *state = call_text(call, "state");
-    char path[128];
+    bool wants_rows = call_flag(call, "rows") || call_text(call, "cursor");
+    struct dead_words words;
     json_t *answer;
 
-    snprintf(path, sizeof(path), "/admin/dead?filter=state:%s&limit=500", state ? state : "open");
-    if ((answer = admin_call("GET", path, NULL)) == NULL)
+    if (!dead_words_read(call, &words))
+        return EXIT_USAGE;
+    answer = wants_rows ? dead_page("/admin/dead", &words, call_text(call, "cursor"),
+                                    call_number(call, "limit", 50))
+                        : ask_incidents(call, &words);
+    dead_words_finish(&words);
+    if (answer == NULL)
         return EXIT_REFUSED;
-    if (call_flag(call, "json"))
+    if (call_flag(call, "json")) {
         print_json(answer);
-    else
-        print_letters(json_object_get(answer, "dead_letters"));
+    } else if (wants_rows) {
+        dead_print_letters(json_object_get(answer, "dead_letters"));
+        print_more(answer);
+    } else {
+        dead_print_incidents(answer);
+    }
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static void print_letter(const json_t *letter)
-{
-    sayf("dead letter %lld, %s\n", number_of(letter, "id"), text_of(letter, "state"));
-    say_line("order", "%s (docket order show %s)", text_of(letter, "order"),
-             text_of(letter, "order"));
-    say_line("stage", "%s, after %lld attempts and %lld crashes", text_of(letter, "stage"),
-             number_of(letter, "attempts"), number_of(letter, "crashes"));
-    say_line("fault", "%s %s: %s", text_of(letter, "fault_kind"), text_of(letter, "fault_code"),
-             text_of(letter, "fault_text"));
-    say_line("at risk", "%s", money_of(letter));
-    say_line("since", "%s", time_text(text_of(letter, "created_at")));
-    say(DIM, "history  ");
-    print_json(json_object_get(letter, "history"));
-}
-
 static int show(const struct call *call)
 {
-    char path[64];
-    long long id;
-    json_t *letter;
+    struct dead_words words;
+    char path[128];
+    json_t *answer;
 
-    if (!call_id(call, 0, &id))
+    if (!dead_words_read(call, &words))
         return EXIT_USAGE;
-    snprintf(path, sizeof(path), "/admin/dead/%lld", id);
-    if ((letter = admin_call("GET", path, NULL)) == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(letter);
-    else
-        print_letter(letter);
-    json_decref(letter);
-    return EXIT_SUCCESS;
+    if (!words.is_letter && !words.is_incident) {
+        dead_words_finish(&words);
+        return call_misused(call, "%s is no id of a dead letter and no incident",
+                            call_operand(call, 0));
+    }
+    snprintf(path, sizeof(path), "/admin/%s/%.40s", words.is_letter ? "dead" : "incidents",
+             call_operand(call, 0));
+    answer = admin_call("GET", path, NULL);
+    if (answer && call_flag(call, "json"))
+        print_json(answer);
+    else if (answer && words.is_letter)
+        dead_print_letter(answer);
+    else if (answer)
+        dead_print_incident(answer);
+    dead_words_finish(&words);
+    json_decref(answer);
+    return answer ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
 static int replay(const struct call *call)
@@ -111,21 +103,74 @@ static int replay(const struct call *call)
     return EXIT_SUCCESS;
 }
 
+#define FILTER_HELP                                                                                 \
+    "A FILTER is terms that must all hold; a list means any of them. age>2h age<1d12h (since it "   \
+    "first gave up: s, m, h, d, w), since:2026-11-24 until:2026-11-24T10:30:00Z, "                  \
+    "stage:payment,fulfilment,none, fault:broken (refused, transient, unknown), code:gone,other "   \
+    "(the fault's or the provider's), text~\"timed out\", sku:MUG-1, order:ord_…, id:7,8, "       \
+    "incident:inc_…, amount>=50.00EUR, attempts>=3 (both also < <= > :), state:open (replaying, " \
+    "resolved, discarded, all; without it: open). An id or an incident alone will do."
+
 static const struct option list_options[] = {
-    {"state", "open|replaying|resolved|discarded|all", "Only these (open).", OPTION_CHOICE, false},
+    {"rows", NULL, "Letters instead of incidents.", OPTION_FLAG, false},
+    {"sort", "money|last", "Incidents: the most money at risk first (money), or the newest.",
+     OPTION_CHOICE, false},
+    {"limit", "N", "At most so many (50).", OPTION_NUMBER, false},
+    {"cursor", "CURSOR", "Go on with the letters where the last list ended.", OPTION_TEXT, false},
     {.name = NULL},
 };
 static const struct command command_list = {
     .name = "list",
-    .summary = "List dead letters, the newest first.",
+    .summary = "List incidents (dead letters of one cause) with the money at risk, or letters.",
+    .about = "Incidents are found by stage, fault, code, incident and state; letters (--rows) by "
+             "everything.\n" FILTER_HELP,
+    .operands = "[FILTER…]",
     .options = list_options,
+    .examples = "docket dead list\n"
+                "docket dead list stage:payment --sort last\n"
+                "docket dead list --rows 'code:gone age>2h amount>=50.00EUR text~\"timed out\"'",
     .run = list,
 };
 static const struct command command_show = {
     .name = "show",
-    .summary = "Show one dead letter with its history.",
-    .operands = "ID",
+    .summary = "Show an incident with samples, or one letter with the history of its order.",
+    .about = "Says what the fault means, what to check, whether a replay helps, and what a discard "
+             "would do.",
+    .operands = "INCIDENT-OR-ID",
+    .examples = "docket dead show inc_5f1c0b2e9a77\ndocket dead show 7",
     .run = show,
+};
+static const struct option discard_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, .is_required = true},
+    {"yes", NULL, "Do it; without it, a filter only says what would be done.", OPTION_FLAG, false},
+    {"all", NULL, "Every open dead letter is meant: the filter is empty.", OPTION_FLAG, false},
+    {.name = NULL},
+};
+static const struct command command_discard = {
+    .name = "discard",
+    .summary = "Give dead letters up, and end the orders that nobody was asked for money for.",
+    .about =
+        "An order that is paid, or whose money may have moved, is never ended by this: its "
+        "letter stays open, and the answer says why. One id is discarded at once.\n" FILTER_HELP,
+    .operands = "[FILTER…]",
+    .options = discard_options,
+    .examples = "docket dead discard code:gone --reason \"test orders\"\n"
+                "docket dead discard code:gone --reason \"test orders\" --yes\n"
+                "docket dead discard 7 --reason \"a stranger's message\"",
+    .run = dead_discard_run,
+};
+static const struct option export_options[] = {
+    {"format", "json|csv", "A JSON array (json), or RFC 4180 with a head.", OPTION_CHOICE, false},
+    {.name = NULL},
+};
+static const struct command command_export = {
+    .name = "export",
+    .summary = "Write dead letters to stdout, however many; nothing of the persons who ordered.",
+    .about = FILTER_HELP,
+    .operands = "[FILTER…]",
+    .options = export_options,
+    .examples = "docket dead export state:all --format csv > letters.csv",
+    .run = dead_export_run,
 };
 static const struct option replay_options[] = {
     {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
@@ -139,11 +184,11 @@ static const struct command command_replay = {
     .examples = "docket dead replay 7 --reason \"the carrier is back\"",
     .run = replay,
 };
-static const struct command *const commands[] = {&command_list, &command_show, &command_replay,
-                                                 NULL};
+static const struct command *const commands[] = {&command_list,    &command_show,   &command_replay,
+                                                 &command_discard, &command_export, NULL};
 
 const struct command command_dead = {
     .name = "dead",
-    .summary = "List, show and replay dead letters: steps of orders that gave up.",
+    .summary = "Find, show, replay, discard and export dead letters: steps that gave up.",
     .commands = commands,
 };
