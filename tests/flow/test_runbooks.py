@@ -23,6 +23,8 @@ def watched(shop):
     targets = [shop.world.listen("operator" if name == "api" else name) for name in PROGRAMS]
     prometheus = Prometheus(shop.services.free_port(), targets)
     try:
+        wait_for(lambda: len(prometheus.query("docket_ready == 1")) == len(PROGRAMS), 30,
+                 "Prometheus has seen them all", every_s=0.2)
         wait_for(lambda: prometheus.firing() == set(), 30, "all is quiet", every_s=0.2)
         yield shop, prometheus
     finally:
@@ -43,7 +45,7 @@ def follow(shop, alert):
     home, world = shop.home, shop.world
     env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "DOCKET_OPERATOR_URL": world.url("operator"),
            "DOCKET_OPERATOR_KEY": world.operator_key(), "DOCKET_PG": world.pg("docket_owner"),
-           "DOCKET_PG_ADMIN": postgres.conninfo(home, postgres.SUPERUSER, shop.database)}
+           "PG_ADMIN": postgres.conninfo(home, postgres.SUPERUSER, shop.database)}
     docket = os.path.join(shop.services.build, "ops/docket")
     said = ""
     for line in blocks(alert):

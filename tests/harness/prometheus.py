@@ -63,12 +63,14 @@ class Prometheus:
         with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:
             return file.read()[-3000:]
 
+    def query(self, expression):
+        found = self.client.get("/api/v1/query?query=" + urllib.parse.quote(expression))
+        assert found.status == 200, repr(found)
+        return json.loads(found.body)["data"]["result"]
+
     def firing(self):
         """The names of the alerts that fire now."""
-        found = self.client.get("/api/v1/query?query=" + urllib.parse.quote(
-            'ALERTS{alertstate="firing"}'))
-        assert found.status == 200, repr(found)
-        return {row["metric"]["alertname"] for row in json.loads(found.body)["data"]["result"]}
+        return {row["metric"]["alertname"] for row in self.query('ALERTS{alertstate="firing"}')}
 
     def wait_firing(self, alert, deadline_s=40):
         wait_for(lambda: alert in self.firing(), deadline_s, f"{alert} fires", every_s=0.2)
