@@ -130,7 +130,10 @@ def test_a_database_that_was_made_read_only_is_written_again(watched):
 
 def test_a_dead_letter_goes_on_where_it_stopped(watched):
     shop, prometheus = watched
-    shop.fault("ship", "decline", code="address_undeliverable")
+    shop.restart("fulfilment", env={"DOCKET_ATTEMPTS_MAX": 1})
+    wait_for(lambda: len(prometheus.query("docket_ready == 1")) == len(PROGRAMS) and
+             prometheus.firing() == set(), 30, "Prometheus has seen the new one", every_s=0.2)
+    shop.fault("ship", "unavailable")
     told = shop.post_order()
     prometheus.wait_firing("DocketDeadLetters")
     shop.no_faults()
