@@ -42,6 +42,10 @@ static const struct {
      "the provider's amount, currency or order is not ours: compare its books first",
      "it is looked up again"},
     {NULL, "payment_retry", "its payment failed for a passing cause", "it is tried again"},
+    {NULL, "provider_unavailable", "the payment provider does not answer or is paused",
+     "it is paid, in its turn"},
+    {NULL, "carrier_unavailable", "the carrier does not answer or is paused",
+     "it is shipped, in its turn"},
     {NULL, "shipment_retry", "its shipment failed for a passing cause", "it is tried again"},
 };
 
