@@ -128,17 +128,16 @@ def test_a_database_that_was_made_read_only_is_written_again(watched):
     shop.wait_status(told.id, "fulfilled", deadline_s=40)
 
 
-def test_a_dead_letter_goes_on_where_it_stopped(watched):
+def test_a_dead_letter_is_seen_and_replayed(watched):
     shop, prometheus = watched
-    shop.restart("fulfilment", env={"DOCKET_ATTEMPTS_MAX": 1})
-    wait_for(lambda: len(prometheus.query("docket_ready == 1")) == len(PROGRAMS) and
-             prometheus.firing() == set(), 30, "Prometheus has seen the new one", every_s=0.2)
-    shop.fault("ship", "unavailable")
-    told = shop.post_order()
+    shop.fault("ship", "decline", code="address_undeliverable")
+    shop.post_order()
     prometheus.wait_firing("DocketDeadLetters")
     shop.no_faults()
-    follow(shop, "DocketDeadLetters")
-    shop.wait_status(told.id, "fulfilled")
+    first = shop.one("SELECT min(id) FROM dead_letter WHERE state = 'open'")
+    assert "address_undeliverable" in follow(shop, "DocketDeadLetters")
+    wait_for(lambda: shop.one("SELECT state FROM dead_letter WHERE id = %s", first) != "open", 10,
+             "it is replayed")
     prometheus.wait_quiet("DocketDeadLetters")
 
 
