@@ -5,6 +5,7 @@
 #include "api/keys.h"
 #include "api/problem.h"
 #include "api/pulse.h"
+#include "api/quota.h"
 #include "api/reader.h"
 #include "api/waiters.h"
 #include "base/http/server.h"
@@ -23,9 +24,11 @@ struct api {
     struct ask *lists;            /* pages of orders */
     struct pulse *pulse;
     struct keys *keys;
+    struct quotas *quotas;
     struct catalogue *catalogue;
     struct waiters *waiters;
-    struct hint *hint; /* to the relay: there is work */
+    struct hint *hint;    /* to the relay: there is work */
+    struct http_tls *tls; /* NULL: none is configured */
     struct http_server *public_server, *operator_server;
 };
 
@@ -37,6 +40,14 @@ static inline struct api *api_of(const struct http_request *request)
 /* Who asks, if he may: a key with one of the scopes.  False: the request was answered, or its
  * handler will be called again once the keys are fresh. */
 bool api_admit(struct http_request *request, unsigned scopes, struct principal *principal)
+    __attribute__((warn_unused_result));
+
+/* The same for a read, which costs a token of the account's quota. */
+bool api_admit_read(struct http_request *request, unsigned scopes, struct principal *principal)
+    __attribute__((warn_unused_result));
+/* For a POST about a key, once it was admitted.  False: there were so many that it was answered
+ * without a look-up. */
+bool api_admit_post(struct http_request *request, const struct principal *principal)
     __attribute__((warn_unused_result));
 
 /* Whether what is asked may concern the key of an order, so that a refusal says what is known of it

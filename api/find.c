@@ -46,7 +46,7 @@ void orders_find(struct http_request *request)
     struct finding *finding;
     char key[ORDER_KEY_LENGTH_MAX + 1];
 
-    if (!api_admit(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
+    if (!api_admit_read(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
         return;
     if (value == NULL && (principal.scopes & SCOPE_ORDERS_READ)) {
         list_begin(request, &principal);

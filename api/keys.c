@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 /* The columns of api_keys.sql. */
-enum { ID, ACCOUNT, HASH, CHECKOUT, ORDERS_READ, OPERATOR, NAME };
+enum { ID, ACCOUNT, HASH, CHECKOUT, ORDERS_READ, OPERATOR, NAME, ORDERS_QUOTA, READS_QUOTA };
 
 struct entry {
     uint8_t hash[KEY_HASH_BYTES];
@@ -67,6 +67,11 @@ bool keys_ask(void *owner, struct pg_params *params)
     return true;
 }
 
+static int64_t quota_at(const PGresult *result, int row, int column)
+{
+    return pg_is_null(result, row, column) ? QUOTA_DEFAULT : pg_i32(result, row, column);
+}
+
 static void read_entry(struct keys *keys, struct entry *entry, const PGresult *result, int row)
 {
     size_t length;
@@ -82,6 +87,8 @@ static void read_entry(struct keys *keys, struct entry *entry, const PGresult *r
         .scopes = (pg_bool(result, row, CHECKOUT) ? SCOPE_CHECKOUT : 0U) |
                   (pg_bool(result, row, ORDERS_READ) ? SCOPE_ORDERS_READ : 0U) |
                   (pg_bool(result, row, OPERATOR) ? SCOPE_OPERATOR : 0U),
+        .quotas = {[QUOTA_ORDERS] = quota_at(result, row, ORDERS_QUOTA),
+                   [QUOTA_READS] = quota_at(result, row, READS_QUOTA)},
     };
 }
 

@@ -35,6 +35,7 @@ static const struct {
     {"cart_already_ordered", 409, NEVER, "The cart was already ordered"},
     {"cart_closed", 409, NEVER, "The cart's order was canceled"},
     {"total_changed", 409, NEVER, "The total has changed"},
+    {"stock_too_low", 409, NEVER, "There is not enough stock"},
     {"not_replayable", 409, NEVER, "The dead letter cannot be replayed"},
     {"body_too_large", 413, NEVER, "The body is too large"},
     {"target_too_long", 414, NEVER, "The request's target is too long"},
@@ -45,6 +46,7 @@ static const struct {
     {"idempotency_key_reused", 422, NEVER, "The key belongs to another body"},
     {"head_too_large", 431, NEVER, "The request's head is too large"},
     {"too_many_fields", 431, NEVER, "The request's head has too many fields"},
+    {"quota_exceeded", 429, AFTER_PAUSE, "The account's quota is spent"},
     {"internal_error", 500, AFTER_PAUSE, "A fault of ours"},
     {"method_not_implemented", 501, NEVER, "This method is not supported"},
     {"too_many_connections", 503, AFTER_PAUSE, "Too many connections are open"},
@@ -111,6 +113,16 @@ static void add_accepted(struct text *body, const struct problem *problem)
                    problem->stored_nothing ? "false" : "null");
 }
 
+/* Spread over some seconds, so that those who were refused together do not come back so. */
+static int pause_s(int status, const struct problem *problem)
+{
+    int jitter_s = (int)(random() % (RETRY_S_MOST - RETRY_S_LEAST));
+
+    if (problem->retry_after_s > 0)
+        return problem->retry_after_s + jitter_s;
+    return status == 409 ? 1 : RETRY_S_LEAST + jitter_s;
+}
+
 static void reply(struct http_request *request, size_t kind, int status,
                   const struct problem *problem)
 {
@@ -133,11 +145,8 @@ static void reply(struct http_request *request, size_t kind, int status,
     if (problem->more)
         text_add(&body, problem->more);
     text_add(&body, "}");
-    /* Spread over some seconds, so that those who were refused together do not come back so. */
     if (kinds[kind].again == AFTER_PAUSE)
-        http_reply_header(
-            request, "Retry-After", "%ld",
-            status == 409 ? 1L : RETRY_S_LEAST + random() % (RETRY_S_MOST - RETRY_S_LEAST));
+        http_reply_header(request, "Retry-After", "%d", pause_s(status, problem));
     if (status == 401)
         http_reply_header(request, "WWW-Authenticate", "Bearer");
     http_reply(request, status, "application/problem+json", body.bytes, body.length);

@@ -74,7 +74,7 @@ void quotes_post(struct http_request *request)
     struct principal principal;
     struct quote quote = {.items = {.arena = http_arena(request)}};
 
-    if (!api_admit(request, SCOPE_CHECKOUT, &principal))
+    if (!api_admit_read(request, SCOPE_CHECKOUT, &principal))
         return;
     read_quote(&quote, request);
     if (quote.refusal.code)

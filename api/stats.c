@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/tls.h"
 #include "base/metrics.h"
 
 #define COUNTER(variable, outcome)                                                                 \
@@ -34,6 +35,7 @@ void stats_register(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         metric_register(all[i]);
+    tls_register_metrics();
     problem_register_metrics();
     intake_register_metrics();
     reader_register_metrics();
@@ -73,6 +75,7 @@ static void refresh(void *owner)
     const struct api *api = owner;
 
     metric_set(&waiting, intake_waiting(api->intake));
+    tls_refresh(api);
     metric_set(&polls, waiters_count(api->waiters));
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
     metric_set(&single_node, api->service.database.is_single_node);

@@ -10,9 +10,10 @@
 
 enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
 enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000, BACKLOG_MS = 5000 };
+enum { INCIDENTS_MS = 2000, DELTAS_MAX = 5000 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, GAUGES, BACKLOG, CHORES };
+enum chore { PARTITIONS, WORKERS, INCIDENTS, GAUGES, BACKLOG, CHORES };
 
 struct keeper {
     struct errand *errand;
@@ -23,6 +24,7 @@ struct keeper {
     enum chore chore; /* under way */
     uint64_t due_ms[CHORES];
     bool is_alarmed;
+    bool has_more; /* changes of incidents: a whole page was folded */
 };
 
 static struct metric rows = {.type = METRIC_GAUGE,
@@ -47,8 +49,7 @@ static struct {
     {METRIC(METRIC_GAUGE, "docket_tasks_late_seconds",
             "How long the oldest of them has been due; the relay takes them up at once."),
      true, true},
-    {METRIC(METRIC_GAUGE, "docket_dead_letters_open",
-            "Dead letters that nobody has closed, counted up to 10000."),
+    {METRIC(METRIC_GAUGE, "docket_dead_letters_open", "Dead letters that nobody has closed."),
      false, false},
     {METRIC(METRIC_GAUGE, "docket_dead_letters_oldest_seconds", "Age of the oldest of them."), true,
      false},
@@ -79,9 +80,8 @@ static enum chore next_chore(const struct keeper *keeper)
 static void send_chore(struct keeper *keeper)
 {
     static const struct pg_statement *const statements[CHORES] = {
-        [PARTITIONS] = &sql_keeper_partitions,
-        [WORKERS] = &sql_keeper_workers,
-        [GAUGES] = &sql_keeper_gauges,
+        [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
+        [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
         [BACKLOG] = &sql_keeper_backlog,
     };
     struct pg_params params;
@@ -97,6 +97,8 @@ static void send_chore(struct keeper *keeper)
     }
     if (keeper->chore == PARTITIONS)
         pg_add_i32(&params, KEEPER_MONTHS);
+    if (keeper->chore == INCIDENTS)
+        pg_add_i32(&params, DELTAS_MAX);
     errand_send(keeper->errand, statements[keeper->chore], &params);
     pg_params_finish(&params);
 }
@@ -148,6 +150,8 @@ static void on_rows(void *owner, const PGresult *result)
         note_backlog(result);
     } else if (keeper->chore == PARTITIONS && PQntuples(result) == 1 && pg_i32(result, 0, 0) > 0) {
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
+    } else if (keeper->chore == INCIDENTS) {
+        keeper->has_more = pg_i32(result, 0, 0) == DELTAS_MAX;
     }
 }
 
@@ -155,6 +159,7 @@ static void on_done(void *owner, bool is_committed)
 {
     static const uint64_t rests_ms[CHORES] = {[PARTITIONS] = DAY_MS,
                                               [WORKERS] = WORKERS_MS,
+                                              [INCIDENTS] = INCIDENTS_MS,
                                               [GAUGES] = KEEPER_MS,
                                               [BACKLOG] = BACKLOG_MS};
     struct keeper *keeper = owner;
@@ -162,6 +167,8 @@ static void on_done(void *owner, bool is_committed)
 
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
+    if (is_committed && keeper->chore == INCIDENTS && keeper->has_more)
+        rest_ms = 0;
     keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
     uv_timer_start(keeper->timer, on_timer, 0, 0);
 }
@@ -195,7 +202,8 @@ struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_gauges, &sql_keeper_backlog, NULL};
+        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
+        &sql_keeper_gauges,     &sql_keeper_backlog, NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct errand_options errand = {
         .name = "keeper",

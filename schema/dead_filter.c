@@ -148,9 +148,11 @@ static bool take_order(struct parser *parser, const struct field *field, enum op
 static bool take_incident(struct parser *parser, const struct field *field, enum op op,
                           const char *value, const char *place)
 {
+    bool is_incident = strlen(value) == 16 && strncmp(value, "inc_", 4) == 0 &&
+                       strspn(&value[4], "0123456789abcdef") == 12;
+
     (void)op;
-    if (strncmp(value, "inc_", 4) != 0 || strspn(value + 4, "0123456789abcdef") != 12 ||
-        strlen(value) != 16)
+    if (!is_incident)
         return complain(parser, place, "“%s” is no incident; " ALLOWED "%s", value, field->allowed);
     return add_value(parser, field, place, json_string(value));
 }
@@ -315,6 +317,7 @@ static bool read_stamp(const char *value, char stamp[VALUE_SIZE])
     struct tm asked = {0}, real;
     const char *rest = strptime(value, "%Y-%m-%d", &asked);
     time_t seconds;
+    size_t length;
 
     if (rest && *rest == 'T')
         rest = strptime(rest + 1, "%H:%M", &asked);
@@ -325,8 +328,8 @@ static bool read_stamp(const char *value, char stamp[VALUE_SIZE])
     if (rest == NULL || !read_zone(rest) || seconds < 0 || asked.tm_year > 1000 ||
         real.tm_mday != asked.tm_mday || real.tm_min != asked.tm_min)
         return false;
-    strftime(stamp, VALUE_SIZE, "%Y-%m-%dT%H:%M:%S", &asked);
-    strcat(stamp, *rest ? rest : "Z");
+    length = strftime(stamp, VALUE_SIZE, "%Y-%m-%dT%H:%M:%S", &asked);
+    snprintf(stamp + length, VALUE_SIZE - length, "%s", *rest ? rest : "Z");
     return true;
 }
 

@@ -17,7 +17,8 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
-    {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0, "debug, info, warn or error.", ALL,
+    {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
+     "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
 
     {"DOCKET_API_LISTEN", CONFIG_TEXT, "127.0.0.1:8080", 0, 0,
@@ -40,6 +41,23 @@ const struct config_entry settings_entries[] = {
      FIELD(accept_waiting_max)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
+    {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
+     "again at SIGHUP.",
+     PROGRAM_API, FIELD(tls_cert)},
+    {"DOCKET_TLS_KEY", CONFIG_TEXT, "", 0, 0,
+     "PEM file of its key, without a passphrase, that not everybody may read.", PROGRAM_API,
+     FIELD(tls_key)},
+    {"DOCKET_OPERATOR_TLS", CONFIG_FLAG, "0", 0, 1,
+     "1: DOCKET_OPERATOR_LISTEN speaks HTTPS too, with the same certificate.", PROGRAM_API,
+     FIELD(operator_tls)},
+    {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
+     "New orders that one API process takes from an account a minute, where the account has no "
+     "quota of its own; 0: no quota.",
+     PROGRAM_API, FIELD(quota_orders)},
+    {"DOCKET_QUOTA_READS", CONFIG_NUMBER, "0", 0, 10000000,
+     "Reads and quotes that one API process answers an account a minute; as above.", PROGRAM_API,
+     FIELD(quota_reads)},
 
     {"DOCKET_METRICS_LISTEN", CONFIG_TEXT, "127.0.0.1:0", 0, 0,
      "Where /livez, /readyz and /metrics are served: address:port; port 0 takes a free one.",
@@ -49,6 +67,11 @@ const struct config_entry settings_entries[] = {
      PROGRAM_RELAY, FIELD(sweep_s)},
     {"DOCKET_INFLIGHT_MAX", CONFIG_NUMBER, "4000", 1, 100000,
      "Most messages that are published and not yet confirmed.", PROGRAM_RELAY, FIELD(inflight_max)},
+    {"DOCKET_BREAKER_PAUSE_MS", CONFIG_NUMBER, "1000", 10, 3600000,
+     "How long a provider or carrier is left alone before it is probed, in ms; doubles each time.",
+     PROGRAM_RELAY, FIELD(breaker_pause_ms)},
+    {"DOCKET_BREAKER_PAUSE_MAX_MS", CONFIG_NUMBER, "30000", 10, 3600000,
+     "Longest pause before it is probed again, in ms.", PROGRAM_RELAY, FIELD(breaker_pause_max_ms)},
 
     {"DOCKET_PROVIDER_URL", CONFIG_TEXT, "https://api.stripe.com", 0, 0,
      "The payment provider's base URL.", PROGRAM_WORKER, FIELD(provider_url)},
@@ -81,9 +104,22 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_UNKNOWN_SLA_S", CONFIG_NUMBER, "900", 1, 604800,
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
+    {"DOCKET_BREAKER_FAILURES", CONFIG_NUMBER, "5", 2, 1000000,
+     "Calls in a row without an answer (or with 5xx, 429) after which tasks are parked; 1000000: "
+     "never.",
+     PROGRAM_WORKER, FIELD(breaker_failures)},
+    {"DOCKET_BREAKER_PERCENT", CONFIG_NUMBER, "50", 1, 100,
+     "… or this share of the calls within the window, in percent.", PROGRAM_WORKER,
+     FIELD(breaker_percent)},
+    {"DOCKET_BREAKER_WINDOW_S", CONFIG_NUMBER, "10", 1, 3600,
+     "How long a call that failed is counted, in s.", PROGRAM_WORKER, FIELD(breaker_window_s)},
 
     {"DOCKET_OPERATOR_URL", CONFIG_TEXT, "http://127.0.0.1:8081", 0, 0,
      "The API's operators' listener.", PROGRAM_DOCKET, FIELD(operator_url)},
+    {"DOCKET_OPERATOR_CA", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the authorities that an https:// DOCKET_OPERATOR_URL is checked by; empty: the "
+     "system's.",
+     PROGRAM_DOCKET, FIELD(operator_ca)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
 const char *const settings_programs[] = {"api",    "relay",          "worker",

@@ -52,13 +52,24 @@ void admin_open(struct api *api);
 void admin_close(struct api *api);
 
 /* Its handlers, one file a resource. */
+void admin_accounts_get(struct http_request *request); /* accounts.c */
+void admin_quota_put(struct http_request *request);
 void admin_audit_list(struct http_request *request); /* audit.c */
 void admin_audit_chain(struct http_request *request);
 void admin_keys_get(struct http_request *request); /* keys.c */
 void admin_keys_post(struct http_request *request);
 void admin_key_revoke(struct http_request *request);
 void admin_catalogue_put(struct http_request *request); /* catalogue.c */
-void admin_order_get(struct http_request *request);     /* orders.c */
-void admin_dead_list(struct http_request *request);     /* dead.c */
+void admin_pause(struct http_request *request);         /* pause.c */
+void admin_resume(struct http_request *request);
+void admin_catalogue_get(struct http_request *request); /* stock.c */
+void admin_stock_post(struct http_request *request);
+void admin_order_get(struct http_request *request); /* orders.c */
+void admin_orders_find(struct http_request *request);
+void admin_dead_list(struct http_request *request); /* dead.c */
 void admin_dead_get(struct http_request *request);
+void admin_dead_count(struct http_request *request);
+void admin_dead_discard(struct http_request *request);
 void admin_dead_replay(struct http_request *request);
+void admin_incidents_list(struct http_request *request); /* incidents.c */
+void admin_incident_get(struct http_request *request);

@@ -7,8 +7,9 @@
 #include "base/text.h"
 #include "ops/cli/audit_chain.h"
 #include "ops/cli/command.h"
+#include "ops/cli/screen.h"
 
-enum { LIST_DEFAULT = 50, PAGE_ROWS_MAX = 500, SAID_MAX = 20 };
+enum { LIST_DEFAULT = 50, PAGE_ROWS_MAX = 500, SAID_MAX = 20, PATH_BYTES_MAX = 4096 };
 
 /* audit verify: reads pages of the chain and recomputes it. */
 
@@ -92,8 +93,10 @@ static bool read_chain(struct verify *verify)
         rows = json_object_get(page, "rows");
         count = json_array_size(rows);
         json_array_foreach(rows, index, row) check_row(verify, row);
+        progress("verifying", verify->chain.last_id, number_of(page, "last"));
         json_decref(page);
     }
+    progress_end();
     return true;
 }
 
@@ -162,40 +165,148 @@ static bool parse_head(const char *text, struct audit_row *row)
     return row->id > 0 && *end == ':' && audit_hash_parse(end + 1, row->hash);
 }
 
-static int verify(int argc, char **argv)
+static int verify(const struct call *call)
 {
-    const char *expect = NULL;
-    bool as_json = false;
-    const struct option_wanted options[] = {
-        {"--expect", &expect, NULL}, {"--json", NULL, &as_json}, {NULL, NULL, NULL}};
+    const char *expect = call_text(call, "expect");
     struct verify verify = {.rows = 0};
     int code = EXIT_REFUSED;
 
-    if (!command_options(argc, argv, options, NULL, 0) ||
-        (expect && !parse_head(expect, &verify.expected)))
-        return command_usage(&command_audit);
+    if (expect && !parse_head(expect, &verify.expected))
+        return call_misused(call, "--expect is a head as `docket audit verify` prints it");
     verify.wrong = json_array();
     if (read_chain(&verify))
-        code = conclude(&verify, as_json);
+        code = conclude(&verify, call_flag(call, "json"));
     json_decref(verify.wrong);
     return code;
 }
 
-static int run(int argc, char **argv)
+/* audit list: page after page, until there are as many as were asked for, or no more. */
+
+static json_t *read_page(const struct call *call, long long before, long long limit)
 {
-    if (argc > 1 && strcmp(argv[1], "verify") == 0)
-        return verify(argc - 2, argv + 2);
-    return command_usage(&command_audit);
+    struct text path;
+    int64_t since;
+    json_t *page;
+
+    text_init(&path, PATH_BYTES_MAX);
+    text_add(&path, "/admin/audit");
+    admin_query_number(&path, "limit", limit < PAGE_ROWS_MAX ? limit : PAGE_ROWS_MAX);
+    if (before > 0)
+        admin_query_number(&path, "before", before);
+    if (call_time(call, "since", &since))
+        admin_query_number(&path, "since", since);
+    admin_query(&path, "actor", call_text(call, "actor"));
+    admin_query(&path, "act", call_text(call, "act"));
+    admin_query(&path, "target", call_text(call, "target"));
+    page = admin_call("GET", path.bytes, NULL);
+    text_finish(&path);
+    return page;
 }
+
+/* False: the API did not answer.  *next: where more would begin; 0: there is no more. */
+static bool read_acts(const struct call *call, json_t *acts, long long *next)
+{
+    long long limit = call_number(call, "limit", LIST_DEFAULT);
+
+    *next = 0;
+    do {
+        json_t *page = read_page(call, *next, limit - (long long)json_array_size(acts));
+
+        if (page == NULL)
+            return false;
+        json_array_extend(acts, json_object_get(page, "acts"));
+        *next = number_of(page, "next");
+        json_decref(page);
+    } while (*next > 0 && (long long)json_array_size(acts) < limit);
+    return true;
+}
+
+static void print_acts(const json_t *acts, long long next)
+{
+    struct table *table = table_create();
+    size_t index;
+    const json_t *act;
+
+    table_column(table, "id", COLUMN_RIGHT);
+    table_column(table, zone_text(), COLUMN_LEFT);
+    table_column(table, "who", COLUMN_SHRINKS);
+    table_column(table, "act", COLUMN_LEFT);
+    table_column(table, "target", COLUMN_SHRINKS);
+    table_column(table, "why", COLUMN_SHRINKS);
+    json_array_foreach(acts, index, act)
+    {
+        table_cell(table, number_text(number_of(act, "id")));
+        table_cell(table, time_short(text_of(act, "at")));
+        table_cell(table, text_of(act, "actor"));
+        table_cell(table, text_of(act, "act"));
+        table_cell(table, text_of(act, "target"));
+        table_cell(table, text_of(act, "reason"));
+    }
+    table_print(table);
+    if (next > 0)
+        fprintf(stderr, "There are more: --limit shows them.\n");
+}
+
+static int list(const struct call *call)
+{
+    json_t *acts = json_array(), *said;
+    long long next;
+    int code = EXIT_REFUSED;
+
+    if (read_acts(call, acts, &next)) {
+        code = EXIT_SUCCESS;
+        if (call_flag(call, "json")) {
+            said = json_pack("{s:O}", "acts", acts);
+            print_json(said);
+            json_decref(said);
+        } else {
+            print_acts(acts, next);
+        }
+    }
+    json_decref(acts);
+    return code;
+}
+
+static const struct option list_options[] = {
+    {"since", "TIME", "Only acts from then on.", OPTION_TIME, false},
+    {"actor", "TEXT", "Only acts of whom this is a part: a key's name, \"bootstrap\".", OPTION_TEXT,
+     false},
+    {"act", "ACT", "Only acts of this kind: \"key create\", \"dead replay\", ….", OPTION_TEXT,
+     false},
+    {"target", "TARGET", "Only what was done to this: \"key 3\", \"dead_letter 7\".", OPTION_TEXT,
+     false},
+    {"limit", "N", "So many at most (50).", OPTION_NUMBER, false},
+    {.name = NULL},
+};
+static const struct command command_list = {
+    .name = "list",
+    .summary = "List what operators did, the newest first.",
+    .options = list_options,
+    .examples =
+        "docket audit list --since 2h\ndocket audit list --actor anna --act \"dead replay\"",
+    .run = list,
+};
+
+static const struct option verify_options[] = {
+    {"expect", "ID:HASH", "A head that was noted before: notices a cut-off end.", OPTION_TEXT,
+     false},
+    {.name = NULL},
+};
+static const struct command command_verify = {
+    .name = "verify",
+    .summary = "Recompute the chain of the audit, and say which row is wrong.",
+    .about =
+        "Every act is a row whose hash covers the row before it. The chain is recomputed here, "
+        "row by row, so that nothing in the database can vouch for itself. Keep the head that "
+        "is printed where the database's owner cannot write.",
+    .options = verify_options,
+    .examples = "docket audit verify",
+    .run = verify,
+};
+static const struct command *const commands[] = {&command_list, &command_verify, NULL};
 
 const struct command command_audit = {
     .name = "audit",
-    .summary = "list what operators did, and check that nobody changed it",
-    .help =
-        "usage: docket audit verify [--expect ID:HASH] [--json]\n\n"
-        "Every act of an operator is a row that covers the one before it by its hash.  This\n"
-        "command recomputes the chain itself, row by row, and prints its head; keep that where\n"
-        "the database's owner cannot write, and `--expect` will notice a cut-off end.\n\n"
-        "  docket audit verify\n",
-    .run = run,
+    .summary = "List what operators did, and check that nobody changed it.",
+    .commands = commands,
 };

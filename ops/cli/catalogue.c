@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/screen.h"
+#include "ops/cli/stock.h"
 
 static json_t *read_file(const char *path)
 {
@@ -16,46 +18,94 @@ static json_t *read_file(const char *path)
     return value;
 }
 
-static int load(int argc, char **argv)
+static int load(const struct call *call)
 {
-    const char *reason = NULL;
-    const struct option_wanted options[] = {{"--reason", &reason, NULL}, {NULL, NULL, NULL}};
-    const char *path;
-    json_t *catalogue, *answer;
+    json_t *catalogue = read_file(call_operand(call, 0)), *answer;
 
-    if (!command_options(argc, argv, options, &path, 1) || reason == NULL)
-        return command_usage(&command_catalogue);
-    if ((catalogue = read_file(path)) == NULL)
+    if (catalogue == NULL)
         return EXIT_REFUSED;
-    json_object_set_new(catalogue, "reason", json_string(reason));
+    json_object_set_new(catalogue, "reason", json_string(call_text(call, "reason")));
     answer = admin_call("PUT", "/admin/catalogue", catalogue);
     json_decref(catalogue);
     if (answer == NULL)
         return EXIT_REFUSED;
-    printf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
-           number_of(answer, "shipping_methods"));
+    if (call_flag(call, "json"))
+        print_json(answer);
+    else
+        printf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
+               number_of(answer, "shipping_methods"));
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
+static const struct option load_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    {.name = NULL},
+};
+static const struct command command_load = {
+    .name = "load",
+    .summary = "Add or replace products (with their stock) and shipping methods from a file.",
+    .about =
+        "FILE - reads standard input. What it names is added, or takes the place of what has "
+        "the same code; the rest stays. `stock` sets what can be sold from now on; without it "
+        "the stock stays as it is.\n"
+        "{\"products\": [{\"sku\": \"TEA\", \"name\": \"Tea\", \"stock\": 10, \"active\": true, "
+        "\"price\": {\"amount\": 1290, \"currency\": \"EUR\"}}], \"shipping_methods\": [{\"code\": "
+        "\"standard\", \"name\": \"Standard\", \"price\": {\"amount\": 490, \"currency\": "
+        "\"EUR\"}}]}",
+    .operands = "FILE",
+    .options = load_options,
+    .examples = "docket catalogue load autumn.json --reason \"autumn prices\"",
+    .run = load,
+};
+static void print_items(const json_t *items, const char *code)
 {
-    if (argc > 1 && strcmp(argv[1], "load") == 0)
-        return load(argc - 2, argv + 2);
-    return command_usage(&command_catalogue);
+    struct table *table = table_create();
+    size_t index;
+    const json_t *item;
+
+    table_column(table, code, COLUMN_LEFT);
+    table_column(table, "price", COLUMN_RIGHT);
+    table_column(table, "sold", COLUMN_LEFT);
+    table_column(table, "name", COLUMN_SHRINKS);
+    json_array_foreach(items, index, item)
+    {
+        bool is_active = is_true(item, "active");
+
+        table_cell(table, text_of(item, code));
+        table_cell(table, money_text(number_of(item, "amount"), text_of(item, "currency")));
+        table_paint(table, is_active ? GREEN : DIM, is_active ? "yes" : "no");
+        table_cell(table, text_of(item, "name"));
+    }
+    table_print(table);
 }
+
+static int show(const struct call *call)
+{
+    json_t *catalogue = catalogue_read(NULL);
+
+    if (catalogue == NULL)
+        return EXIT_REFUSED;
+    if (call_flag(call, "json")) {
+        print_json(catalogue);
+    } else {
+        print_items(json_object_get(catalogue, "products"), "sku");
+        sayf("\n");
+        print_items(json_object_get(catalogue, "shipping_methods"), "code");
+    }
+    json_decref(catalogue);
+    return EXIT_SUCCESS;
+}
+
+static const struct command command_show = {
+    .name = "show",
+    .summary = "Show products and shipping methods with their prices.",
+    .run = show,
+};
+static const struct command *const commands[] = {&command_load, &command_show, NULL};
 
 const struct command command_catalogue = {
     .name = "catalogue",
-    .summary = "load products, stock and shipping methods",
-    .help =
-        "usage: docket catalogue load FILE --reason TEXT     (FILE - reads standard input)\n\n"
-        "What FILE names is added, or takes the place of what has the same code; the rest stays.\n"
-        "`stock` sets what can be sold from now on; without it the stock stays as it is.\n\n"
-        "  {\"products\": [{\"sku\": \"TEA\", \"name\": \"Tea\", \"stock\": 10,\n"
-        "                 \"price\": {\"amount\": 1290, \"currency\": \"EUR\"}, \"active\": "
-        "true}],\n"
-        "   \"shipping_methods\": [{\"code\": \"standard\", \"name\": \"Standard\",\n"
-        "                         \"price\": {\"amount\": 490, \"currency\": \"EUR\"}}]}\n",
-    .run = run,
+    .summary = "Load what can be ordered: products, stock, shipping methods.",
+    .commands = commands,
 };

@@ -4,35 +4,40 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/order_why.h"
+#include "ops/cli/screen.h"
 
-/* Seconds of an RFC 3339 text within its day are enough for a pause between two events. */
-static double seconds_of(const char *stamp)
-{
-    int hours = 0, minutes = 0;
-    double seconds = 0;
-
-    /* NOLINTNEXTLINE(cert-err34-c): written by Postgres */
-    if (strlen(stamp) < 19 || sscanf(stamp + 11, "%d:%d:%lf", &hours, &minutes, &seconds) != 3)
-        return 0;
-    return hours * 3600 + minutes * 60 + seconds;
-}
+/* A pause between two events that is longer is marked: a step that nothing held up is faster. */
+static const double slow_s = 5;
 
 static void print_events(const json_t *events)
 {
-    double before = 0;
+    struct table *table = table_create();
+    double before = 0, at = 0;
     size_t index;
     const json_t *event;
 
-    printf("\n%-8s %-22s %-16s %-12s %10s\n", "version", "event", "status", "process", "after");
+    table_column(table, "", COLUMN_RIGHT);
+    table_column(table, "when", COLUMN_LEFT);
+    table_column(table, "after", COLUMN_RIGHT);
+    table_column(table, "event", COLUMN_LEFT);
+    table_column(table, "status", COLUMN_LEFT);
+    table_column(table, "process", COLUMN_SHRINKS);
     json_array_foreach(events, index, event)
     {
-        double at = seconds_of(text_of(event, "at"));
-        double pause = index && at >= before ? at - before : 0;
+        bool is_timed = time_parse_stamp(text_of(event, "at"), &at) && index > 0;
+        double pause = is_timed ? at - before : 0;
 
-        printf("%-8lld %-22s %-16s %-12s %+8.3f s\n", number_of(event, "version"),
-               text_of(event, "kind"), text_of(event, "status"), text_of(event, "process"), pause);
+        table_cell(table, number_text(number_of(event, "version")));
+        table_cell(table, time_text(text_of(event, "at")));
+        table_paint(table, pause > slow_s ? YELLOW : PLAIN,
+                    is_timed ? span_text(pause > 0 ? pause : 0) : "");
+        table_cell(table, text_of(event, "kind"));
+        table_cell(table, text_of(event, "status"));
+        table_cell(table, text_of(event, "process"));
         before = at;
     }
+    table_print(table);
 }
 
 static void print_tasks(const json_t *tasks)
@@ -40,11 +45,15 @@ static void print_tasks(const json_t *tasks)
     size_t index;
     const json_t *task;
 
-    printf("\n%-12s %-9s %-8s %-8s %s\n", "task", "state", "attempt", "crashes", "last fault");
-    json_array_foreach(tasks, index, task) printf(
-        "%-12s %-9s %-8lld %-8lld %s %s %s\n", text_of(task, "stage"), text_of(task, "task_state"),
-        number_of(task, "attempt"), number_of(task, "crashes"), text_of(task, "fault_kind"),
-        text_of(task, "fault_code"), text_of(task, "fault_text"));
+    json_array_foreach(tasks, index, task)
+    {
+        say_line("task", "%s: %s, attempt %lld, crashes %lld%s%s %s %s %s", text_of(task, "stage"),
+                 text_of(task, "task_state"), number_of(task, "attempt"),
+                 number_of(task, "crashes"), *text_of(task, "due_at") ? ", due " : "",
+                 *text_of(task, "due_at") ? ago_text(text_of(task, "due_at")) : "",
+                 text_of(task, "fault_kind"), text_of(task, "fault_code"),
+                 text_of(task, "fault_text"));
+    }
 }
 
 static void print_money(const json_t *order)
@@ -54,29 +63,91 @@ static void print_money(const json_t *order)
     const json_t *item;
 
     json_array_foreach(json_object_get(order, "attempts"), index, item)
-        printf("\npayment %lld: %s, %lld %s, captured %lld, %s %s\n", number_of(item, "number"),
-               text_of(item, "attempt_state"), number_of(item, "amount"), text_of(item, "currency"),
-               number_of(item, "captured"), text_of(item, "intent"), text_of(item, "decline_code"));
+        say_line("payment", "%lld: %s, %s, captured %s, %s %s", number_of(item, "number"),
+                 text_of(item, "attempt_state"),
+                 money_text(number_of(item, "amount"), text_of(item, "currency")),
+                 money_text(number_of(item, "captured"), text_of(item, "currency")),
+                 text_of(item, "intent"), text_of(item, "decline_code"));
     if (json_is_object(shipment))
-        printf("shipment: %s, tracking %s\n", text_of(shipment, "carrier_id"),
-               text_of(shipment, "tracking"));
+        say_line("shipment", "%s, tracking %s, %s", text_of(shipment, "carrier_id"),
+                 text_of(shipment, "tracking"), time_text(text_of(shipment, "shipped_at")));
     json_array_foreach(json_object_get(order, "dead_letters"), index, item)
-        printf("dead letter %lld: %s, %s, %s\n", number_of(item, "id"), text_of(item, "stage"),
-               text_of(item, "fault_code"), text_of(item, "state"));
+        say_line("dead letter", "%lld: %s, %s, %s (docket dead show %lld)", number_of(item, "id"),
+                 text_of(item, "stage"), text_of(item, "fault_code"), text_of(item, "state"),
+                 number_of(item, "id"));
+}
+
+static const json_t *open_task(const json_t *order)
+{
+    size_t index;
+    const json_t *task;
+
+    json_array_foreach(json_object_get(order, "tasks"), index, task)
+    {
+        if (strcmp(text_of(task, "task_state"), "done") != 0)
+            return task;
+    }
+    return NULL;
+}
+
+static long long open_letter(const json_t *order)
+{
+    size_t index;
+    const json_t *letter;
+
+    json_array_foreach(json_object_get(order, "dead_letters"), index, letter)
+    {
+        if (strcmp(text_of(letter, "state"), "open") == 0)
+            return number_of(letter, "id");
+    }
+    return 0;
+}
+
+/* The sentence, or "" for an order that is done. */
+static const char *why_of(const json_t *order)
+{
+    static char text[1024];
+    const json_t *task = open_task(order);
+    const struct why_facts facts = {
+        .status = text_of(order, "status"),
+        .reason = text_of(order, "reason"),
+        .stage = text_of(task, "stage"),
+        .task_state = text_of(task, "task_state"),
+        .since = time_text(text_of(order, "updated_at")),
+        .due = *text_of(task, "due_at") ? ago_text(text_of(task, "due_at")) : "soon",
+        .letter = open_letter(order),
+    };
+
+    text[0] = '\0';
+    if (!is_true(order, "final") && !order_why(&facts, text, sizeof(text)))
+        snprintf(text, sizeof(text),
+                 "It is not done, and this docket does not know the reason "
+                 "\"%s\": is it older than the API?",
+                 facts.reason);
+    return text;
 }
 
 static void print_order(const json_t *order)
 {
-    printf("%s  %s%s  %lld %s\n", text_of(order, "order"), text_of(order, "status"),
-           json_is_true(json_object_get(order, "final")) ? " (final)" : "",
-           number_of(order, "total"), text_of(order, "currency"));
+    const char *why = why_of(order);
+    bool is_final = is_true(order, "final");
+
+    say(BOLD, text_of(order, "order"));
+    sayf("  ");
+    say(is_final ? GREEN : YELLOW, text_of(order, "status"));
+    sayf("%s  %s\n", is_final ? " (final)" : "",
+         money_text(number_of(order, "total"), text_of(order, "currency")));
+    if (*why)
+        say_wrapped(why);
     if (*text_of(order, "reason"))
-        printf("reason: %s\n", text_of(order, "reason"));
-    printf("accepted %s, version %lld, trace %s\n", text_of(order, "accepted_at"),
-           number_of(order, "version"), text_of(order, "trace"));
-    print_events(json_object_get(order, "events"));
+        say_line("reason", "%s", text_of(order, "reason"));
+    say_line("accepted", "%s (%s), version %lld", time_text(text_of(order, "accepted_at")),
+             ago_text(text_of(order, "accepted_at")), number_of(order, "version"));
+    say_line("trace", "%s", text_of(order, "trace"));
     print_tasks(json_object_get(order, "tasks"));
     print_money(order);
+    sayf("\n");
+    print_events(json_object_get(order, "events"));
 }
 
 static bool is_id(const char *id)
@@ -84,40 +155,82 @@ static bool is_id(const char *id)
     return strlen(id) < 64 && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(id);
 }
 
-static int show(int argc, char **argv)
+/* The order under a key; false: said why.  More than one: they are listed. */
+static bool find_by_key(const struct call *call, char id[64])
 {
-    bool as_json = false;
-    const struct option_wanted options[] = {{"--json", NULL, &as_json}, {NULL, NULL, NULL}};
-    char path[128];
-    const char *id;
+    const json_t *orders, *found;
+    json_t *answer;
+    struct text path;
+    size_t count, index;
+
+    text_init(&path, 4096);
+    text_add(&path, "/admin/orders");
+    admin_query(&path, "key", call_text(call, "key"));
+    admin_query(&path, "account", call_text(call, "account"));
+    answer = admin_call("GET", path.bytes, NULL);
+    text_finish(&path);
+    if (answer == NULL)
+        return false;
+    orders = json_object_get(answer, "orders");
+    count = json_array_size(orders);
+    snprintf(id, 64, "%s", text_of(json_array_get(orders, 0), "order"));
+    if (count == 0)
+        refuse(NULL, "there is no order under the key %s", call_text(call, "key"));
+    if (count > 1) {
+        refuse("--account NAME chooses one.", "several accounts have an order under this key:");
+        json_array_foreach(orders, index, found)
+            sayf("%s  %s\n", text_of(found, "order"), text_of(found, "account"));
+    }
+    json_decref(answer);
+    return count == 1;
+}
+
+static int show(const struct call *call)
+{
+    const char *id = call_operand(call, 0);
+    char path[128], found[64];
     json_t *order;
 
-    if (!command_options(argc, argv, options, &id, 1) || !is_id(id))
-        return command_usage(&command_order);
+    if ((id == NULL) == (call_text(call, "key") == NULL))
+        return call_misused(call, "name the order by its ID or by --key");
+    if (id == NULL && !find_by_key(call, found))
+        return EXIT_REFUSED;
+    id = id ? id : found;
+    if (!is_id(id))
+        return call_misused(call, "%s is no id of an order", id);
     snprintf(path, sizeof(path), "/admin/orders/%s", id);
     if ((order = admin_call("GET", path, NULL)) == NULL)
         return EXIT_REFUSED;
-    if (as_json)
+    if (call_flag(call, "json")) {
+        json_object_set_new(order, "why", json_string(why_of(order)));
         print_json(order);
-    else
+    } else {
         print_order(order);
+    }
     json_decref(order);
     return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "show") == 0)
-        return show(argc - 2, argv + 2);
-    return command_usage(&command_order);
-}
+static const struct option show_options[] = {
+    {"key", "KEY", "The order under this Idempotency-Key.", OPTION_TEXT, false},
+    {"account", "NAME", "With --key: of this account.", OPTION_TEXT, false},
+    {.name = NULL},
+};
+static const struct command command_show = {
+    .name = "show",
+    .summary = "Show the whole life of an order: events, tasks, payments, shipment, dead letters.",
+    .about =
+        "ID is the public id (ord_…) or the uuid. Each event is shown with its process and the "
+        "pause before it; nothing of the person who ordered is shown.",
+    .operands = "[ID]",
+    .options = show_options,
+    .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…",
+    .run = show,
+};
+static const struct command *const commands[] = {&command_show, NULL};
 
 const struct command command_order = {
     .name = "order",
-    .summary = "show the whole life of an order",
-    .help = "usage: docket order show ID [--json]\n\n"
-            "ID is the public id (ord_…) or the uuid.  Shows each event with its process and the\n"
-            "time since the one before, the tasks, payments, shipment and dead letters.\n\n"
-            "  docket order show ord_01hf3yz…\n",
-    .run = run,
+    .summary = "Show the life of an order.",
+    .commands = commands,
 };

@@ -122,31 +122,46 @@ CREATE TRIGGER dead_letter_count_delete AFTER DELETE ON dead_letter
 
 -- What is found quickly -------------------------------------------------------------------------
 
--- The skus of a letter's order.
+-- The skus of a letter's order, in the letter's state.
 CREATE TABLE dead_letter_sku (
-    sku        text NOT NULL,
-    created_at timestamptz NOT NULL,         -- the letter's
     letter     bigint NOT NULL,
-    PRIMARY KEY (sku, created_at, letter)
+    sku        text NOT NULL,
+    state      text NOT NULL,
+    created_at timestamptz NOT NULL,         -- the letter's
+    PRIMARY KEY (letter, sku)
 );
+CREATE INDEX dead_letter_sku_state ON dead_letter_sku (sku, state, created_at, letter);
 
+-- LATERAL with a limit, and lists of ids: one probe a row, whatever a plan made over empty tables believes.
 CREATE FUNCTION dead_letter_skus() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public AS $$
+DECLARE
+    now_in text;
+    ids bigint[];
 BEGIN
-    INSERT INTO dead_letter_sku (sku, created_at, letter)
-    SELECT DISTINCT line.sku, added.created_at, added.id
-    FROM added CROSS JOIN LATERAL (
-        SELECT l.sku FROM order_line l WHERE l.order_id = added.order_id LIMIT 1000
-    ) AS line;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO dead_letter_sku (letter, sku, state, created_at)
+        SELECT DISTINCT changed.id, line.sku, changed.state, changed.created_at
+        FROM changed CROSS JOIN LATERAL (
+            SELECT l.sku FROM order_line l WHERE l.order_id = changed.order_id LIMIT 1000
+        ) AS line;
+        RETURN NULL;
+    END IF;
+    FOR now_in, ids IN SELECT state, array_agg(id) FROM changed GROUP BY state LOOP
+        UPDATE dead_letter_sku SET state = now_in WHERE letter = ANY (ids) AND state <> now_in;
+    END LOOP;
     RETURN NULL;
 END $$;
 
-INSERT INTO dead_letter_sku (sku, created_at, letter)
-SELECT DISTINCT l.sku, d.created_at, d.id
+INSERT INTO dead_letter_sku (letter, sku, state, created_at)
+SELECT DISTINCT d.id, l.sku, d.state, d.created_at
 FROM dead_letter d JOIN order_line l ON l.order_id = d.order_id;
 
-CREATE TRIGGER dead_letter_skus AFTER INSERT ON dead_letter
-    REFERENCING NEW TABLE AS added
+CREATE TRIGGER dead_letter_skus_insert AFTER INSERT ON dead_letter
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION dead_letter_skus();
+CREATE TRIGGER dead_letter_skus_update AFTER UPDATE ON dead_letter
+    REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION dead_letter_skus();
 
 DROP INDEX dead_letter_open;
@@ -204,7 +219,7 @@ CREATE FUNCTION dead_is_rare(condition text, most integer) RETURNS boolean
 DECLARE
     found bigint;
 BEGIN
-    EXECUTE format('SELECT count(*) FROM (SELECT FROM dead_letter d WHERE %s LIMIT %s) AS some',
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM dead_letter d WHERE %s LIMIT %s) AS f',
                    condition, most + 1) INTO found;
     RETURN found <= most;
 END $$;
@@ -237,28 +252,40 @@ CREATE FUNCTION dead_condition(filter jsonb) RETURNS text LANGUAGE sql IMMUTABLE
         (SELECT string_agg(format('strpos(lower(d.fault_text), lower(%L)) > 0', value), ' AND ')
          FROM jsonb_array_elements_text(filter -> 'texts')),
         CASE WHEN filter ? 'skus' THEN format(
-            'EXISTS (SELECT FROM dead_letter_sku k WHERE k.sku = ANY (%L::text[])'
-            ' AND k.created_at = d.created_at AND k.letter = d.id)',
+            'EXISTS (SELECT FROM dead_letter_sku k'
+            ' WHERE k.letter = d.id AND k.sku = ANY (%L::text[]))',
             dead_texts(filter -> 'skus')) END)
 $$;
 
+-- A cursor is the time at which `age` is taken, and the created_at and id of the last letter that was
+-- looked at, in µs.
+CREATE FUNCTION dead_time(us bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT 'epoch'::timestamptz + us * interval '1 microsecond'
+$$;
+CREATE FUNCTION dead_cursor(as_of timestamptz, at timestamptz, id bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat_ws('-', (extract(epoch FROM as_of) * 1000000)::bigint,
+                     (extract(epoch FROM at) * 1000000)::bigint, id)
+$$;
+
+-- The time at which `age` is taken: the filter's, the cursor's, or now.
+CREATE FUNCTION dead_as_of(filter jsonb, cursor text) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT coalesce((filter ->> 'as_of')::timestamptz,
+                    dead_time(split_part(cursor, '-', 1)::bigint), now())
+$$;
+
 -- When the letters were made that a filter allows, after a cursor (NULL: from the newest).
-CREATE FUNCTION dead_times(filter jsonb, id_column text, before_at timestamptz, before_id bigint)
-    RETURNS text LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    as_of timestamptz := coalesce((filter ->> 'as_of')::timestamptz, now());
-BEGIN
-    RETURN concat_ws(' AND ', 'true',
-        'd.created_at <= ' || quote_literal(as_of - (filter ->> 'age_min_s')::bigint
-                                                    * interval '1 second'),
-        'd.created_at >= ' || quote_literal(as_of - (filter ->> 'age_max_s')::bigint
-                                                    * interval '1 second'),
+CREATE FUNCTION dead_times(filter jsonb, id_column text, cursor text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat_ws(' AND ', 'true',
+        'd.created_at <= ' || quote_literal(dead_as_of(filter, cursor)
+            - (filter ->> 'age_min_s')::bigint * interval '1 second'),
+        'd.created_at >= ' || quote_literal(dead_as_of(filter, cursor)
+            - (filter ->> 'age_max_s')::bigint * interval '1 second'),
         'd.created_at >= ' || quote_literal((filter ->> 'since')::timestamptz),
         'd.created_at < ' || quote_literal((filter ->> 'until')::timestamptz),
-        CASE WHEN before_at IS NOT NULL THEN
-            format('(d.created_at, d.%I) < (%L::timestamptz, %s)', id_column, before_at, before_id)
-        END);
-END $$;
+        format('(d.created_at, d.%I) < (%L::timestamptz, ', id_column,
+               dead_time(split_part(cursor, '-', 2)::bigint))
+            || split_part(cursor, '-', 3)::bigint || ')')
+$$;
 
 -- The letters that meet `condition`, newest first.
 CREATE FUNCTION dead_branch(condition text, times text, scan_max integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -267,11 +294,12 @@ CREATE FUNCTION dead_branch(condition text, times text, scan_max integer) RETURN
 $$;
 
 -- The same of one sku.
-CREATE FUNCTION dead_branch_sku(sku text, times text, scan_max integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION dead_branch_sku(sku text, state text, times text, scan_max integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT format('(SELECT d.* FROM (SELECT d.letter, d.created_at FROM dead_letter_sku d '
-                  'WHERE d.sku = %L AND %s ORDER BY d.created_at DESC, d.letter DESC LIMIT %s) AS k '
+                  'WHERE d.sku = %L AND d.state = %L AND %s '
+                  'ORDER BY d.created_at DESC, d.letter DESC LIMIT %s) AS k '
                   'JOIN dead_letter d ON d.id = k.letter AND d.created_at = k.created_at '
-                  'ORDER BY d.created_at DESC, d.id DESC)', sku, times, scan_max)
+                  'ORDER BY d.created_at DESC, d.id DESC)', sku, state, times, scan_max)
 $$;
 
 -- A condition of the filter that few letters meet, so that all of them may be sorted; NULL: none.
@@ -296,12 +324,11 @@ END $$;
 
 -- Where the letters that a filter may allow are read from, newest first, by the index that brings the
 -- fewest others; branches of one index are merged.  NULL: there can be none.
-CREATE FUNCTION dead_source(filter jsonb, before_at timestamptz, before_id bigint, scan_max integer)
-    RETURNS text LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION dead_source(filter jsonb, cursor text, scan_max integer) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     few CONSTANT integer := 5000;
-    fingerprints_max CONSTANT integer := 100;
-    times text := dead_times(filter, 'id', before_at, before_id);
+    branches_max CONSTANT integer := 60;
+    times text := dead_times(filter, 'id', cursor);
     states text[] := dead_texts(filter -> 'states');
     rare text := dead_rare(filter, few);
     heads record;
@@ -313,10 +340,10 @@ BEGIN
     IF heads.fingerprints = '{}' THEN
         RETURN NULL;
     ELSIF filter ? 'skus' AND coalesce(heads.letters > few, true) THEN
-        times := dead_times(filter, 'letter', before_at, before_id);
-        RETURN (SELECT string_agg(dead_branch_sku(sku, times, scan_max), ' UNION ALL ')
-                FROM unnest(dead_texts(filter -> 'skus')) AS sku);
-    ELSIF cardinality(heads.fingerprints) <= fingerprints_max THEN
+        times := dead_times(filter, 'letter', cursor);
+        RETURN (SELECT string_agg(dead_branch_sku(sku, state, times, scan_max), ' UNION ALL ')
+                FROM unnest(dead_texts(filter -> 'skus')) AS sku, unnest(states) AS state);
+    ELSIF cardinality(heads.fingerprints) * cardinality(states) <= branches_max THEN
         RETURN (SELECT string_agg(dead_branch(format('d.fingerprint = %L AND d.state = %L',
                                                      fingerprint, state), times, scan_max),
                                   ' UNION ALL ')
@@ -327,33 +354,58 @@ BEGIN
             FROM unnest(states) AS state);
 END $$;
 
--- One page of the letters that a filter allows, newest first, after a cursor (created_at and id of the
--- last row before; NULL: the first page).  At most scan_max are looked at: the last of them comes back
--- too if there may be more, is_match or not, so that its created_at and id are the next cursor.
+-- One page of the letters that a filter allows, newest first, after a cursor (NULL: the first page).  At
+-- most scan_max are looked at and rows_max come back.
 --   searched: how many were looked at up to this row
-CREATE FUNCTION dead_page(filter jsonb, before_at timestamptz, before_id bigint, scan_max integer,
-                          rows_max integer)
-    RETURNS TABLE (id bigint, created_at timestamptz, is_match boolean, searched bigint)
+--   next: in the last row, if there may be more: the cursor.  That row may be no match.
+CREATE FUNCTION dead_page(filter jsonb, cursor text, scan_max integer, rows_max integer)
+    RETURNS TABLE (id bigint, created_at timestamptz, is_match boolean, searched bigint, next text)
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    source text := dead_source(filter, before_at, before_id, scan_max);
+    source text := dead_source(filter, cursor, scan_max);
 BEGIN
     IF source IS NULL THEN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT s.id, s.created_at, s.is_match, s.n FROM ('
-        '    SELECT d.id, d.created_at, (%s) AS is_match, row_number() OVER () AS n FROM ('
-        '        SELECT DISTINCT ON (d.created_at, d.id) d.* FROM (%s) AS d '
-        '        ORDER BY d.created_at DESC, d.id DESC LIMIT %s) AS d'
-        ') AS s WHERE s.is_match OR s.n = %s LIMIT %s',
-        dead_condition(filter), source, scan_max, scan_max, rows_max);
+        'SELECT s.id, s.created_at, s.is_match, s.n,'
+        '       CASE WHEN s.n = %3$s OR row_number() OVER () = %4$s'
+        '            THEN dead_cursor(%5$L, s.created_at, s.id) END '
+        'FROM ('
+        '    SELECT d.id, d.created_at, (%1$s) AS is_match, row_number() OVER () AS n FROM ('
+        '        SELECT DISTINCT ON (d.created_at, d.id) d.* FROM (%2$s) AS d '
+        '        ORDER BY d.created_at DESC, d.id DESC LIMIT %3$s) AS d'
+        ') AS s WHERE s.is_match OR s.n = %3$s LIMIT %4$s',
+        dead_condition(filter), source, scan_max, rows_max, dead_as_of(filter, cursor));
 END $$;
 
 -- All of them at once.
 CREATE FUNCTION dead_matching(filter jsonb) RETURNS SETOF dead_letter LANGUAGE sql STABLE AS $$
-    SELECT d.* FROM dead_page(filter, NULL, NULL, 2147483647, 2147483647) AS p
-    JOIN dead_letter d ON d.id = p.id WHERE p.is_match
+    SELECT d.* FROM dead_page(filter, NULL, 2147483647, 2147483647) AS p
+    CROSS JOIN LATERAL (SELECT d.* FROM dead_letter d WHERE d.id = p.id LIMIT 1) AS d
+    WHERE p.is_match
+$$;
+
+-- What discarding a letter does: docs/dead-letters.md says why.
+--   cancels: nobody was asked for money: its order ends as canceled, and its stock goes back
+--   closes: its order has ended, or it names none: the letter alone is closed
+--   kept_paid, kept_unknown, kept_moving: nothing is done: the order is paid; money may have moved;
+--   its step is no longer dead
+CREATE FUNCTION dead_fate(letter_order uuid, letter_stage smallint, letter_state text) RETURNS text
+    LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN letter_state <> 'open' THEN 'kept_moving'
+        WHEN o.id IS NULL OR o.final THEN 'closes'
+        WHEN t.state IS DISTINCT FROM 6 THEN 'kept_moving'
+        WHEN letter_stage <> 1 OR a.state = 3 THEN 'kept_paid'
+        WHEN o.status IN (1, 2, 5, 6, 7, 8) AND coalesce(a.state, 1) IN (1, 4, 7) THEN 'cancels'
+        ELSE 'kept_unknown' END
+    FROM (SELECT) AS one
+    LEFT JOIN LATERAL (SELECT id, final, status FROM orders WHERE id = letter_order LIMIT 1) AS o ON true
+    LEFT JOIN LATERAL (SELECT state FROM task WHERE order_id = letter_order AND stage = letter_stage
+                       LIMIT 1) AS t ON true
+    LEFT JOIN LATERAL (SELECT state FROM payment_attempt WHERE order_id = letter_order
+                       ORDER BY number DESC LIMIT 1) AS a ON true
 $$;
 
 -- Grants ---------------------------------------------------------------------------------------------
@@ -361,3 +413,4 @@ $$;
 GRANT SELECT ON incident, dead_delta, incident_part, dead_letter_sku TO docket_api, docket_relay;
 GRANT INSERT, UPDATE ON incident TO docket_relay;
 GRANT DELETE ON dead_delta TO docket_relay;
+GRANT UPDATE ON payment_attempt, reservation TO docket_api;  -- a discard

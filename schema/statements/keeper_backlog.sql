@@ -4,11 +4,12 @@ SELECT (SELECT count(*) FROM (SELECT FROM task WHERE due_at IS NOT NULL LIMIT $1
            AS waiting,
        coalesce((SELECT (extract(epoch FROM clock_timestamp() - due_at) * 1000)::int8
                  FROM task WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1), 0) AS late_ms,
-       (SELECT count(*) FROM (SELECT FROM dead_letter WHERE state IN ('open', 'replaying')
-                              LIMIT $1::int8) AS d) AS dead,
-       coalesce((SELECT (extract(epoch FROM clock_timestamp() - created_at) * 1000)::int8
-                 FROM dead_letter WHERE state IN ('open', 'replaying')
-                 ORDER BY id LIMIT 1), 0) AS dead_oldest_ms,
+       (SELECT coalesce(sum(open + replaying), 0)::int8 FROM incident_part) AS dead,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(d.created_at)) * 1000)::int8
+                 FROM unnest(ARRAY['open', 'replaying']) AS wanted (state) CROSS JOIN LATERAL (
+                     SELECT created_at FROM dead_letter WHERE state = wanted.state
+                     ORDER BY created_at, id LIMIT 1
+                 ) AS d), 0) AS dead_oldest_ms,
        (SELECT count(*) FROM (SELECT FROM payment_attempt WHERE state = 6 LIMIT $1::int8) AS p)
            AS unknown,
        coalesce((SELECT (extract(epoch FROM clock_timestamp() - sent_at) * 1000)::int8

@@ -25,8 +25,8 @@ SELECT gen_random_uuid(), stage, fingerprint, kind, code,
        now() - (:letters - n) * interval '500 ms', now() - (:letters - n) * interval '500 ms'
 FROM generate_series(1::bigint, :letters) AS n
 JOIN cause ON cause.cause = (40 * power(n * 7907 % 10007 / 10007.0::float8, 4))::int;
-INSERT INTO dead_letter_sku (sku, created_at, letter)
-SELECT DISTINCT 'SKU-' || (CASE WHEN k = 1 THEN id % 5 ELSE id * 31 % 200 END), created_at, id
+INSERT INTO dead_letter_sku (letter, sku, state, created_at)
+SELECT DISTINCT id, 'SKU-' || (CASE WHEN k = 1 THEN id % 5 ELSE id * 31 % 200 END), state, created_at
 FROM dead_letter CROSS JOIN generate_series(1, 3) AS k WHERE k <= 1 + id % 3;
 INSERT INTO incident (fingerprint, currency, stage, fault_kind, fault_code, pattern, open, replaying,
                       resolved, discarded, at_risk, first_at, last_at)

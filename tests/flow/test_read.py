@@ -80,7 +80,7 @@ def test_a_revoked_key_is_refused_within_two_seconds(shop, told):
     made = json.loads(printed)
     client = Client(shop.port("api"), made["key"])
     assert client.get(f"/v1/orders/{told.id}").status == 200
-    shop.docket("key", "revoke", str(made["id"]))
+    shop.docket("key", "revoke", str(made["id"]), "--reason", "test")
     wait_for(lambda: client.get(f"/v1/orders/{told.id}").status == 401, 2, "the key is refused")
 
 
