@@ -114,7 +114,7 @@ static void fold(struct replay *replay)
     pg_params_init(&params);
     pg_add_i64(&params, replay->fence);
     pg_add_bool(&params, scan_begin(&replay->scan, clock_monotonic_ms()));
-    send_part(replay, &sql_replay_fold, &sql_replay_fill, &params);
+    send_part(replay, &sql_replay_fold, &params);
 }
 
 static void read_runs(struct replay *replay)
@@ -383,9 +383,13 @@ void replay_end(struct replay *replay)
 
 struct replay *replay_create(uv_loop_t *loop, const struct replay_options *options)
 {
-    static const struct pg_statement *const statements[] = {
-        &sql_replay_fold,    &sql_replay_runs, &sql_replay_fill_ids,
-        &sql_replay_release, &sql_replay_end,  NULL};
+    static const struct pg_statement *const statements[] = {&sql_replay_fold,
+                                                            &sql_replay_runs,
+                                                            &sql_replay_fill,
+                                                            &sql_replay_fill_ids,
+                                                            &sql_replay_release,
+                                                            &sql_replay_end,
+                                                            NULL};
     struct replay *replay = xcalloc(1, sizeof(*replay));
     const struct errand_options errand = {
         .name = "run",

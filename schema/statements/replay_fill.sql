@@ -3,14 +3,13 @@
 --   $1 fence   $2 run   $3 its version   $4 letters to look at
 -- One row back: is the lease held, how many members were added.
 WITH run AS MATERIALIZED (
-    SELECT r.id, r.wanted, coalesce(r.filled_at, r.made_at) AS before_at,
-           coalesce(r.filled_id, 9223372036854775807) AS before_id
+    SELECT r.id, r.wanted, r.fill_cursor
     FROM relay_lease lease, replay_run r
     WHERE lease.fence = $1::int8 AND r.id = $2::int8 AND r.version = $3::int4 AND r.state = 'filling'
     FOR UPDATE OF r
 ), page AS MATERIALIZED (
-    SELECT p.id, p.created_at, p.is_match, p.searched
-    FROM run CROSS JOIN LATERAL dead_page(run.wanted, run.before_at, run.before_id, $4::int4, $4::int4) AS p
+    SELECT p.id, p.is_match, p.next
+    FROM run CROSS JOIN LATERAL dead_page(run.wanted, run.fill_cursor, $4::int4, $4::int4) AS p
 ), added AS (
     INSERT INTO replay_item (run_id, letter_id, order_id, stage)
     SELECT run.id, d.id, d.order_id, d.stage
@@ -21,13 +20,11 @@ WITH run AS MATERIALIZED (
 ), moved AS (
     UPDATE replay_run r
     SET version = r.version + 1, members = r.members + p.count,
-        filled_at = p.last_at, filled_id = p.last_id,
-        state = CASE WHEN p.last_id IS NULL THEN 'running' ELSE r.state END,
-        started_at = CASE WHEN p.last_id IS NULL THEN clock_timestamp() END
+        fill_cursor = p.next,
+        state = CASE WHEN p.next IS NULL THEN 'running' ELSE r.state END,
+        started_at = CASE WHEN p.next IS NULL THEN clock_timestamp() END
     FROM run, (SELECT count(*) FILTER (WHERE is_match) AS count,
-                      max(id) FILTER (WHERE searched = $4::int4) AS last_id,
-                      max(created_at) FILTER (WHERE searched = $4::int4) AS last_at
-               FROM page) AS p
+                      max(next) AS next FROM page) AS p
     WHERE r.id = run.id
 )
 SELECT EXISTS (SELECT FROM relay_lease WHERE fence = $1::int8) AS is_held,
