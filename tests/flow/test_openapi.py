@@ -164,11 +164,16 @@ ARRANGED = {
     "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
     "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
     "revokeKey": {"revoked": revoke, "not_found": lambda shop: revoke(shop, 999999)},
+    "listCatalogue": {"page": lambda shop: shop.operator.get("/admin/catalogue")},
+    "findOrdersOfKey": {
+        "found": lambda shop: shop.operator.get(f"/admin/orders?key={shop.fulfilled.key}"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/orders"),
+    },
     "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
     "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
                                                                  {"reads": None, "reason": "x"})},
     "listActs": {
-        "acts": lambda shop: shop.operator.get("/admin/audit"),
+        "acts": lambda shop: shop.operator.get("/admin/audit?act=catalogue%20load"),
         "invalid_query": lambda shop: shop.operator.get("/admin/audit?limit=0"),
     },
     "getAuditChain": {
