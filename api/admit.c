@@ -14,6 +14,11 @@ static const char *presented_key(const struct http_request *request)
     return http_header(request, "X-Api-Key");
 }
 
+bool api_has_key(const struct http_request *request)
+{
+    return presented_key(request) != NULL;
+}
+
 static enum accepted said_of(const struct http_request *request)
 {
     return strcmp(http_method(request), "POST") == 0 && strncmp(http_path(request), "/v1/", 4) == 0

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "api/catalogue.h"
+#include "api/events.h"
 #include "api/keys.h"
+#include "api/pace.h"
 #include "api/problem.h"
 #include "api/pulse.h"
 #include "api/reader.h"
@@ -24,6 +26,7 @@ struct api {
     struct keys *keys;
     struct catalogue *catalogue;
     struct waiters *waiters;
+    struct events *events;
     struct hint *hint; /* to the relay: there is work */
     struct http_server *public_server, *operator_server;
 };
@@ -37,6 +40,8 @@ static inline struct api *api_of(const struct http_request *request)
  * handler will be called again once the keys are fresh. */
 bool api_admit(struct http_request *request, unsigned scopes, struct principal *principal)
     __attribute__((warn_unused_result));
+
+bool api_has_key(const struct http_request *request); /* presents one, valid or not */
 
 /* The routes, one file a resource. */
 void orders_post(struct http_request *request); /* accept.c */
@@ -52,4 +57,5 @@ void metrics_get(struct http_request *request);
 void stats_register(void); /* stats.c */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
 void stats_refresh(const struct api *api); /* gauges, before they are read */
+struct load stats_load(const struct api *api);
 void stats_watch_loop(struct api *api);

@@ -34,6 +34,7 @@ static struct metric lag = METRIC(METRIC_GAUGE, "docket_loop_lag_us",
                                   "How late the event loop was last, in microseconds.");
 
 static uint64_t due_ns;
+static int64_t lag_us;
 
 void stats_register(void)
 {
@@ -43,6 +44,7 @@ void stats_register(void)
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         metric_register(all[i]);
     problem_register_metrics();
+    events_register_metrics();
     intake_register_metrics();
 }
 
@@ -79,8 +81,17 @@ void stats_refresh(const struct api *api)
 {
     metric_set(&waiting, intake_waiting(api->intake));
     metric_set(&polls, waiters_count(api->waiters));
+    events_refresh_metrics(api->events);
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
     metric_set(&single_node, api->service.database.is_single_node);
+}
+
+struct load stats_load(const struct api *api)
+{
+    return (struct load){
+        .waiting = intake_waiting(api->intake) + reader_waiting(api->reader),
+        .lag_us = lag_us,
+    };
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -88,8 +99,8 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ns = clock_monotonic_ns();
 
     (void)timer;
-    if (due_ns > 0 && now_ns > due_ns)
-        metric_set(&lag, (int64_t)((now_ns - due_ns) / 1000));
+    lag_us = due_ns > 0 && now_ns > due_ns ? (int64_t)((now_ns - due_ns) / 1000) : 0;
+    metric_set(&lag, lag_us);
     due_ns = now_ns + (uint64_t)LAG_MS * 1000000;
 }
 
