@@ -28,18 +28,23 @@ class Stream:
             self.raw += self.socket.recv(65536)
         return json.loads(self.raw)
 
+    def _take_chunk(self):
+        """One whole chunk out of what was read; false if there is none."""
+        size, _, rest = self.raw.partition(b"\r\n")
+        if b"\r\n" not in self.raw or len(rest) < int(size, 16) + 2:
+            return False
+        length = int(size, 16)
+        self.text += rest[:length].decode()
+        self.raw = rest[length + 2:]
+        self.is_over |= length == 0
+        return True
+
     def _more(self):
-        """Reads on; takes every whole chunk out of what was read."""
+        """What came with the head may be all there is: so read on only when it is used up."""
+        if self._take_chunk():
+            return
         data = self.socket.recv(65536)
         self.raw += data
-        while b"\r\n" in self.raw:
-            size, _, rest = self.raw.partition(b"\r\n")
-            length = int(size, 16)
-            if len(rest) < length + 2:
-                break
-            self.text += rest[:length].decode()
-            self.raw = rest[length + 2:]
-            self.is_over |= length == 0
         self.is_over |= not data
 
     def _block(self):
