@@ -54,7 +54,8 @@ void orders_abandon(struct http_request *request)
     char key[ORDER_KEY_LENGTH_MAX + 1];
     struct principal principal;
 
-    if (!api_admit(request, SCOPE_CHECKOUT, &principal) || !key_read(request, key))
+    if (!api_admit(request, SCOPE_CHECKOUT, &principal) || !key_read(request, key) ||
+        !api_admit_post(request, &principal))
         return;
     abandonment = xcalloc(1, sizeof(*abandonment));
     abandonment->request = request;

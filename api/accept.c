@@ -18,11 +18,11 @@
 #include "base/clock.h"
 #include "schema/card_scan.h"
 
-enum { MORE_BYTES_MAX = 64 * 1024 };
-
 /* Lives until it was answered and the intake has let go of it. */
 struct acceptance {
     struct http_request *request; /* NULL: answered */
+    struct principal principal;
+    bool has_token; /* of the quota of new orders */
     struct arena arena;
     json_t *body;
     struct order order;
@@ -35,6 +35,7 @@ struct acceptance {
 
 static void read_body(struct acceptance *acceptance);
 static void check_order(struct acceptance *acceptance);
+static void take_quota(struct acceptance *acceptance);
 static void submit(struct acceptance *acceptance);
 static void on_settled(struct intake_ticket *ticket);
 static void on_released(struct intake_ticket *ticket);
@@ -45,6 +46,7 @@ static struct acceptance *acceptance_create(struct http_request *request, const 
     struct acceptance *acceptance = xcalloc(1, sizeof(*acceptance));
 
     acceptance->request = request;
+    acceptance->principal = *principal;
     arena_init(&acceptance->arena);
     acceptance->items.arena = &acceptance->arena;
     snprintf(acceptance->key, sizeof(acceptance->key), "%s", key);
@@ -68,10 +70,12 @@ void orders_post(struct http_request *request)
     struct principal principal;
     struct acceptance *acceptance;
 
-    if (!api_admit(request, SCOPE_CHECKOUT, &principal) || !key_read(request, key))
+    if (!api_admit(request, SCOPE_CHECKOUT, &principal) || !key_read(request, key) ||
+        !api_admit_post(request, &principal))
         return;
     acceptance = acceptance_create(request, key, &principal);
     read_body(acceptance);
+    take_quota(acceptance);
     submit(acceptance);
 }
 
@@ -95,6 +99,8 @@ void orders_post_too_large(struct http_request *request, const char *detail)
         problem_reply(request, &problem);
         return;
     }
+    if (!api_admit_post(request, &principal))
+        return;
     acceptance = acceptance_create(request, key, &principal);
     acceptance->refusal = problem;
     submit(acceptance);
@@ -104,14 +110,6 @@ static void refuse(struct acceptance *acceptance, const char *code, const char *
 {
     acceptance->refusal.code = code;
     acceptance->refusal.detail = detail;
-}
-
-static bool is_json(const char *type)
-{
-    size_t length = type ? strcspn(type, "; \t") : 0;
-
-    return length == strlen("application/json") &&
-           strncasecmp(type, "application/json", length) == 0;
 }
 
 static void read_body(struct acceptance *acceptance)
@@ -129,37 +127,18 @@ static void read_body(struct acceptance *acceptance)
         acceptance->ticket.cart_id = order_json_cart(acceptance->body);
         check_order(acceptance);
     }
-    if (!is_json(http_header(acceptance->request, "Content-Type")))
+    if (!field_is_json(http_header(acceptance->request, "Content-Type")))
         refuse(acceptance, "unsupported_media_type", "send Content-Type: application/json");
 }
 
 static char *describe_prices(struct acceptance *acceptance)
 {
-    const struct order *order = &acceptance->order;
-    struct text more;
-    char *described;
+    CLEANUP(text_finish) struct text more;
 
-    text_init(&more, MORE_BYTES_MAX);
-    text_add(&more, ",\"total\":");
-    order_view_money(&more, order->total, order->currency);
-    text_add(&more, ",\"items_total\":");
-    order_view_money(&more, order->items_total, order->currency);
-    text_add(&more, ",\"shipping_total\":");
-    order_view_money(&more, order->shipping_total, order->currency);
-    text_add(&more, ",\"lines\":[");
-    for (int i = 0; i < order->line_count; i++) {
-        text_add(&more, i ? ",{\"sku\":" : "{\"sku\":");
-        text_add_json(&more, order->lines[i].sku);
-        text_add(&more, ",\"name\":");
-        text_add_json(&more, order->lines[i].name);
-        text_print(&more, ",\"quantity\":%lld,\"price\":", (long long)order->lines[i].quantity);
-        order_view_money(&more, order->lines[i].price, order->currency);
-        text_add(&more, "}");
-    }
-    text_add(&more, "]");
-    described = arena_copy(&acceptance->arena, more.bytes, more.length);
-    text_finish(&more);
-    return described;
+    text_init(&more, VIEW_BYTES_MAX);
+    text_add(&more, ",");
+    order_view_prices(&more, &acceptance->order);
+    return arena_copy(&acceptance->arena, more.bytes, more.length);
 }
 
 static void check_order(struct acceptance *acceptance)
@@ -183,6 +162,31 @@ static void check_order(struct acceptance *acceptance)
     }
 }
 
+/* Whatever is refused anyway costs no token; a key that has an order is replayed without one. */
+static void take_quota(struct acceptance *acceptance)
+{
+    struct quotas *quotas = api_of(acceptance->request)->quotas;
+
+    if (acceptance->refusal.code)
+        return;
+    acceptance->has_token = quota_take(quotas, &acceptance->principal, QUOTA_ORDERS);
+    if (acceptance->has_token)
+        return;
+    refuse(acceptance, "quota_exceeded",
+           "this account has made as many new orders as it may for now");
+    acceptance->refusal.retry_after_s = quota_wait_s(quotas, &acceptance->principal, QUOTA_ORDERS);
+}
+
+/* Only what is, or may be, a new order keeps its token. */
+static void settle_quota(struct acceptance *acceptance, struct http_request *request, bool is_kept)
+{
+    struct quotas *quotas = api_of(request)->quotas;
+
+    if (acceptance->has_token && !is_kept)
+        quota_give(quotas, &acceptance->principal, QUOTA_ORDERS);
+    quota_headers(quotas, &acceptance->principal, QUOTA_ORDERS, request);
+}
+
 static void acceptance_free(struct acceptance *acceptance)
 {
     json_decref(acceptance->body);
@@ -198,6 +202,7 @@ static void submit(struct acceptance *acceptance)
 
     if (is_taken)
         return;
+    settle_quota(acceptance, acceptance->request, false);
     shed_reply(acceptance->request);
     acceptance_free(acceptance);
 }
@@ -235,6 +240,8 @@ static void on_settled(struct intake_ticket *ticket)
 
     acceptance->request = NULL;
     stats_note_accept(ticket->verdict, (clock_monotonic_ns() - http_received_ns(request)) / 1000);
+    settle_quota(acceptance, request,
+                 ticket->verdict == INTAKE_ACCEPTED || ticket->verdict == INTAKE_UNKNOWN);
     if (ticket->verdict == INTAKE_ACCEPTED)
         hint_work(api_of(request)->hint);
     switch (ticket->verdict) {

@@ -19,11 +19,13 @@ bool api_has_key(const struct http_request *request)
     return presented_key(request) != NULL;
 }
 
-static enum accepted said_of(const struct http_request *request)
+bool api_is_about_a_key(const struct http_request *request)
 {
-    return strcmp(http_method(request), "POST") == 0 && strncmp(http_path(request), "/v1/", 4) == 0
-               ? ACCEPTED_UNKNOWN
-               : ACCEPTED_UNSAID;
+    const char *path = http_path(request);
+
+    if (path[0] == '\0')
+        return true;
+    return strcmp(http_method(request), "POST") == 0 && strncmp(path, "/v1/orders", 10) == 0;
 }
 
 static void refuse(struct http_request *request, const char *code, const char *detail)
@@ -31,7 +33,7 @@ static void refuse(struct http_request *request, const char *code, const char *d
     const struct problem problem = {
         .code = code,
         .detail = detail,
-        .accepted = said_of(request),
+        .accepted = api_is_about_a_key(request) ? ACCEPTED_UNKNOWN : ACCEPTED_UNSAID,
         .stored_nothing = true,
     };
 
@@ -84,4 +86,44 @@ bool api_admit(struct http_request *request, unsigned scopes, struct principal *
         return false;
     }
     return true;
+}
+
+static void refuse_quota(struct http_request *request, const struct principal *principal,
+                         enum quota policy, const char *detail)
+{
+    const struct quotas *quotas = api_of(request)->quotas;
+    const struct problem problem = {
+        .code = "quota_exceeded",
+        .detail = detail,
+        .accepted = api_is_about_a_key(request) ? ACCEPTED_UNKNOWN : ACCEPTED_UNSAID,
+        .stored_nothing = true,
+        .retry_after_s = quota_wait_s(quotas, principal, policy),
+    };
+
+    quota_headers(quotas, principal, policy, request);
+    problem_reply(request, &problem);
+}
+
+bool api_admit_read(struct http_request *request, unsigned scopes, struct principal *principal)
+{
+    struct quotas *quotas = api_of(request)->quotas;
+
+    if (!api_admit(request, scopes, principal))
+        return false;
+    if (!quota_take(quotas, principal, QUOTA_READS)) {
+        refuse_quota(request, principal, QUOTA_READS,
+                     "this account has read as often as it may for now");
+        return false;
+    }
+    quota_headers(quotas, principal, QUOTA_READS, request);
+    return true;
+}
+
+bool api_admit_post(struct http_request *request, const struct principal *principal)
+{
+    if (!quota_is_flooded(api_of(request)->quotas, principal))
+        return true;
+    refuse_quota(request, principal, QUOTA_ORDERS,
+                 "far more requests than this account's quota: nothing was looked up or stored");
+    return false;
 }

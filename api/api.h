@@ -7,6 +7,7 @@
 #include "api/pace.h"
 #include "api/problem.h"
 #include "api/pulse.h"
+#include "api/quota.h"
 #include "api/reader.h"
 #include "api/waiters.h"
 #include "base/http/server.h"
@@ -21,9 +22,11 @@ struct api {
     struct token_keys token_keys;
     struct intake *intake;
     struct reader *reader;
-    struct ask *operators, *replays;
+    struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
+    struct ask *lists;            /* pages of orders */
     struct pulse *pulse;
     struct keys *keys;
+    struct quotas *quotas;
     struct catalogue *catalogue;
     struct waiters *waiters;
     struct events *events;
@@ -42,6 +45,17 @@ bool api_admit(struct http_request *request, unsigned scopes, struct principal *
     __attribute__((warn_unused_result));
 
 bool api_has_key(const struct http_request *request); /* presents one, valid or not */
+/* The same for a read, which costs a token of the account's quota. */
+bool api_admit_read(struct http_request *request, unsigned scopes, struct principal *principal)
+    __attribute__((warn_unused_result));
+/* For a POST about a key, once it was admitted.  False: there were so many that it was answered
+ * without a look-up. */
+bool api_admit_post(struct http_request *request, const struct principal *principal)
+    __attribute__((warn_unused_result));
+
+/* Whether what is asked may concern the key of an order, so that a refusal says what is known of it
+ * (DESIGN.md §1.3).  So may a request that could not be read. */
+bool api_is_about_a_key(const struct http_request *request);
 
 /* The routes, one file a resource. */
 void orders_post(struct http_request *request); /* accept.c */
@@ -49,13 +63,14 @@ void orders_post_too_large(struct http_request *request, const char *detail);
 void orders_abandon(struct http_request *request); /* abandon.c */
 void orders_get(struct http_request *request);     /* read.c */
 void orders_find(struct http_request *request);    /* find.c */
+void quotes_post(struct http_request *request);    /* quote.c */
 void livez_get(struct http_request *request);      /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
+bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 
 /* Orders accepted, replayed; commit latency. */
 void stats_register(void); /* stats.c */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
-void stats_refresh(const struct api *api); /* gauges, before they are read */
 struct load stats_load(const struct api *api);
-void stats_watch_loop(struct api *api);
+void stats_watch(struct api *api); /* gauges, before they are read */

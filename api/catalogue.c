@@ -140,12 +140,16 @@ bool catalogue_price(const struct catalogue *catalogue, struct order *order,
     for (int i = 0; i < order->line_count; i++)
         price_line(catalogue, order, i, problems);
     price_shipping(catalogue, order, problems);
-    if (problems->count == 0 && strcmp(order->currency, order->expected_total.currency) != 0)
+    if (problems->count == 0 && order->expected_total.currency[0] != '\0' &&
+        strcmp(order->currency, order->expected_total.currency) != 0)
         problem_note(problems, "/expected_total/currency", "currency_differs",
                      "the lines are sold in %s", order->currency);
     order->total = order->items_total;
     if (!money_add(&order->total, order->shipping_total))
         problem_note(problems, "/lines", "out_of_range", "the order's total would be too large");
+    if (problems->count == 0 && order->total == 0)
+        problem_note(problems, "/lines", "out_of_range",
+                     "the total is 0, and what costs nothing cannot be paid");
     return problems->count == 0;
 }
 

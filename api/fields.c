@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/memory.h"
 
 static bool is_visible(char c)
 {
@@ -124,4 +128,91 @@ bool field_number(const char *value, int64_t least, int64_t most, int64_t *numbe
         return false;
     *number = parsed;
     return true;
+}
+
+/* `digits` digits of a number within limits; NULL: there are others. */
+static const char *read_digits(const char *at, int digits, int least, int most, int *number)
+{
+    *number = 0;
+    for (int i = 0; i < digits; i++, at++) {
+        if (!isdigit((unsigned char)*at))
+            return NULL;
+        *number = *number * 10 + (*at - '0');
+    }
+    return *number >= least && *number <= most ? at : NULL;
+}
+
+/* What stands between the parts of "2026-11-23T14:00:00", and what the parts may be. */
+static const char *read_moment(const char *at, struct tm *moment)
+{
+    int year, month;
+    const struct {
+        int *part, digits, least, most;
+        char after;
+    } parts[] = {
+        {&year, 4, 1970, 9999, '-'},       {&month, 2, 1, 12, '-'},
+        {&moment->tm_mday, 2, 1, 31, 'T'}, {&moment->tm_hour, 2, 0, 23, ':'},
+        {&moment->tm_min, 2, 0, 59, ':'},  {&moment->tm_sec, 2, 0, 60, '\0'},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        at = read_digits(at, parts[i].digits, parts[i].least, parts[i].most, parts[i].part);
+        if (at == NULL || (parts[i].after != '\0' && *at++ != parts[i].after))
+            return NULL;
+    }
+    moment->tm_year = year - 1900;
+    moment->tm_mon = month - 1;
+    return at;
+}
+
+static const char *read_fraction(const char *at, int64_t *us)
+{
+    int64_t digit_us = 100000;
+
+    if (*at != '.')
+        return at;
+    if (!isdigit((unsigned char)*++at))
+        return NULL;
+    for (; isdigit((unsigned char)*at); at++, digit_us /= 10)
+        *us += (*at - '0') * digit_us;
+    return at;
+}
+
+static const char *read_zone(const char *at, int *minutes)
+{
+    int sign = *at == '-' ? -1 : 1, hour, minute;
+
+    *minutes = 0;
+    if (*at == 'Z')
+        return at + 1;
+    if ((*at != '+' && *at != '-') || (at = read_digits(at + 1, 2, 0, 23, &hour)) == NULL ||
+        *at != ':')
+        return NULL;
+    at = read_digits(at + 1, 2, 0, 59, &minute);
+    if (at)
+        *minutes = sign * (hour * 60 + minute);
+    return at;
+}
+
+bool field_time(const char *value, int64_t *unix_us)
+{
+    struct tm moment = {0};
+    int minutes = 0, day;
+    int64_t us = 0, seconds;
+
+    if ((value = read_moment(value, &moment)) == NULL ||
+        (value = read_fraction(value, &us)) == NULL || (value = read_zone(value, &minutes)) == NULL)
+        return false;
+    day = moment.tm_mday;
+    seconds = timegm(&moment);
+    *unix_us = (seconds - (int64_t)minutes * 60) * 1000000 + us;
+    return *value == '\0' && moment.tm_mday == day; /* no 31st of November */
+}
+
+bool field_is_json(const char *type)
+{
+    size_t length = type ? strcspn(type, "; \t") : 0;
+
+    return length == strlen("application/json") &&
+           strncasecmp(type, "application/json", length) == 0;
 }

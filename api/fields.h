@@ -23,3 +23,10 @@ bool field_etag_is(const char *value, int32_t version);
 /* A whole number within limits; false for anything else. */
 bool field_number(const char *value, int64_t least, int64_t most, int64_t *number)
     __attribute__((warn_unused_result));
+
+/* RFC 3339 with a zone ("2026-11-23T14:00:00Z", "…14:00:00.5+01:00"), in microseconds since 1970.
+ */
+bool field_time(const char *value, int64_t *unix_us) __attribute__((warn_unused_result));
+
+/* Content-Type: application/json, with or without parameters; NULL: there is none. */
+bool field_is_json(const char *type) __attribute__((warn_unused_result));

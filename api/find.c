@@ -1,8 +1,9 @@
-/* GET /v1/orders?idempotency_key=…: the order of a key, after a reload.  Looked up like a replay:
- * what it finds has reached the standby. */
+/* GET /v1/orders?idempotency_key=…: the order of a key, after a reload; without it, a list.  Looked
+ * up like a replay: what it finds has reached the standby. */
 #include <stdlib.h>
 
 #include "api/fields.h"
+#include "api/list.h"
 #include "api/read.h"
 #include "api/receipts.h"
 
@@ -45,11 +46,16 @@ void orders_find(struct http_request *request)
     struct finding *finding;
     char key[ORDER_KEY_LENGTH_MAX + 1];
 
-    if (!api_admit(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
+    if (!api_admit_read(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
         return;
+    if (value == NULL && (principal.scopes & SCOPE_ORDERS_READ)) {
+        list_begin(request, &principal);
+        return;
+    }
     if (value == NULL || !field_key(value, key)) {
         problem_reply(request, &(struct problem){.code = "invalid_query",
-                                                 .detail = "name an order by ?idempotency_key=…"});
+                                                 .detail = "name an order by ?idempotency_key=… "
+                                                           "(a list needs scope orders:read)"});
         return;
     }
     finding = xcalloc(1, sizeof(*finding));

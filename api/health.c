@@ -22,6 +22,14 @@ static const char *why_unready(const struct api *api)
     return NULL;
 }
 
+bool api_is_ready(const void *owner, struct text *reason)
+{
+    const char *why = why_unready(owner);
+
+    text_add(reason, why ? why : "");
+    return why == NULL;
+}
+
 void readyz_get(struct http_request *request)
 {
     const struct api *api = api_of(request);
@@ -43,7 +51,6 @@ void metrics_get(struct http_request *request)
 {
     CLEANUP(text_finish) struct text body;
 
-    stats_refresh(api_of(request));
     text_init(&body, METRICS_BYTES_MAX);
     metrics_render(&body);
     http_reply(request, 200, "text/plain; version=0.0.4; charset=utf-8", body.bytes, body.length);

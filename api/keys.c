@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 /* The columns of api_keys.sql. */
-enum { ID, ACCOUNT, HASH, CHECKOUT, ORDERS_READ, OPERATOR };
+enum { ID, ACCOUNT, HASH, CHECKOUT, ORDERS_READ, OPERATOR, NAME, ORDERS_QUOTA, READS_QUOTA };
 
 struct entry {
     uint8_t hash[KEY_HASH_BYTES];
@@ -20,6 +20,7 @@ struct keys {
     struct entry bootstrap;
     bool has_bootstrap;
     struct entry *entries;
+    struct arena names; /* of the entries */
     struct entry **buckets;
     size_t bucket_count; /* a power of two */
 };
@@ -66,19 +67,28 @@ bool keys_ask(void *owner, struct pg_params *params)
     return true;
 }
 
-static void read_entry(struct entry *entry, const PGresult *result, int row)
+static int64_t quota_at(const PGresult *result, int row, int column)
+{
+    return pg_is_null(result, row, column) ? QUOTA_DEFAULT : pg_i32(result, row, column);
+}
+
+static void read_entry(struct keys *keys, struct entry *entry, const PGresult *result, int row)
 {
     size_t length;
     const uint8_t *hash = pg_bytes(result, row, HASH, &length);
+    const char *name = pg_text(result, row, NAME);
 
     if (length == KEY_HASH_BYTES)
         memcpy(entry->hash, hash, length);
     entry->principal = (struct principal){
         .key_id = pg_i64(result, row, ID),
         .account_id = pg_i64(result, row, ACCOUNT),
+        .name = arena_copy(&keys->names, name, strlen(name)),
         .scopes = (pg_bool(result, row, CHECKOUT) ? SCOPE_CHECKOUT : 0U) |
                   (pg_bool(result, row, ORDERS_READ) ? SCOPE_ORDERS_READ : 0U) |
                   (pg_bool(result, row, OPERATOR) ? SCOPE_OPERATOR : 0U),
+        .quotas = {[QUOTA_ORDERS] = quota_at(result, row, ORDERS_QUOTA),
+                   [QUOTA_READS] = quota_at(result, row, READS_QUOTA)},
     };
 }
 
@@ -90,6 +100,7 @@ void keys_on_answer(void *owner, const PGresult *result)
 
     free(keys->entries);
     free(keys->buckets);
+    arena_finish(&keys->names);
     keys->entries = xcalloc(count, sizeof(*keys->entries));
     for (keys->bucket_count = 16; keys->bucket_count < count;)
         keys->bucket_count *= 2;
@@ -97,7 +108,7 @@ void keys_on_answer(void *owner, const PGresult *result)
     for (size_t i = 0; i < count; i++) {
         struct entry *entry = &keys->entries[i], **bucket;
 
-        read_entry(entry, result, (int)i);
+        read_entry(keys, entry, result, (int)i);
         bucket = bucket_of(keys, entry->hash);
         entry->next = *bucket;
         *bucket = entry;
@@ -109,7 +120,9 @@ struct keys *keys_create(const char *bootstrap)
     struct keys *keys = xcalloc(1, sizeof(*keys));
 
     keys->has_bootstrap = bootstrap[0] != '\0';
+    arena_init(&keys->names);
     keys->bootstrap.principal.scopes = SCOPE_OPERATOR;
+    keys->bootstrap.principal.name = "bootstrap key";
     key_hash(bootstrap, keys->bootstrap.hash);
     return keys;
 }
@@ -120,5 +133,6 @@ void keys_destroy(struct keys *keys)
         return;
     free(keys->entries);
     free(keys->buckets);
+    arena_finish(&keys->names);
     free(keys);
 }

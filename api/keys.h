@@ -14,10 +14,16 @@
 enum scope { SCOPE_CHECKOUT = 1, SCOPE_ORDERS_READ = 2, SCOPE_OPERATOR = 4 };
 enum { KEY_HASH_BYTES = 32 };
 
+/* What an account may do only so often (api/quota.h). */
+enum quota { QUOTA_ORDERS, QUOTA_READS, QUOTA_COUNT };
+enum { QUOTA_DEFAULT = -1 };
+
 struct principal {
     int64_t account_id;
-    int64_t key_id;
+    int64_t key_id;   /* 0: the bootstrap key */
+    const char *name; /* of the key; lent until the loop's turn ends */
     unsigned scopes;
+    int64_t quotas[QUOTA_COUNT]; /* a minute; QUOTA_DEFAULT: the setting's; 0: none */
 };
 
 struct keys;

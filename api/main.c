@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/list.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -26,6 +27,7 @@ static const struct http_route public_routes[] = {
     {"POST", "/v1/orders/abandon", orders_abandon},
     {"GET", "/v1/orders/{id}", orders_get},
     {"GET", "/v1/orders/{id}/events", order_events_get},
+    {"POST", "/v1/quotes", quotes_post},
     {NULL, NULL, NULL},
 };
 
@@ -38,7 +40,7 @@ static void on_public_error(struct http_request *request, int status, const char
 
     if (status == 413 && is_order)
         orders_post_too_large(request, detail);
-    else if (status == 404 || status == 405)
+    else if (status == 404 || status == 405 || !api_is_about_a_key(request))
         problem_on_error(request, status, code, detail);
     else
         problem_on_lost_error(request, status, code, detail);
@@ -70,12 +72,15 @@ static void open_postgres(struct api *api)
     };
 
     api->keys = keys_create(api->service.settings.operator_key);
+    api->quotas =
+        quotas_create(api->service.settings.quota_orders, api->service.settings.quota_reads);
     api->catalogue = catalogue_create();
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
     api->events = events_create(api);
+    list_open(api);
     admin_open(api);
     open_pulse(api);
 }
@@ -136,12 +141,14 @@ static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
     reader_destroy(api->reader);
+    list_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
     events_destroy(api->events);
     waiters_destroy(api->waiters);
     hint_destroy(api->hint);
     keys_destroy(api->keys);
+    quotas_destroy(api->quotas);
     catalogue_destroy(api->catalogue);
     uv_run(&api->service.loop, UV_RUN_NOWAIT); /* the handles that were closed */
 }
@@ -158,16 +165,17 @@ int main(int argc, char **argv)
     struct fault fault;
     int status;
 
+    stats_register();
     service_begin(&api.service, argc, argv, PROGRAM_API, "api");
     api.service.on_stop = on_stop;
+    api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
         return refuse_to_start(&fault);
-    stats_register();
     open_postgres(&api);
     if (!open_listeners(&api, &fault))
         return refuse_to_start(&fault);
-    stats_watch_loop(&api);
+    stats_watch(&api);
     log_info("started", "orders at %s, operators at %s", api.service.settings.api_listen,
              api.service.settings.operator_listen);
     status = service_run(&api.service);

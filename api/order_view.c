@@ -88,3 +88,29 @@ void order_view_time(struct text *body, int64_t unix_us)
     clock_format(unix_us, stamp, sizeof(stamp));
     text_print(body, "\"%s\"", stamp);
 }
+
+static void add_lines(struct text *body, const struct order *order)
+{
+    text_add(body, "\"lines\":[");
+    for (int i = 0; i < order->line_count; i++) {
+        text_add(body, i ? ",{\"sku\":" : "{\"sku\":");
+        text_add_json(body, order->lines[i].sku);
+        text_add(body, ",\"name\":");
+        text_add_json(body, order->lines[i].name);
+        text_print(body, ",\"quantity\":%lld,\"price\":", (long long)order->lines[i].quantity);
+        order_view_money(body, order->lines[i].price, order->currency);
+        text_add(body, "}");
+    }
+    text_add(body, "]");
+}
+
+void order_view_prices(struct text *body, const struct order *order)
+{
+    add_lines(body, order);
+    text_add(body, ",\"items_total\":");
+    order_view_money(body, order->items_total, order->currency);
+    text_add(body, ",\"shipping_total\":");
+    order_view_money(body, order->shipping_total, order->currency);
+    text_add(body, ",\"total\":");
+    order_view_money(body, order->total, order->currency);
+}

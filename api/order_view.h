@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "schema/client_token.h"
 #include "schema/money.h"
-#include "schema/order_id.h"
+#include "schema/order.h"
 #include "schema/order_state.h"
 
 enum { RECEIPT_BYTES_MAX = 1024, VIEW_BYTES_MAX = 256 * 1024 };
@@ -37,4 +37,6 @@ void order_view_head(struct text *body, const struct order_face *face);
 void order_view_tail(struct text *body, const struct order_face *face);
 
 void order_view_money(struct text *body, int64_t amount, const char *currency);
+/* The members "lines", "items_total", "shipping_total" and "total" of a priced order. */
+void order_view_prices(struct text *body, const struct order *order);
 void order_view_time(struct text *body, int64_t unix_us);

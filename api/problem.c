@@ -46,6 +46,7 @@ static const struct {
     {"head_too_large", 431, NEVER, "The request's head is too large"},
     {"too_many_fields", 431, NEVER, "The request's head has too many fields"},
     {"too_many_streams", 429, AFTER_PAUSE, "Too many streams are open"},
+    {"quota_exceeded", 429, AFTER_PAUSE, "The account's quota is spent"},
     {"internal_error", 500, AFTER_PAUSE, "A fault of ours"},
     {"method_not_implemented", 501, NEVER, "This method is not supported"},
     {"too_many_connections", 503, AFTER_PAUSE, "Too many connections are open"},
@@ -112,6 +113,16 @@ static void add_accepted(struct text *body, const struct problem *problem)
                    problem->stored_nothing ? "false" : "null");
 }
 
+/* Spread over some seconds, so that those who were refused together do not come back so. */
+static int pause_s(int status, const struct problem *problem)
+{
+    int jitter_s = (int)(random() % (RETRY_S_MOST - RETRY_S_LEAST));
+
+    if (problem->retry_after_s > 0)
+        return problem->retry_after_s + jitter_s;
+    return status == 409 ? 1 : RETRY_S_LEAST + jitter_s;
+}
+
 static void reply(struct http_request *request, size_t kind, int status,
                   const struct problem *problem)
 {
@@ -134,11 +145,8 @@ static void reply(struct http_request *request, size_t kind, int status,
     if (problem->more)
         text_add(&body, problem->more);
     text_add(&body, "}");
-    /* Spread over some seconds, so that those who were refused together do not come back so. */
     if (kinds[kind].again == AFTER_PAUSE)
-        http_reply_header(
-            request, "Retry-After", "%ld",
-            status == 409 ? 1L : RETRY_S_LEAST + random() % (RETRY_S_MOST - RETRY_S_LEAST));
+        http_reply_header(request, "Retry-After", "%d", pause_s(status, problem));
     if (status == 401)
         http_reply_header(request, "WWW-Authenticate", "Bearer");
     http_reply(request, status, "application/problem+json", body.bytes, body.length);

@@ -18,7 +18,8 @@ struct problem {
     enum accepted accepted;
     bool stored_nothing; /* of UNKNOWN: this very request has stored nothing */
     const struct problem_items *items;
-    const char *more; /* further members of the object, as JSON: ",\"total\":…" */
+    const char *more;  /* further members of the object, as JSON: ",\"total\":…" */
+    int retry_after_s; /* 0: some seconds */
 };
 
 void problem_reply(struct http_request *request, const struct problem *problem);

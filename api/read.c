@@ -35,7 +35,7 @@ void orders_get(struct http_request *request)
     struct principal principal;
     struct order_id id;
 
-    if (!api_admit(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
+    if (!api_admit_read(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &principal))
         return;
     if (!order_id_parse(&id, http_param(request, "id")))
         problem_reply(request, &(struct problem){.code = "order_not_found"});

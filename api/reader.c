@@ -196,6 +196,7 @@ static void read_row(struct reading *reading, const PGresult *result, int row)
     reading->is_found = true;
     reading->account_id = pg_i64(result, row, ACCOUNT);
     reading->version = pg_i32(result, row, VERSION);
+    reading->status = pg_i16(result, row, STATUS);
     reading->is_final = pg_bool(result, row, FINAL);
     reading->token_key = pg_i16(result, row, TOKEN_KEY);
     reading->accepted_us = pg_i64(result, row, ACCEPTED_US);
@@ -300,6 +301,13 @@ bool reader_is_idle(const struct reader *reader)
     return group_is_idle(reader->group);
 }
 
+static struct group_metrics metrics = GROUP_METRICS("read");
+
+void reader_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
+
 struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max)
 {
     static const struct pg_statement *const statements[] = {&sql_order_read, &sql_order_passed,
@@ -318,6 +326,7 @@ struct reader *reader_create(uv_loop_t *loop, struct database *database, int wai
         .waiting_max = waiting_max,
         .send = send_reads,
         .on_rows = on_rows,
+        .metrics = &metrics,
     };
     pg_params_init(&reader->params);
     reader->group = group_create(loop, &reader->work, &options);

@@ -31,7 +31,7 @@ struct reading {
     bool is_found, is_final;
     int64_t account_id, accepted_us;
     int32_t version;
-    int16_t token_key;
+    int16_t token_key, status;
     struct text body; /* freed after on_released, as all below */
     struct passed_version *passed;
     int passed_count;
@@ -51,4 +51,5 @@ bool reader_submit(struct reader *reader, struct reading *reading)
 void reader_render_passed(const struct reading *reading, const struct passed_version *passed,
                           struct text *body);
 int reader_waiting(const struct reader *reader);
+void reader_register_metrics(void);
 bool reader_is_idle(const struct reader *reader);

@@ -85,29 +85,29 @@ void verdict_reply(struct http_request *request, enum intake_verdict verdict)
     static const struct problem problems[] = {
         [INTAKE_KEY_REUSED] = {"idempotency_key_reused",
                                "the key has an order of another body; nothing was changed",
-                               ACCEPTED_YES, false, NULL, NULL},
+                               ACCEPTED_YES, false, NULL, NULL, 0},
         [INTAKE_KEY_ABANDONED] = {"key_abandoned",
                                   "the key was abandoned and can carry no order any more: take a "
                                   "new one",
-                                  ACCEPTED_NO, false, NULL, NULL},
+                                  ACCEPTED_NO, false, NULL, NULL, 0},
         [INTAKE_CART_TAKEN] = {"cart_already_ordered",
                                "this cart has an order of other content, under another key",
-                               ACCEPTED_NO, false, NULL, NULL},
+                               ACCEPTED_NO, false, NULL, NULL, 0},
         [INTAKE_CART_CLOSED] = {"cart_closed", "this cart's order was canceled: order a new cart",
-                                ACCEPTED_NO, false, NULL, NULL},
+                                ACCEPTED_NO, false, NULL, NULL, 0},
         [INTAKE_IN_FLIGHT] =
             {"idempotency_in_flight",
              "another request with this key is being committed: repeat key and body",
-             ACCEPTED_UNKNOWN, false, NULL, NULL},
+             ACCEPTED_UNKNOWN, false, NULL, NULL, 0},
         [INTAKE_UNSENT] = {"temporarily_unavailable",
                            "nothing was stored by this request: repeat key and body",
-                           ACCEPTED_UNKNOWN, true, NULL, NULL},
+                           ACCEPTED_UNKNOWN, true, NULL, NULL, 0},
         [INTAKE_UNKNOWN] = {"outcome_unknown",
                             "the order may be stored, or become so yet: repeat key and body until "
                             "the answer is yes or no, or abandon the key",
-                            ACCEPTED_UNKNOWN, false, NULL, NULL},
+                            ACCEPTED_UNKNOWN, false, NULL, NULL, 0},
         [INTAKE_BROKEN] = {"internal_error", "nothing was stored by this request", ACCEPTED_UNKNOWN,
-                           true, NULL, NULL},
+                           true, NULL, NULL, 0},
     };
 
     problem_reply(request, &problems[verdict]);

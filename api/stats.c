@@ -1,8 +1,6 @@
 #include "api/api.h"
-#include "base/clock.h"
 #include "base/metrics.h"
-
-enum { LAG_MS = 100 };
+#include "queue/vitals.h"
 
 #define COUNTER(variable, outcome)                                                                 \
     static struct metric variable = {                                                              \
@@ -30,22 +28,17 @@ static struct metric connections =
     METRIC(METRIC_GAUGE, "docket_api_connections", "Open connections of the public listener.");
 static struct metric single_node =
     METRIC(METRIC_GAUGE, "docket_single_node", "1: Postgres has no synchronous standby.");
-static struct metric lag = METRIC(METRIC_GAUGE, "docket_loop_lag_us",
-                                  "How late the event loop was last, in microseconds.");
-
-static uint64_t due_ns;
-static int64_t lag_us;
-
 void stats_register(void)
 {
-    static struct metric *const all[] = {&accepted, &replayed, &refused,     &unknown,     &latency,
-                                         &waiting,  &polls,    &connections, &single_node, &lag};
+    static struct metric *const all[] = {&accepted, &replayed, &refused,     &unknown,    &latency,
+                                         &waiting,  &polls,    &connections, &single_node};
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         metric_register(all[i]);
     problem_register_metrics();
     events_register_metrics();
     intake_register_metrics();
+    reader_register_metrics();
 }
 
 static struct metric *counter_of(enum intake_verdict verdict)
@@ -77,8 +70,10 @@ void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds)
     metric_observe_us(&latency, (int64_t)microseconds);
 }
 
-void stats_refresh(const struct api *api)
+static void refresh(void *owner)
 {
+    const struct api *api = owner;
+
     metric_set(&waiting, intake_waiting(api->intake));
     metric_set(&polls, waiters_count(api->waiters));
     events_refresh_metrics(api->events);
@@ -90,25 +85,11 @@ struct load stats_load(const struct api *api)
 {
     return (struct load){
         .waiting = intake_waiting(api->intake) + reader_waiting(api->reader),
-        .lag_us = lag_us,
+        .lag_us = vitals_lag_us(),
     };
 }
 
-static void on_tick(uv_timer_t *timer)
+void stats_watch(struct api *api)
 {
-    uint64_t now_ns = clock_monotonic_ns();
-
-    (void)timer;
-    lag_us = due_ns > 0 && now_ns > due_ns ? (int64_t)((now_ns - due_ns) / 1000) : 0;
-    metric_set(&lag, lag_us);
-    due_ns = now_ns + (uint64_t)LAG_MS * 1000000;
-}
-
-void stats_watch_loop(struct api *api)
-{
-    static uv_timer_t tick;
-
-    uv_timer_init(&api->service.loop, &tick);
-    uv_timer_start(&tick, on_tick, LAG_MS, LAG_MS);
-    uv_unref((uv_handle_t *)&tick);
+    metrics_before_render(refresh, api);
 }

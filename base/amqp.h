@@ -141,3 +141,5 @@ void amqp_consumer_stop(struct amqp_consumer *consumer);
 /* Sends buffered acks, stops if that was not done, closes, joins; then on_closed, after which the
  * consumer is gone: nothing else is told meanwhile.  At most 3.5 s, whatever the broker does. */
 void amqp_consumer_close(struct amqp_consumer *consumer, void (*on_closed)(void *owner));
+
+void amqp_register_metrics(void); /* of all links of the process */

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 enum {
     REST_MIN_MS = 100,
@@ -21,11 +22,25 @@ enum {
     GIVE_UP_MS = 2500, /* past the grace: goodbye takes a second, and login cannot be told */
 };
 
+static struct metric links =
+    METRIC(METRIC_GAUGE, "docket_broker_links", "Connections to the broker that should be there.");
+static struct metric links_up =
+    METRIC(METRIC_GAUGE, "docket_broker_links_up", "Connections to the broker that are there.");
+static struct metric links_lost = METRIC(METRIC_COUNTER, "docket_broker_links_lost_total",
+                                         "Connections to the broker that were there and ended.");
+
 static void *run(void *argument);
 static bool attend(struct amqp_link *link, struct fault *fault);
 static bool serve(struct amqp_link *link, struct fault *fault);
 static void on_async(uv_async_t *async);
 static void on_deadline(uv_timer_t *timer);
+
+void amqp_register_metrics(void)
+{
+    metric_register(&links);
+    metric_register(&links_up);
+    metric_register(&links_lost);
+}
 
 /* --- events: from any thread to the owner's loop ---------------------------------------------- */
 
@@ -152,6 +167,8 @@ static void *run(void *argument)
         struct fault fault = {0};
         bool is_over = attend(link, &fault);
 
+        metric_add(&links_up, -link->is_ready);
+        metric_add(&links_lost, link->is_ready && !is_over);
         link->role->lose(link);
         if (is_over)
             break;
@@ -171,6 +188,7 @@ static bool enter(struct amqp_link *link, int fd, struct fault *fault)
         return false;
     link->epoch++;
     link->is_ready = true;
+    metric_add(&links_up, 1);
     link->tries = 0;
     link->told[0] = '\0';
     post_ready(link);
@@ -273,6 +291,7 @@ static void on_handle_closed(uv_handle_t *handle)
 static void on_thread_ended(struct amqp_link *link)
 {
     pthread_join(link->thread, NULL);
+    metric_add(&links, -1);
     uv_close((uv_handle_t *)&link->async, on_handle_closed);
     uv_close((uv_handle_t *)&link->deadline, on_handle_closed);
 }
@@ -346,6 +365,7 @@ void amqp_link_start(struct amqp_link *link, const struct amqp_role *role, uv_lo
     uv_timer_init(loop, &link->deadline);
     link->async.data = link->deadline.data = link;
     link->handles = 2;
+    metric_add(&links, 1);
     start_thread(link);
 }
 

@@ -37,3 +37,18 @@ void clock_format(int64_t wall_us, char *buffer, size_t size)
     length = strftime(buffer, size, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(buffer + length, size - length, ".%06dZ", (int)(wall_us % 1000000));
 }
+
+int64_t clock_parse(const char *text)
+{
+    struct tm utc = {0};
+    int us = 0, end = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): what does not fit is refused */
+    int read = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ%n", &utc.tm_year, &utc.tm_mon,
+                      &utc.tm_mday, &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &us, &end);
+
+    if (read != 7 || text[end] != '\0' || end != CLOCK_RFC3339_SIZE - 1)
+        return 0;
+    utc.tm_year -= 1900;
+    utc.tm_mon -= 1;
+    return (int64_t)timegm(&utc) * 1000000 + us;
+}

@@ -16,3 +16,5 @@ int64_t clock_wall_us(void); /* since 1970-01-01T00:00:00Z */
 
 /* RFC 3339, UTC, microseconds, into a buffer of CLOCK_RFC3339_SIZE. */
 void clock_format(int64_t wall_us, char *buffer, size_t size);
+/* What clock_format wrote; 0 if it is something else. */
+int64_t clock_parse(const char *text);

@@ -7,7 +7,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "base/pg_address.h"
+#include "base/pg_blame.h"
 
 enum { REST_MS_FIRST = 50, REST_MS_MAX = 2000, CONNECT_MS = 5000 };
 
@@ -34,6 +36,33 @@ struct pg_link {
     const struct pg_link_events *events;
     void *owner;
 };
+
+static struct metric links =
+    METRIC(METRIC_GAUGE, "docket_postgres_links", "Connections to Postgres that should be there.");
+static struct metric links_up =
+    METRIC(METRIC_GAUGE, "docket_postgres_links_up", "Connections to Postgres that are there.");
+static struct metric links_lost = METRIC(METRIC_COUNTER, "docket_postgres_links_lost_total",
+                                         "Connections to Postgres that were there and ended.");
+#define FAULTS(label)                                                                              \
+    {                                                                                              \
+        .type = METRIC_COUNTER, .name = "docket_postgres_faults_total",                            \
+        .help = "Statements that Postgres refused, by who is to blame (base/pg_blame.h).",         \
+        .labels = "blames=\"" label "\""                                                           \
+    }
+static struct metric faults[] = {
+    [PG_BLAMES_SERVER] = FAULTS("server"),
+    [PG_BLAMES_LOCK] = FAULTS("lock"),
+    [PG_BLAMES_CONTENT] = FAULTS("content"),
+};
+
+void pg_link_register_metrics(void)
+{
+    metric_register(&links);
+    metric_register(&links_up);
+    metric_register(&links_lost);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+        metric_register(&faults[i]);
+}
 
 /* A state is two functions: enter_x() starts its work, step_x() goes on with it at each event. */
 static void enter_resting(struct pg_link *link);
@@ -66,6 +95,7 @@ static void unwatch_socket(struct pg_link *link);
 static void enter(struct pg_link *link, enum link_state next)
 {
     log_debug("pg_link_state", "%s -> %s", states[link->state].name, states[next].name);
+    metric_add(&links_up, (next == READY) - (link->state == READY));
     link->state = next;
     states[next].enter(link);
 }
@@ -266,8 +296,11 @@ static void tell_notifications(struct pg_link *link)
 /* Each result is told once the link's own books are right, since the owner may send or abandon. */
 static void tell_result(struct pg_link *link, const PGresult *result)
 {
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     bool doubtful;
 
+    if (sqlstate)
+        metric_add(&faults[pg_blame_of(sqlstate)], 1);
     if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
         if (link->results_owed > 0) /* a fault of the commit itself answers no statement */
             link->results_owed--;
@@ -332,6 +365,7 @@ static void lose(struct pg_link *link)
         fail_as(&fault, was_ready ? FAULT_UNKNOWN : FAULT_TRANSIENT, "postgres_away", "%s",
                 link->conn ? PQerrorMessage(link->conn) : "out of memory");
     log_lost(link, &fault);
+    metric_add(&links_lost, was_ready);
     link->fault.kind = FAULT_NONE;
 
     uv_timer_stop(link->timer);
@@ -454,6 +488,7 @@ struct pg_link *pg_link_create(uv_loop_t *loop, const struct pg_link_options *op
     link->timer->data = link;
     uv_timer_init(loop, link->timer);
     uv_timer_start(link->timer, on_rested, 0, 0);
+    metric_add(&links, 1);
     return link;
 }
 
@@ -469,6 +504,8 @@ void pg_link_destroy(struct pg_link *link)
 {
     if (link == NULL)
         return;
+    metric_add(&links, -1);
+    metric_add(&links_up, -(link->state == READY));
     unwatch_socket(link);
     PQfinish(link->conn);
     link->conn = NULL;

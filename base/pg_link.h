@@ -72,3 +72,5 @@ void pg_link_sync(struct pg_link *link);
 /* Gives the connection up (it waited too long, or the server is the wrong one): lost, as if the
  * server had closed it; on_lost comes on a later turn of the loop. */
 void pg_link_abandon(struct pg_link *link, const char *reason);
+
+void pg_link_register_metrics(void); /* of all links of the process */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "schema/statements.h"
 
+/* The columns of claim_facts.sql. */
 enum column {
     ORDER_ID,
     VERSION,
@@ -33,6 +34,18 @@ enum column {
     ADDRESS,
 };
 
+enum statement { CLAIM, FACTS };
+
+static void add_ids(struct group_batch *batch, struct pg_params *params)
+{
+    struct group_ticket *ticket;
+
+    pg_array_begin(params, PG_UUID);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_uuid(params, container_of(ticket, struct claim_ticket, ticket)->order_id.bytes);
+    pg_array_end(params);
+}
+
 static bool send_batch(struct group_batch *batch)
 {
     const struct claim_context *context = group_owner(batch);
@@ -42,15 +55,18 @@ static bool send_batch(struct group_batch *batch)
 
     snprintf(event, sizeof(event), "%s_started", stage_name(context->stage));
     pg_params_init(&params);
-    pg_array_begin(&params, PG_UUID);
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        pg_array_uuid(&params, container_of(ticket, struct claim_ticket, ticket)->order_id.bytes);
-    pg_array_end(&params);
+    add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
     pg_add_uuid(&params, context->worker_id);
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
     group_send(batch, &sql_claim, &params);
+
+    pg_params_clear(&params);
+    add_ids(batch, &params);
+    pg_add_i16(&params, (int16_t)context->stage);
+    pg_add_uuid(&params, context->worker_id);
+    group_send(batch, &sql_claim_facts, &params);
     pg_params_finish(&params);
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
@@ -133,7 +149,8 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     const struct claim_context *context = group_owner(batch);
 
-    (void)nth;
+    if (nth == CLAIM)
+        return;
     for (int row = 0; row < PQntuples(result); row++) {
         struct claim_ticket *claim = find(batch, result, row);
 
@@ -156,7 +173,14 @@ void claim_order_finish(struct claim_order *order)
     memset(order, 0, sizeof(*order));
 }
 
-static const struct pg_statement *const statements[] = {&sql_claim, NULL};
+static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts, NULL};
+
+static struct group_metrics metrics = GROUP_METRICS("claim");
+
+void claim_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
 
 const struct group_work claim_work = {
     .name = "claim",
@@ -165,4 +189,5 @@ const struct group_work claim_work = {
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
     .on_rows = on_rows,
+    .metrics = &metrics,
 };

@@ -46,5 +46,6 @@ struct claim_context {
 };
 
 extern const struct group_work claim_work; /* its group's owner is a struct claim_context */
+void claim_register_metrics(void);
 
 void claim_order_finish(struct claim_order *order);

@@ -79,6 +79,12 @@ static bool check(const struct database *database, const PGresult *result, struc
     return check_durability(database, result, fault) && check_schema(result, fault);
 }
 
+/* When the machine began, by its own clock: moves when somebody sets the clock. */
+static int64_t began_us(void)
+{
+    return clock_wall_us() - (int64_t)(clock_monotonic_ns() / 1000);
+}
+
 static bool accept_server(void *owner, const PGresult *result, struct fault *fault)
 {
     struct database *database = owner;
@@ -90,6 +96,7 @@ static bool accept_server(void *owner, const PGresult *result, struct fault *fau
     database->fault.kind = FAULT_NONE;
     database->is_single_node = is(result, STANDBYS, "");
     database->ahead_us = pg_i64(result, 0, UNIX_US) - clock_wall_us();
+    database->began_us = began_us();
     return true;
 }
 
@@ -99,6 +106,11 @@ void database_init(struct database *database, const char *conninfo, bool is_sing
         .server = {conninfo, &sql_settings_check, accept_server, database},
         .is_single_node_allowed = is_single_node_allowed,
     };
+}
+
+int64_t database_ahead_us(const struct database *database)
+{
+    return database->began_us ? database->ahead_us + database->began_us - began_us() : 0;
 }
 
 int64_t database_now_us(const struct database *database)

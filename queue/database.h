@@ -23,12 +23,15 @@ struct database {
     /* As the last server answered. */
     bool is_single_node;
     int64_t ahead_us;   /* its clock, minus ours */
+    int64_t began_us;   /* when our machine began, by our clock then; 0: none has answered */
     struct fault fault; /* why it was refused; FAULT_NONE: it was not */
 };
 
 /* It must not move afterwards; conninfo outlives it. */
 void database_init(struct database *database, const char *conninfo, bool is_single_node_allowed);
 int64_t database_now_us(const struct database *database); /* the database's date */
+/* Its clock, minus ours as it is now: a step of ours since then shows. */
+int64_t database_ahead_us(const struct database *database);
 
 /* The schema that this binary was built with: the number of its last migration. */
 int32_t database_schema_version(void);

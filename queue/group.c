@@ -43,6 +43,28 @@ static void divide(struct group_batch *batch, uint64_t pause_ms);
 static void settle(struct group_ticket *ticket, enum group_outcome outcome);
 static void on_tick(uv_timer_t *timer);
 
+static void note_waiting(struct group *group)
+{
+    if (group->work->metrics)
+        metric_set(&group->work->metrics->waiting, group->waiting_count);
+}
+
+static void note_setback(const struct group *group)
+{
+    if (group->work->metrics)
+        metric_add(&group->work->metrics->setbacks, 1);
+}
+
+static void note_committed(const struct group_batch *batch)
+{
+    struct group_metrics *metrics = batch->group->work->metrics;
+
+    if (metrics == NULL)
+        return;
+    metric_observe_us(&metrics->seconds, (int64_t)(clock_monotonic_ns() - batch->sent_ns) / 1000);
+    metric_observe_size(&metrics->size, batch->count);
+}
+
 bool group_submit(struct group *group, struct group_ticket *ticket)
 {
     if (group->waiting_count >= group->work->waiting_max)
@@ -53,6 +75,7 @@ bool group_submit(struct group *group, struct group_ticket *ticket)
     ticket->fault.kind = FAULT_NONE;
     TAILQ_INSERT_TAIL(&group->waiting, ticket, next);
     group->waiting_count++;
+    note_waiting(group);
     if (!uv_is_active((uv_handle_t *)group->tick))
         uv_timer_start(group->tick, on_tick, TICK_MS, TICK_MS);
     begin_batches(group);
@@ -116,6 +139,7 @@ static struct group_batch *take_waiting(struct group *group)
         group->waiting_count--;
         batch->count++;
     }
+    note_waiting(group);
     return batch;
 }
 
@@ -153,6 +177,7 @@ static void send_batch(struct group_line *line, struct group_batch *batch)
     line->batch = batch;
     batch->line = line;
     batch->begun_ms = clock_monotonic_ms();
+    batch->sent_ns = clock_monotonic_ns();
     batch->sent = batch->answered = 0;
     batch->is_spoilt = batch->is_whole = false;
     TAILQ_FOREACH (ticket, &batch->tickets, next)
@@ -235,6 +260,7 @@ static void end_committed(struct group_batch *batch)
     struct group_ticket *ticket;
 
     group->is_failing = false;
+    note_committed(batch);
     begin_batches(group);
     while ((ticket = TAILQ_FIRST(&batch->tickets)) != NULL) {
         TAILQ_REMOVE(&batch->tickets, ticket, next);
@@ -322,6 +348,7 @@ static void end_spoilt(struct group_batch *batch)
     struct group_ticket *first;
     uint64_t pause_ms;
 
+    note_setback(group);
     if (!drop_settled(batch))
         return;
     first = TAILQ_FIRST(&batch->tickets);
@@ -365,6 +392,7 @@ static void end_batch(struct group_batch *batch, bool doubtful)
     }
     log_error("commit_doubtful", "%s: the wait for the standby was cancelled",
               batch->group->work->name);
+    note_setback(batch->group);
     if (drop_settled(batch))
         put_back(batch, PAUSE_MS_FIRST);
 }
@@ -398,6 +426,7 @@ static void on_lost(void *owner, const struct fault *fault)
     line->batch = NULL;
     if (batch == NULL)
         return;
+    note_setback(line->group);
     if (drop_settled(batch))
         put_back(batch, 0);
     begin_batches(line->group);
@@ -460,6 +489,7 @@ static void expire_resting(struct group *group, uint64_t now)
     struct group_ticket *ticket;
 
     group->waiting_count -= take_late(&group->waiting, &late, now);
+    note_waiting(group);
     take_late_again(group, &late, now);
     while ((ticket = TAILQ_FIRST(&late)) != NULL) {
         TAILQ_REMOVE(&late, ticket, next);

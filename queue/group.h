@@ -28,6 +28,7 @@
 
 #include "base/fault.h"
 #include "base/pg_link.h"
+#include "queue/group_metrics.h"
 
 enum { GROUP_STUCK_MS = 250, GROUP_LINKS_MAX = 8, GROUP_LOCK_SETBACKS_MAX = 4 };
 
@@ -69,7 +70,7 @@ struct group_batch {
     /* Private to the group. */
     struct group *group;
     struct group_line *line;
-    uint64_t begun_ms, not_before_ms;
+    uint64_t begun_ms, not_before_ms, sent_ns;
     int sent, answered; /* statements */
     bool is_whole;      /* everything of it was sent, its Sync too */
     bool is_spoilt;
@@ -96,6 +97,7 @@ struct group_work {
     /* How often a ticket that is alone in its batch may run into lock_timeout (55P03) before it is
      * refused; 0: GROUP_LOCK_SETBACKS_MAX. */
     int lock_timeouts_max;
+    struct group_metrics *metrics; /* registered by the program; NULL: none */
 };
 
 struct group_options {

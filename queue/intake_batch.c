@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/metrics.h"
 #include "schema/statements.h"
 
 enum { TICKETS_MAX = 400, MS_US = 1000, WAITING_MAX = 1000000 };
@@ -202,14 +201,6 @@ static void send_look_up(struct group_batch *batch, struct pg_params *params, bo
     group_send(batch, &sql_commit_fence, NULL);
 }
 
-static struct metric batch_orders =
-    METRIC(METRIC_GAUGE, "docket_accept_batch_orders", "Orders in the accept batch sent last.");
-
-void intake_register_metrics(void)
-{
-    metric_register(&batch_orders);
-}
-
 /* An id is made for each sending: one that is found then is of this very transaction. */
 static bool send_accept(struct group_batch *batch)
 {
@@ -219,7 +210,6 @@ static bool send_accept(struct group_batch *batch)
 
     EACH(batch, ticket)
     order_id_make(&ticket_of(ticket)->made, now_ms);
-    metric_set(&batch_orders, batch->count);
     send_keys(batch, &batches->params);
     send_orders(batch, &batches->params);
     send_look_up(batch, &batches->params, true);
@@ -325,6 +315,17 @@ static const struct pg_statement *const look_up_statements[] = {&sql_intake_look
 static const struct pg_statement *const abandon_statements[] = {
     &sql_abandon_keys, &sql_intake_lookup, &sql_commit_fence, NULL};
 
+static struct group_metrics accept_metrics = GROUP_METRICS("accept");
+static struct group_metrics look_up_metrics = GROUP_METRICS("lookup");
+static struct group_metrics abandon_metrics = GROUP_METRICS("abandon");
+
+void intake_register_metrics(void)
+{
+    group_metrics_register(&accept_metrics);
+    group_metrics_register(&look_up_metrics);
+    group_metrics_register(&abandon_metrics);
+}
+
 /* How many may wait is the intake's to say. */
 const struct group_work intake_accept_work = {
     .name = "accept",
@@ -334,6 +335,7 @@ const struct group_work intake_accept_work = {
     .lock_timeouts_max = 1, /* another process commits this key: 409, soon */
     .send = send_accept,
     .on_rows = on_accept_rows,
+    .metrics = &accept_metrics,
 };
 const struct group_work intake_look_up_work = {
     .name = "lookup",
@@ -342,6 +344,7 @@ const struct group_work intake_look_up_work = {
     .waiting_max = WAITING_MAX,
     .send = send_only_look_up,
     .on_rows = on_look_up_rows,
+    .metrics = &look_up_metrics,
 };
 const struct group_work intake_abandon_work = {
     .name = "abandon",
@@ -351,4 +354,5 @@ const struct group_work intake_abandon_work = {
     .lock_timeouts_max = 1,
     .send = send_abandon,
     .on_rows = on_abandon_rows,
+    .metrics = &abandon_metrics,
 };

@@ -8,11 +8,12 @@
 #include "base/metrics.h"
 #include "schema/statements.h"
 
-enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000 };
-enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000 };
+enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
+enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000, BACKLOG_MS = 5000 };
+enum { INCIDENTS_MS = 2000, DELTAS_MAX = 5000 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, GAUGES, CHORES };
+enum chore { PARTITIONS, WORKERS, INCIDENTS, GAUGES, BACKLOG, CHORES };
 
 struct keeper {
     struct errand *errand;
@@ -23,6 +24,7 @@ struct keeper {
     enum chore chore; /* under way */
     uint64_t due_ms[CHORES];
     bool is_alarmed;
+    bool has_more; /* changes of incidents: a whole page was folded */
 };
 
 static struct metric rows = {.type = METRIC_GAUGE,
@@ -35,6 +37,34 @@ static struct metric oldest = {.type = METRIC_GAUGE,
 static struct metric missing = {.type = METRIC_GAUGE,
                                 .name = "docket_partitions_missing",
                                 .help = "1: the day in a week has no partition. Alarm."};
+
+/* In the order of the columns of keeper_backlog.sql. */
+static struct {
+    struct metric metric;
+    bool is_ms, is_positive; /* shown in seconds; what is not yet due is 0 */
+} backlog[] = {
+    {METRIC(METRIC_GAUGE, "docket_tasks_waiting",
+            "Tasks that wait for their next attempt, counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_tasks_late_seconds",
+            "How long the oldest of them has been due; the relay takes them up at once."),
+     true, true},
+    {METRIC(METRIC_GAUGE, "docket_dead_letters_open", "Dead letters that nobody has closed."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_dead_letters_oldest_seconds", "Age of the oldest of them."), true,
+     false},
+    {METRIC(METRIC_GAUGE, "docket_payments_unknown",
+            "Payments whose outcome only the provider knows, counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
+            "Since when the oldest of them was sent."),
+     true, false},
+    {METRIC(METRIC_GAUGE, "docket_postgres_xid_age",
+            "Transactions since the oldest unfrozen row of the cluster; at 2^31 Postgres stops."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_postgres_database_bytes", "Size of the database on disk."), false,
+     false},
+};
 
 static enum chore next_chore(const struct keeper *keeper)
 {
@@ -50,9 +80,9 @@ static enum chore next_chore(const struct keeper *keeper)
 static void send_chore(struct keeper *keeper)
 {
     static const struct pg_statement *const statements[CHORES] = {
-        [PARTITIONS] = &sql_keeper_partitions,
-        [WORKERS] = &sql_keeper_workers,
-        [GAUGES] = &sql_keeper_gauges,
+        [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
+        [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
+        [BACKLOG] = &sql_keeper_backlog,
     };
     struct pg_params params;
 
@@ -60,11 +90,15 @@ static void send_chore(struct keeper *keeper)
     if (keeper->chore == GAUGES) {
         pg_add_i64(&params, keeper->floor(keeper->owner));
         pg_add_i64(&params, ROWS_COUNTED_MAX);
+    } else if (keeper->chore == BACKLOG) {
+        pg_add_i64(&params, BACKLOG_COUNTED_MAX);
     } else {
         pg_add_i64(&params, keeper->fence);
     }
     if (keeper->chore == PARTITIONS)
         pg_add_i32(&params, KEEPER_MONTHS);
+    if (keeper->chore == INCIDENTS)
+        pg_add_i32(&params, DELTAS_MAX);
     errand_send(keeper->errand, statements[keeper->chore], &params);
     pg_params_finish(&params);
 }
@@ -93,6 +127,17 @@ static void alarm_of(struct keeper *keeper, bool is_missing)
     metric_set(&missing, is_missing);
 }
 
+static void note_backlog(const PGresult *result)
+{
+    for (int i = 0; i < (int)ARRAY_SIZE(backlog); i++) {
+        int64_t value = pg_i64(result, 0, i);
+
+        if (backlog[i].is_positive && value < 0)
+            value = 0;
+        metric_set(&backlog[i].metric, backlog[i].is_ms ? value * 1000 : value);
+    }
+}
+
 static void on_rows(void *owner, const PGresult *result)
 {
     struct keeper *keeper = owner;
@@ -101,20 +146,29 @@ static void on_rows(void *owner, const PGresult *result)
         metric_set(&rows, pg_i64(result, 0, ROWS));
         metric_set(&oldest, pg_i64(result, 0, OLDEST_MS) / 1000);
         alarm_of(keeper, pg_bool(result, 0, IS_MISSING));
+    } else if (keeper->chore == BACKLOG) {
+        note_backlog(result);
     } else if (keeper->chore == PARTITIONS && PQntuples(result) == 1 && pg_i32(result, 0, 0) > 0) {
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
+    } else if (keeper->chore == INCIDENTS) {
+        keeper->has_more = pg_i32(result, 0, 0) == DELTAS_MAX;
     }
 }
 
 static void on_done(void *owner, bool is_committed)
 {
-    static const uint64_t rests_ms[CHORES] = {
-        [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [GAUGES] = KEEPER_MS};
+    static const uint64_t rests_ms[CHORES] = {[PARTITIONS] = DAY_MS,
+                                              [WORKERS] = WORKERS_MS,
+                                              [INCIDENTS] = INCIDENTS_MS,
+                                              [GAUGES] = KEEPER_MS,
+                                              [BACKLOG] = BACKLOG_MS};
     struct keeper *keeper = owner;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
+    if (is_committed && keeper->chore == INCIDENTS && keeper->has_more)
+        rest_ms = 0;
     keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
     uv_timer_start(keeper->timer, on_timer, 0, 0);
 }
@@ -140,13 +194,16 @@ void keeper_end(struct keeper *keeper)
     keeper->fence = 0;
     metric_set(&rows, 0);
     metric_set(&oldest, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(backlog); i++)
+        metric_set(&backlog[i].metric, 0);
 }
 
 struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_gauges, NULL};
+        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
+        &sql_keeper_gauges,     &sql_keeper_backlog, NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct errand_options errand = {
         .name = "keeper",
@@ -187,4 +244,8 @@ void keeper_register_metrics(void)
     metric_register(&rows);
     metric_register(&oldest);
     metric_register(&missing);
+    for (size_t i = 0; i < ARRAY_SIZE(backlog); i++) {
+        backlog[i].metric.is_us = backlog[i].is_ms;
+        metric_register(&backlog[i].metric);
+    }
 }

@@ -1,9 +1,10 @@
 /* queue/keeper.h - what the leading relay keeps in order besides: partitions, rows of dead workers,
- * and the gauges that only the database knows
+ * the counters of incidents, and the gauges that only the database knows
  *
  * Partitions for the next KEEPER_MONTHS months are made when the lease is taken and once a day; if
  * there is none for the day in a week, that is an alarm (docket_partitions_missing, and a line in
- * the log): orders would be refused.
+ * the log): orders would be refused.  What statements changed in dead letters (dead_delta) is
+ * folded into `incident` every two seconds, at once while there is more than a page of it.
  */
 #pragma once
 

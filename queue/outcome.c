@@ -128,6 +128,13 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 
 static const struct pg_statement *const statements[] = {&sql_outcome, NULL};
 
+static struct group_metrics metrics = GROUP_METRICS("outcome");
+
+void outcome_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
+
 const struct group_work outcome_work = {
     .name = "outcome",
     .statements = statements,
@@ -135,4 +142,5 @@ const struct group_work outcome_work = {
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
     .on_rows = on_rows,
+    .metrics = &metrics,
 };

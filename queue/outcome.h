@@ -25,6 +25,7 @@ struct outcome_context {
 };
 
 extern const struct group_work outcome_work; /* its group's owner is a struct outcome_context */
+void outcome_register_metrics(void);
 
 /* For batches that write outcomes among other things (queue/reserve.c). */
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,

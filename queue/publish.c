@@ -25,6 +25,8 @@ struct row {
     LIST_ENTRY(row) entry;
     struct publish *publish;
     int64_t id;
+    uint64_t published_ns;                 /* monotonic */
+    char published_at[CLOCK_RFC3339_SIZE]; /* by the database's date */
     enum stage topic;
     int count, unsettled, failed, refused; /* messages; refused: failed by the broker's will */
     struct row_message messages[];
@@ -63,6 +65,13 @@ static struct metric verdicts[] = {
 static struct metric inflight = {.type = METRIC_GAUGE,
                                  .name = "docket_relay_inflight",
                                  .help = "Messages published and not yet confirmed."};
+static struct metric confirm_seconds = {
+    .type = METRIC_HISTOGRAM,
+    .name = "docket_relay_confirm_seconds",
+    .help = "From the publishing of a message to its confirm.",
+};
+
+static struct group_metrics settle_metrics = GROUP_METRICS("settle");
 
 static void publish_row(struct row *row, const PGresult *result, int at);
 static void settle_row(struct row *row);
@@ -118,6 +127,7 @@ static void publish_message(struct row *row, int n, const struct order_id *order
         {"cloudEvents_specversion", "1.0"},
         {"cloudEvents_type", "docket.task.ready"},
         {"cloudEvents_dataschema", "docket:task.ready:1"},
+        {"cloudEvents_time", row->published_at},
         {"traceparent", trace},
     };
     struct amqp_message message = {
@@ -142,6 +152,9 @@ static void publish_message(struct row *row, int n, const struct order_id *order
 
 static void publish_row(struct row *row, const PGresult *result, int at)
 {
+    row->published_ns = clock_monotonic_ns();
+    clock_format(database_now_us(row->publish->options.database), row->published_at,
+                 sizeof(row->published_at));
     for (int n = 0; n < row->count; n++) {
         size_t length;
         const uint8_t *uuid = pg_array_element(result, at, PUBLISH_ORDERS, n, &length);
@@ -190,6 +203,9 @@ static void note_verdict(struct row_message *message, enum amqp_verdict verdict)
     struct row *row = message->row;
 
     metric_add(&verdicts[verdict], 1);
+    if (verdict == AMQP_ACKED)
+        metric_observe_us(&confirm_seconds,
+                          (int64_t)(clock_monotonic_ns() - row->published_ns) / 1000);
     message->has_failed = verdict != AMQP_ACKED;
     row->failed += message->has_failed;
     row->refused += verdict == AMQP_NACKED || verdict == AMQP_RETURNED;
@@ -348,10 +364,11 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
         .waiting_max = INT32_MAX,
         .send = send_batch,
         .on_rows = on_batch_rows,
+        .metrics = &settle_metrics,
     };
     struct publish *publish = xcalloc(1, sizeof(*publish));
     const struct group_options group_options = {
-        .server = options->server,
+        .server = &options->database->server,
         .links = LINKS,
         .owner = publish,
     };
@@ -382,4 +399,6 @@ void publish_register_metrics(void)
     for (size_t i = 0; i < ARRAY_SIZE(verdicts); i++)
         metric_register(&verdicts[i]);
     metric_register(&inflight);
+    metric_register(&confirm_seconds);
+    group_metrics_register(&settle_metrics);
 }

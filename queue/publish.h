@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "base/amqp.h"
+#include "queue/database.h"
 #include "queue/errand.h"
 
 struct publish;
@@ -33,11 +34,11 @@ enum publish_column {
 };
 
 struct publish_options {
-    const struct pg_server *server;
-    int64_t inflight_max;           /* messages without a verdict */
-    int64_t sweep_ms;               /* when what was published is looked at first */
-    void (*on_room)(void *owner);   /* rows were let go of, or may be published now */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was settled */
+    const struct database *database; /* server and date */
+    int64_t inflight_max;            /* messages without a verdict */
+    int64_t sweep_ms;                /* when what was published is looked at first */
+    void (*on_room)(void *owner);    /* rows were let go of, or may be published now */
+    void (*on_fenced)(void *owner);  /* the lease is somebody else's: nothing was settled */
     void *owner;
 };
 

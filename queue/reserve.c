@@ -301,6 +301,13 @@ static const struct pg_statement *const statements[] = {
     &sql_reserve_lock, &sql_stock_lock, &sql_stock_take, &sql_reservation_add, &sql_outcome, NULL,
 };
 
+static struct group_metrics metrics = GROUP_METRICS("reserve");
+
+void reserve_register_metrics(void)
+{
+    group_metrics_register(&metrics);
+}
+
 const struct group_work reserve_work = {
     .name = "reserve",
     .statements = statements,
@@ -309,4 +316,5 @@ const struct group_work reserve_work = {
     .send = send_batch,
     .send_more = send_more,
     .on_rows = on_rows,
+    .metrics = &metrics,
 };

@@ -25,6 +25,7 @@ struct reserve_ticket {
 };
 
 extern const struct group_work reserve_work; /* its group's owner is a struct outcome_context */
+void reserve_register_metrics(void);
 
 /* Pure, exported for its units: which of the orders, in this order, can be had whole?  available is
  * per sku (index of sku in `skus`), and is left as what remains. */

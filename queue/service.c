@@ -11,8 +11,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "queue/vitals.h"
 
-enum { METRICS_BYTES_MAX = 1024 * 1024, HEALTH_CONNECTIONS_MAX = 64 };
+enum { METRICS_BYTES_MAX = 1024 * 1024, REASON_BYTES_MAX = 4096, HEALTH_CONNECTIONS_MAX = 64 };
 
 static void read_settings(struct service *service, enum program program)
 {
@@ -39,6 +40,11 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
         config_print_help(stdout, settings_entries, settings_count, program);
         exit(0);
     }
+    vitals_register();
+    if (argc > 1 && strcmp(argv[argc - 1], "--metrics") == 0) {
+        metrics_print_table(stdout);
+        exit(0);
+    }
     memset(service, 0, sizeof(*service));
     snprintf(service->process, sizeof(service->process), "%s-%d", name, (int)getpid());
     read_settings(service, program);
@@ -62,17 +68,34 @@ static void get_livez(struct http_request *request)
     reply_text(request, 200, "alive\n");
 }
 
+static bool is_ready_to(const struct service *service, struct text *reason)
+{
+    text_add(reason, "");
+    if (!service->is_stopping)
+        return service->is_ready(service->owner, reason);
+    text_add(reason, "stopping\n");
+    return false;
+}
+
+static bool answer_ready(void *owner)
+{
+    struct text reason;
+    bool is_ready;
+
+    text_init(&reason, REASON_BYTES_MAX);
+    is_ready = is_ready_to(owner, &reason);
+    text_finish(&reason);
+    return is_ready;
+}
+
 static void get_readyz(struct http_request *request)
 {
     const struct service *service = http_owner(request);
     struct text reason;
     bool is_ready;
 
-    text_init(&reason, 4096);
-    text_add(&reason, "");
-    is_ready = !service->is_stopping && service->is_ready(service->owner, &reason);
-    if (service->is_stopping)
-        text_add(&reason, "stopping\n");
+    text_init(&reason, REASON_BYTES_MAX);
+    is_ready = is_ready_to(service, &reason);
     if (is_ready)
         text_print(&reason, "ready\nsingle_node: %s\n",
                    service->database.is_single_node ? "yes" : "no");
@@ -186,6 +209,7 @@ int service_run(struct service *service)
         uv_signal_start(&service->signals[i], on_signal, numbers[i]);
     }
     uv_timer_init(&service->loop, &service->patience);
+    vitals_watch(&service->loop, &service->database, answer_ready, service);
     uv_run(&service->loop, UV_RUN_DEFAULT);
     uv_run(&service->loop, UV_RUN_NOWAIT); /* the handles that are closing */
     log_info("stopped", "orderly");

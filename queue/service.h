@@ -34,8 +34,9 @@ struct service {
     bool is_stopping;
 };
 
-/* Reads the settings, opens the log, and prepares the loop.  --help, and a setting that is wrong,
- * end the process here, before anything is started. */
+/* Reads the settings, opens the log, and prepares the loop.  --help, --metrics (all that were
+ * registered until now), and a setting that is wrong, end the process here, before anything is
+ * started. */
 void service_begin(struct service *service, int argc, char **argv, enum program program,
                    const char *name);
 /* Opens the health listener on settings.metrics_listen (NULL: none, the program has its own) and

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Turns schema/statements/*.sql or schema/migrations/*.sql into C that is linked in.
 
-usage: embed_sql.py statements|migrations OUT.c OUT.h FILE.sql...
+usage: embed_sql.py statements|migrations OUT.c OUT.h OUT.d DIRECTORY
+
+OUT.d tells ninja what was read: the directory too, so that a file more or less is noticed.
 """
 import pathlib
 import sys
@@ -39,8 +41,10 @@ def migrations(files, source, header):
 
 
 def main():
-    kind, source, header, *paths = sys.argv[1:]
-    files = sorted(map(pathlib.Path, paths), key=lambda file: file.name)
+    kind, source, header, depends, directory = sys.argv[1:]
+    files = sorted(pathlib.Path(directory).glob("*.sql"), key=lambda file: file.name)
+    with open(depends, "w") as d:
+        d.write(f"{source}: {' '.join(map(str, [directory, *files]))}\n")
     with open(source, "w") as s, open(header, "w") as h:
         {"statements": statements, "migrations": migrations}[kind](files, s, h)
 

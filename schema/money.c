@@ -23,3 +23,14 @@ bool currency_is_valid(const char *code)
 {
     return strlen(code) == 3 && strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 3;
 }
+
+int currency_digits(const char *code)
+{
+    static const char none[] =
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
+    static const char three[] = "BHD IQD JOD KWD LYD OMR TND";
+
+    if (strstr(none, code))
+        return 0;
+    return strstr(three, code) ? 3 : 2;
+}

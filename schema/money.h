@@ -22,3 +22,5 @@ bool money_add_times(int64_t *sum, int64_t amount, int64_t times)
     __attribute__((warn_unused_result));
 
 bool currency_is_valid(const char *code); /* three upper-case letters */
+/* Decimals that people write it with (ISO 4217): 2, but 0 for JPY, 3 for KWD, … */
+int currency_digits(const char *code);

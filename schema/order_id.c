@@ -35,6 +35,15 @@ void order_id_make(struct order_id *id, int64_t unix_ms)
 }
 
 /* The 128 bits as 26 digits: the first carries the top 3. */
+int64_t order_id_unix_ms(const struct order_id *id)
+{
+    int64_t ms = 0;
+
+    for (int i = 0; i < 6; i++)
+        ms = ms << 8 | id->bytes[i];
+    return ms;
+}
+
 void order_id_format(const struct order_id *id, char text[ORDER_ID_TEXT_SIZE])
 {
     memcpy(text, "ord_", 4);

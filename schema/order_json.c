@@ -66,16 +66,27 @@ static bool is_payment_method(const char *text)
 #define AT(type, field) offsetof(struct type, field)
 
 /* name, kind, required, least, most, rule, rule in words, where to */
-static const struct json_field body_fields[] = {
-    {"cart_id", FIELD_TEXT, false, 1, 128, is_visible, "visible ASCII", AT(parts, cart_id)},
-    {"customer", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, customer)},
-    {"lines", FIELD_LIST, true, 1, ORDER_LINES_MAX, NULL, NULL, AT(parts, lines)},
-    {"shipping", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, shipping)},
-    {"expected_total", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, expected_total)},
-    {"payment", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, payment)},
-    {"metadata", FIELD_OBJECT, false, 0, 0, NULL, NULL, AT(parts, metadata)},
-    {.name = NULL},
-};
+#define BODY_FIELDS(of_order)                                                                        \
+    {                                                                                                \
+        {"cart_id", FIELD_TEXT, false, 1, 128, is_visible, "visible ASCII", AT(parts, cart_id)},     \
+            {"customer", FIELD_OBJECT, of_order, 0, 0, NULL, NULL, AT(parts, customer)},             \
+            {"lines", FIELD_LIST, true, 1, ORDER_LINES_MAX, NULL, NULL, AT(parts, lines)},           \
+            {"shipping", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, shipping)},                 \
+            {"expected_total", FIELD_OBJECT, of_order, 0, 0, NULL, NULL, AT(parts, expected_total)}, \
+            {"payment", FIELD_OBJECT, of_order, 0, 0, NULL, NULL, AT(parts, payment)},               \
+            {"metadata", FIELD_OBJECT, false, 0, 0, NULL, NULL, AT(parts, metadata)},                \
+            {.name = NULL},                                                                          \
+    }
+#define SHIPPING_FIELDS(of_order)                                                                  \
+    {                                                                                              \
+        {"method", FIELD_TEXT, true, 1, 64, NULL, NULL, AT(shipping, method)},                     \
+            {"address", FIELD_OBJECT, of_order, 0, 0, NULL, NULL, AT(shipping, address)},          \
+            {.name = NULL},                                                                        \
+    }
+static const struct json_field body_fields[] = BODY_FIELDS(true);
+static const struct json_field quote_fields[] = BODY_FIELDS(false);
+static const struct json_field shipping_fields[] = SHIPPING_FIELDS(true);
+static const struct json_field quote_shipping_fields[] = SHIPPING_FIELDS(false);
 static const struct json_field customer_fields[] = {
     {"email", FIELD_TEXT, true, 3, 254, is_email, "an e-mail address", AT(order, email)},
     {"name", FIELD_TEXT, true, 1, 200, NULL, NULL, AT(order, name)},
@@ -84,11 +95,6 @@ static const struct json_field customer_fields[] = {
 static const struct json_field line_fields[] = {
     {"sku", FIELD_TEXT, true, 1, 64, NULL, NULL, AT(order_line, sku)},
     {"quantity", FIELD_INTEGER, true, 1, ORDER_QUANTITY_MAX, NULL, NULL, AT(order_line, quantity)},
-    {.name = NULL},
-};
-static const struct json_field shipping_fields[] = {
-    {"method", FIELD_TEXT, true, 1, 64, NULL, NULL, AT(shipping, method)},
-    {"address", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(shipping, address)},
     {.name = NULL},
 };
 static const struct json_field address_fields[] = {
@@ -137,12 +143,13 @@ static void read_lines(struct order *order, const json_t *lines, struct problem_
     }
 }
 
-static void read_shipping(struct order *order, const json_t *object, struct problem_items *problems)
+static void read_shipping(struct order *order, const json_t *object,
+                          const struct json_field *fields, struct problem_items *problems)
 {
     struct shipping shipping = {NULL, NULL};
     struct address address;
 
-    json_fields_read(object, "/shipping", shipping_fields, &shipping, problems);
+    json_fields_read(object, "/shipping", fields, &shipping, problems);
     order->shipping_method = shipping.method;
     if (shipping.address == NULL)
         return;
@@ -184,26 +191,44 @@ static void read_metadata(struct order *order, const json_t *object, struct prob
     order->metadata_json = json_canonical(object, problems->arena);
 }
 
-bool order_from_json(struct order *order, const json_t *body, struct problem_items *problems)
+static void read_customer(struct order *order, const struct parts *parts,
+                          struct problem_items *problems)
+{
+    if (parts->customer)
+        json_fields_read(parts->customer, "/customer", customer_fields, order, problems);
+    if (parts->expected_total)
+        read_total(order, parts->expected_total, problems);
+    if (parts->payment)
+        json_fields_read(parts->payment, "/payment", payment_fields, order, problems);
+}
+
+static bool read_body(struct order *order, const json_t *body, bool is_quote,
+                      struct problem_items *problems)
 {
     struct parts parts = {.cart_id = NULL};
 
     *order = (struct order){.cart_id = NULL};
-    json_fields_read(body, "", body_fields, &parts, problems);
+    json_fields_read(body, "", is_quote ? quote_fields : body_fields, &parts, problems);
     order->cart_id = parts.cart_id;
-    if (parts.customer)
-        json_fields_read(parts.customer, "/customer", customer_fields, order, problems);
     if (parts.lines)
         read_lines(order, parts.lines, problems);
     if (parts.shipping)
-        read_shipping(order, parts.shipping, problems);
-    if (parts.expected_total)
-        read_total(order, parts.expected_total, problems);
-    if (parts.payment)
-        json_fields_read(parts.payment, "/payment", payment_fields, order, problems);
+        read_shipping(order, parts.shipping, is_quote ? quote_shipping_fields : shipping_fields,
+                      problems);
+    read_customer(order, &parts, problems);
     if (parts.metadata)
         read_metadata(order, parts.metadata, problems);
     return problems->count == 0;
+}
+
+bool order_from_json(struct order *order, const json_t *body, struct problem_items *problems)
+{
+    return read_body(order, body, false, problems);
+}
+
+bool order_from_quote_json(struct order *order, const json_t *body, struct problem_items *problems)
+{
+    return read_body(order, body, true, problems);
 }
 
 const char *order_json_cart(const json_t *body)

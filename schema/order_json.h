@@ -1,4 +1,4 @@
-/* schema/order_json.h - the body of POST /v1/orders, read strictly
+/* schema/order_json.h - the bodies of POST /v1/orders and /v1/quotes, read strictly
  *
  * Everything that is wrong is told at once, each with the JSON pointer of its place (not only the
  * first; PROBLEMS_MAX at most).  Nothing is guessed: an unknown field, a number in quotes and a
@@ -32,6 +32,10 @@ void problem_note(struct problem_items *problems, const char *pointer, const cha
 
 /* False: problems says why.  The order's texts live in `body` and in problems->arena. */
 bool order_from_json(struct order *order, const json_t *body, struct problem_items *problems)
+    __attribute__((warn_unused_result));
+/* The same of what is not an order yet: customer, payment, expected_total and the address may be
+ * missing.  A missing expected_total has no currency. */
+bool order_from_quote_json(struct order *order, const json_t *body, struct problem_items *problems)
     __attribute__((warn_unused_result));
 /* Only the cart, of a body that may be wrong otherwise; NULL if it has none that could be stored.
  */

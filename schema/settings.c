@@ -46,6 +46,13 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_STREAMS_ACCOUNT_MAX", CONFIG_NUMBER, "5000", 0, 1000000,
      "Most of them that follow orders of one account; more are answered 429.", PROGRAM_API,
      FIELD(streams_account_max)},
+    {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
+     "New orders that one API process takes from an account a minute, where the account has no "
+     "quota of its own; 0: no quota.",
+     PROGRAM_API, FIELD(quota_orders)},
+    {"DOCKET_QUOTA_READS", CONFIG_NUMBER, "0", 0, 10000000,
+     "Reads and quotes that one API process answers an account a minute; as above.", PROGRAM_API,
+     FIELD(quota_reads)},
 
     {"DOCKET_METRICS_LISTEN", CONFIG_TEXT, "127.0.0.1:0", 0, 0,
      "Where /livez, /readyz and /metrics are served: address:port; port 0 takes a free one.",

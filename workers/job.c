@@ -6,21 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/metrics.h"
+#include "workers/job_metrics.h"
 
 enum { CRASHES_ALONE = 2, ALONE_PATIENCE_MS = 2000 };
-
-static struct metric claimed_total =
-    METRIC(METRIC_COUNTER, "docket_worker_claims_total", "Tasks claimed.");
-static struct metric refused_total = METRIC(METRIC_COUNTER, "docket_worker_claims_refused_total",
-                                            "Messages that found nothing to do.");
-static struct metric crashes_total = METRIC(METRIC_COUNTER, "docket_worker_takeovers_total",
-                                            "Tasks taken over from a worker that was gone.");
-static struct metric overtaken_total = METRIC(METRIC_COUNTER, "docket_worker_overtaken_total",
-                                              "Outcomes that lost against another writer.");
-static struct metric dead_total =
-    METRIC(METRIC_COUNTER, "docket_worker_dead_letters_total", "Tasks that became dead letters.");
-static struct metric jobs_gauge = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Tasks in flight.");
 
 static void on_claimed(struct group_ticket *ticket);
 static void start_ready_jobs(struct runner *runner);
@@ -63,6 +51,15 @@ struct job *job_find(struct runner *runner, const struct order_id *id)
     return NULL;
 }
 
+static int64_t published_us(const struct amqp_delivery *delivery)
+{
+    for (int i = 0; i < delivery->header_count; i++) {
+        if (strcmp(delivery->headers[i].name, "cloudEvents_time") == 0)
+            return clock_parse(delivery->headers[i].value);
+    }
+    return 0;
+}
+
 struct job *job_create(struct runner *runner, const struct order_id *id, int64_t outbox_id,
                        const struct amqp_delivery *delivery)
 {
@@ -75,6 +72,7 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
     job->link = delivery->link;
     job->tag = delivery->tag;
     job->is_redelivered = delivery->redelivered;
+    job->published_us = published_us(delivery);
     job->claim.order_id = job->id;
     job->claim.ticket.on_settled = on_claimed;
     job->outcome.ticket.on_settled = on_written;
@@ -86,7 +84,7 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
     LIST_INSERT_HEAD(bucket_of(runner, &job->id), job, by_id);
     job->state = HELD;
     TAILQ_INSERT_TAIL(&runner->lists[HELD], job, by_state);
-    metric_set(&jobs_gauge, ++runner->job_count);
+    metric_set(&job_metrics.jobs, ++runner->job_count);
     return job;
 }
 
@@ -144,7 +142,7 @@ static bool is_epoch_current(const struct job *job)
  * worth a second look. */
 static void on_claim_refused(struct job *job)
 {
-    metric_add(&refused_total, 1);
+    metric_add(&job_metrics.claims_refused, 1);
     if (job->is_redelivered && !job->runner->is_draining) {
         job->is_redelivered = false;
         rest(job, job_start_claim);
@@ -159,6 +157,16 @@ static void go_on(struct job *job)
         decide(job);
     else
         proceed(job);
+}
+
+static void note_claimed(struct job *job)
+{
+    job->claimed_ns = clock_monotonic_ns();
+    metric_add(&job_metrics.claims, 1);
+    metric_add(&job_metrics.takeovers, job->claim.facts.crashes > 0);
+    if (job->published_us > 0)
+        metric_observe_us(&job_metrics.handover_seconds,
+                          database_now_us(job->runner->options.database) - job->published_us);
 }
 
 static void on_claimed(struct group_ticket *ticket)
@@ -176,9 +184,8 @@ static void on_claimed(struct group_ticket *ticket)
         on_claim_refused(job);
         return;
     }
-    metric_add(&claimed_total, was_ours ? 0 : 1);
-    if (job->claim.facts.crashes > 0 && !was_ours)
-        metric_add(&crashes_total, 1);
+    if (!was_ours)
+        note_claimed(job);
     job->is_ours = true;
     job->is_solo = job->claim.facts.crashes >= CRASHES_ALONE;
     if (was_ours) { /* it was overtaken, read again, and is still ours */
@@ -252,8 +259,11 @@ static void leave(struct job *job)
 {
     struct runner *runner = job->runner;
 
+    if (job->claimed_ns)
+        metric_observe_us(&job_metrics.task_seconds,
+                          (int64_t)(clock_monotonic_ns() - job->claimed_ns) / 1000);
     LIST_REMOVE(job, by_id);
-    metric_set(&jobs_gauge, --runner->job_count);
+    metric_set(&job_metrics.jobs, --runner->job_count);
     if (runner->alone == job) {
         runner->alone = NULL;
         runner->alone_ended_ms = clock_monotonic_ms();
@@ -296,7 +306,7 @@ void job_reserve(struct job *job)
 
 static void read_again(struct job *job)
 {
-    metric_add(&overtaken_total, 1);
+    metric_add(&job_metrics.overtaken, 1);
     if (is_epoch_current(job))
         job_start_claim(job);
     else
@@ -307,10 +317,19 @@ static void log_dead_letter(const struct job *job, const struct order_change *ch
 {
     const struct log_about about = {.order = job->public_id};
 
-    metric_add(&dead_total, 1);
+    metric_add(&job_metrics.dead_letters, 1);
     log_write(LOG_ERROR, "dead_letter", &about, "%s/%s: %s",
               change->fault ? fault_kind_name(change->fault->kind) : "",
               change->fault ? change->fault->code : "", change->fault ? change->fault->text : "");
+}
+
+static void note_outcome(const struct job *job, const struct order_change *change)
+{
+    int64_t now_us = database_now_us(job->runner->options.database);
+
+    metric_add(&job_metrics.retries, change->task_state == TASK_WAITING);
+    if (change->is_final)
+        job_metrics_note_final(change->status, now_us - order_id_unix_ms(&job->id) * 1000);
 }
 
 /* The change is committed. */
@@ -318,6 +337,7 @@ static void take_effect(struct job *job, const struct order_change *change)
 {
     struct runner *runner = job->runner;
 
+    note_outcome(job, change);
     if (change->is_dead)
         log_dead_letter(job, change);
     hint_order(runner->hint, &job->id);
@@ -470,13 +490,4 @@ bool job_call_ended(struct job *job)
     if (job->state == LEFT)
         free_job(job);
     return false;
-}
-
-void job_register_metrics(void)
-{
-    static struct metric *const metrics[] = {&claimed_total,   &refused_total, &crashes_total,
-                                             &overtaken_total, &dead_total,    &jobs_gauge};
-
-    for (size_t i = 0; i < ARRAY_SIZE(metrics); i++)
-        metric_register(metrics[i]);
 }

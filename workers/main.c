@@ -5,6 +5,7 @@
 #include "base/http/client.h"
 #include "base/memory.h"
 #include "queue/service.h"
+#include "workers/job_metrics.h"
 #include "workers/steps.h"
 
 enum { CRASHES_MAX = 4, DRAIN_MS = 6000 };
@@ -81,6 +82,20 @@ static int print_usage(void)
     return 2;
 }
 
+static void register_metrics(const struct step *step)
+{
+    if (step == NULL)
+        return;
+    amqp_register_metrics();
+    claim_register_metrics();
+    outcome_register_metrics();
+    if (step->reserves_stock)
+        reserve_register_metrics();
+    job_metrics_register(step->stage);
+    if (step->register_metrics)
+        step->register_metrics();
+}
+
 int main(int argc, char **argv)
 {
     const struct step *step = find_step(argc > 1 ? argv[1] : NULL);
@@ -89,6 +104,7 @@ int main(int argc, char **argv)
 
     if (step == NULL && !(argc > 1 && strcmp(argv[1], "--help") == 0))
         return print_usage();
+    register_metrics(step);
     service_begin(&worker.service, argc, argv, PROGRAM_WORKER, step ? stage_name(step->stage) : "");
     worker.service.owner = &worker;
     worker.service.on_stop = on_stop;
@@ -99,6 +115,7 @@ int main(int argc, char **argv)
     worker.runner =
         runner_create(&worker.service.loop, &(struct runner_options){
                                                 .server = &worker.service.database.server,
+                                                .database = &worker.service.database,
                                                 .amqp = settings->amqp,
                                                 .process = worker.service.process,
                                                 .provider = "stripe",

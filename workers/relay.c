@@ -1,7 +1,7 @@
 /* docket-relay: takes the outbox to RabbitMQ, and keeps everything moving that waits
  *
  *     lease ─taken─► outbox (poll ─► publish ─► confirmed ─► settled)
- *              └───► due retries, sweeper, docket.dead, partitions
+ *              └───► due retries, replay runs, sweeper, docket.dead, partitions
  *           ─lost──► all of it stops
  *
  * Any number of relays may run; one of them leads.  Crashed or frozen at any point, it leaves
@@ -21,6 +21,7 @@
 #include "queue/lease.h"
 #include "queue/outbox.h"
 #include "queue/publish.h"
+#include "queue/replay.h"
 #include "queue/service.h"
 #include "queue/sweeper.h"
 #include "queue/topology.h"
@@ -34,6 +35,7 @@ struct relay {
     struct outbox *outbox;
     struct hint *hint;
     struct due *due;
+    struct replay *replay;
     struct sweeper *sweeper;
     struct dead_drain *dead_drain;
     struct keeper *keeper;
@@ -67,6 +69,7 @@ static void on_lease_taken(void *owner, int64_t fence)
     publish_set_fence(relay->publish, fence);
     outbox_begin(relay->outbox);
     due_begin(relay->due, fence);
+    replay_begin(relay->replay, fence);
     sweeper_begin(relay->sweeper, fence);
     dead_drain_begin(relay->dead_drain, fence);
     keeper_begin(relay->keeper, fence);
@@ -76,6 +79,7 @@ static void end_duties(struct relay *relay)
 {
     outbox_end(relay->outbox);
     due_end(relay->due);
+    replay_end(relay->replay);
     sweeper_end(relay->sweeper);
     keeper_end(relay->keeper);
 }
@@ -255,6 +259,7 @@ static void take_down(uv_timer_t *timer)
     struct relay *relay = timer->data;
 
     due_destroy(relay->due);
+    replay_destroy(relay->replay);
     sweeper_destroy(relay->sweeper);
     keeper_destroy(relay->keeper);
     hint_destroy(relay->hint);
@@ -273,9 +278,11 @@ static void register_metrics(void)
     metric_register(&held);
     metric_register(&connected);
     metric_register(&blocked);
+    amqp_register_metrics();
     outbox_register_metrics();
     publish_register_metrics();
     due_register_metrics();
+    replay_register_metrics();
     sweeper_register_metrics();
     dead_drain_register_metrics();
     keeper_register_metrics();
@@ -293,8 +300,9 @@ static void open_publishing(struct relay *relay)
     };
     uv_loop_t *loop = &relay->service.loop;
     const struct settings *settings = &relay->service.settings;
+    const struct pg_server *server = &relay->service.database.server;
     const struct publish_options options = {
-        .server = &relay->service.database.server,
+        .database = &relay->service.database,
         .inflight_max = settings->inflight_max,
         .sweep_ms = settings->sweep_s * 1000,
         .on_room = on_room,
@@ -303,10 +311,10 @@ static void open_publishing(struct relay *relay)
     };
 
     relay->publish = publish_create(loop, &options);
-    relay->outbox = outbox_create(loop, options.server, relay->publish);
+    relay->outbox = outbox_create(loop, server, relay->publish);
     relay->publisher =
         amqp_publisher_create(loop, settings->amqp, &topology, &events, relay, "relay");
-    relay->lease = lease_create(loop, options.server, &lease_events, relay);
+    relay->lease = lease_create(loop, server, &lease_events, relay);
 }
 
 static void open_duties(struct relay *relay)
@@ -323,6 +331,14 @@ static void open_duties(struct relay *relay)
                                       .on_fenced = on_fenced,
                                       .owner = relay,
                                   });
+    relay->replay = replay_create(loop, &(struct replay_options){
+                                            .server = server,
+                                            .hint = relay->hint,
+                                            .process = relay->service.process,
+                                            .on_work = on_work,
+                                            .on_fenced = on_fenced,
+                                            .owner = relay,
+                                        });
     relay->sweeper = sweeper_create(loop, &(struct sweeper_options){
                                               .server = server,
                                               .hint = relay->hint,
@@ -346,11 +362,11 @@ int main(int argc, char **argv)
 {
     static struct relay relay;
 
+    register_metrics();
     service_begin(&relay.service, argc, argv, PROGRAM_RELAY, "relay");
     relay.service.owner = &relay;
     relay.service.on_stop = on_stop;
     relay.service.is_ready = is_ready;
-    register_metrics();
     uv_timer_init(&relay.service.loop, &relay.ending);
     relay.ending.data = &relay;
     open_publishing(&relay);

@@ -7,13 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/metrics.h"
 #include "queue/topology.h"
+#include "workers/job_metrics.h"
 
 enum { TICK_MS = 100, AGAIN_MS = 500 };
-
-static struct metric malformed_total =
-    METRIC(METRIC_COUNTER, "docket_worker_malformed_total", "Messages that could not be read.");
 
 static void go_on_draining(struct runner *runner);
 static void runner_destroy(struct runner *runner);
@@ -46,8 +43,10 @@ static void on_delivery(void *owner, const struct amqp_delivery *delivery)
     struct hint_message message;
     struct job *job;
 
+    metric_add(&job_metrics.deliveries, 1);
+    metric_add(&job_metrics.redeliveries, delivery->redelivered);
     if (!read_message(delivery, runner->options.step->stage, &message)) {
-        metric_add(&malformed_total, 1);
+        metric_add(&job_metrics.malformed, 1);
         log_warn("message_malformed", "message %s goes to the dead-letter queue",
                  delivery->message_id);
         amqp_consumer_reject(runner->consumer, delivery->link, delivery->tag);
@@ -221,8 +220,6 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
     runner->options = *options;
     for (int state = 0; state <= LEFT; state++)
         TAILQ_INIT(&runner->lists[state]);
-    job_register_metrics();
-    metric_register(&malformed_total);
     open_session(runner);
     open_groups(runner);
     runner->hint = hint_create(loop, options->server);

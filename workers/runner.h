@@ -17,6 +17,7 @@
 #include "base/amqp.h"
 #include "base/http/client.h"
 #include "queue/claim.h"
+#include "queue/database.h"
 #include "queue/hint.h"
 #include "queue/outcome.h"
 #include "queue/reserve.h"
@@ -29,8 +30,9 @@ struct runner;
 /* What a stage does; one a program. */
 struct step {
     enum stage stage;
-    bool reserves_stock; /* it may call job_reserve() */
-    size_t work_bytes;   /* zeroed memory of the step's own in each job: job_work() */
+    bool reserves_stock;            /* it may call job_reserve() */
+    size_t work_bytes;              /* zeroed memory of the step's own in each job: job_work() */
+    void (*register_metrics)(void); /* of the outside it talks to; may be NULL */
     /* The outside it talks to, for job_outside(); lives as long as the process. */
     void *(*open)(struct http_client *client, const struct settings *settings);
     /* The task is ours and its facts are fresh: look, call, learn.  Called again after each outcome
@@ -43,6 +45,7 @@ struct step {
 
 struct runner_options {
     const struct pg_server *server;
+    const struct database *database; /* for its date */
     const char *amqp, *process, *provider;
     int prefetch;
     struct order_policy policy;

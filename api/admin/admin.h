@@ -8,7 +8,8 @@ struct admin_errand {
     struct http_request *request;
     struct arena arena;
     struct ask_ticket ticket; /* params: fill after admin_errand_create */
-    int64_t key_id;           /* who acts */
+    const char *actor;        /* who asks, as the audit says it */
+    json_t *body;             /* of an act: the request's, without the reason */
     /* The rows came.  Must answer. */
     void (*on_rows)(struct admin_errand *errand, const PGresult *rows);
     void *more;
@@ -22,6 +23,16 @@ struct admin_errand *admin_errand_create(struct http_request *request,
 void admin_errand_send(struct admin_errand *errand, struct ask *ask);
 void admin_errand_free(struct admin_errand *errand); /* of one that was not sent */
 
+/* What changes something is an act, and its statement calls audit_append($1, act, target, $2, …)
+ * where it changes it.  As admin_errand_create, and the request's body is read: errand->body is the
+ * object without its "reason", and who ($1) and why ($2) are the first two parameters.
+ * NULL: answered. */
+enum admin_reason { REASON_REQUIRED, REASON_OPTIONAL };
+struct admin_errand *admin_act_create(
+    struct http_request *request, const struct pg_statement *statement,
+    void (*on_rows)(struct admin_errand *errand, const PGresult *rows), enum admin_reason wanted);
+void admin_act_send(struct admin_errand *errand);
+
 /* The request's body as a JSON object in *body.  False: answered. */
 bool admin_read_body(struct http_request *request, json_t **body)
     __attribute__((warn_unused_result));
@@ -31,12 +42,20 @@ void admin_refuse(struct http_request *request, const struct problem_items *item
 bool admin_param_number(struct http_request *request, int64_t *number)
     __attribute__((warn_unused_result));
 
+/* ?name= as a number, if it is there.  False: answered. */
+bool admin_query_number(struct admin_errand *errand, const char *name, int64_t least, int64_t most,
+                        int64_t *number) __attribute__((warn_unused_result));
+
 /* The operators' listener (routes.c). */
 extern const struct http_route admin_routes[];
 void admin_open(struct api *api);
 void admin_close(struct api *api);
 
 /* Its handlers, one file a resource. */
+void admin_accounts_get(struct http_request *request); /* accounts.c */
+void admin_quota_put(struct http_request *request);
+void admin_audit_list(struct http_request *request); /* audit.c */
+void admin_audit_chain(struct http_request *request);
 void admin_keys_get(struct http_request *request); /* keys.c */
 void admin_keys_post(struct http_request *request);
 void admin_key_revoke(struct http_request *request);
@@ -44,4 +63,8 @@ void admin_catalogue_put(struct http_request *request); /* catalogue.c */
 void admin_order_get(struct http_request *request);     /* orders.c */
 void admin_dead_list(struct http_request *request);     /* dead.c */
 void admin_dead_get(struct http_request *request);
+void admin_dead_count(struct http_request *request);
+void admin_dead_discard(struct http_request *request);
 void admin_dead_replay(struct http_request *request);
+void admin_incidents_list(struct http_request *request); /* incidents.c */
+void admin_incident_get(struct http_request *request);

@@ -167,20 +167,18 @@ static void on_put(struct admin_errand *errand, const PGresult *rows)
 
 void admin_catalogue_put(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_catalogue_put, on_put);
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_catalogue_put, on_put, REASON_REQUIRED);
     struct problem_items problems = {.count = 0};
-    CLEANUP(json_release) json_t *body = NULL;
 
     if (errand == NULL)
         return;
     problems.arena = &errand->arena;
-    if (admin_read_body(request, &body)) {
-        fill(&errand->ticket.params, body, &problems);
-        if (problems.count == 0) {
-            admin_errand_send(errand, api_of(request)->operators);
-            return;
-        }
-        admin_refuse(request, &problems);
+    fill(&errand->ticket.params, errand->body, &problems);
+    if (problems.count == 0) {
+        admin_act_send(errand);
+        return;
     }
+    admin_refuse(request, &problems);
     admin_errand_free(errand);
 }

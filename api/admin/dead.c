@@ -1,61 +1,73 @@
-/* Dead letters: listed, shown, replayed one at a time. */
+/* Dead letters: found by a filter, shown, counted, discarded, replayed one at a time. */
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/admin/dead_advice.h"
+#include "api/admin/dead_query.h"
 #include "api/admin/names.h"
 #include "schema/json_fields.h"
 #include "schema/statements.h"
 
-enum { LIST_MAX = 500 };
-
-struct replay_wish {
-    const char *reason;
+/* What one page looks at, and how many rows it has at most: each is answered in about 100 ms
+ * (tests/bench/dead). */
+enum {
+    LIST_DEFAULT = 50,
+    LIST_MAX = 1000,
+    SEARCH_MAX = 20000,
+    COUNT_MAX = 5000,
+    DISCARD_MAX = 500
 };
 
-static const struct json_field replay_fields[] = {
-    {"reason", FIELD_TEXT, true, 1, 500, NULL, NULL, offsetof(struct replay_wish, reason)},
-    {.name = NULL},
-};
-
-static void on_json(struct admin_errand *errand, const PGresult *rows)
+static void on_page(struct admin_errand *errand, const PGresult *rows)
 {
-    if (PQntuples(rows) == 0)
-        problem_reply(errand->request, &(struct problem){.code = "not_found",
-                                                         .detail = "there is no such dead letter"});
-    else
-        admin_reply_named(errand->request, pg_text(rows, 0, 0));
+    admin_reply_named(errand->request, pg_text(rows, 0, 0));
 }
 
-static bool is_state(const char *state)
+static void send_page(struct http_request *request, const struct pg_statement *statement,
+                      int64_t limit_default, int64_t limit_max)
 {
-    return strcmp(state, "open") == 0 || strcmp(state, "replaying") == 0 ||
-           strcmp(state, "resolved") == 0 || strcmp(state, "discarded") == 0 ||
-           strcmp(state, "all") == 0;
+    struct admin_errand *errand = admin_errand_create(request, statement, on_page);
+    int64_t limit = limit_default;
+
+    if (errand == NULL)
+        return;
+    if (!dead_query_add(errand, http_query(request, "filter"), http_query(request, "cursor")) ||
+        !admin_query_number(errand, "limit", 1, limit_max, &limit)) {
+        admin_errand_free(errand);
+        return;
+    }
+    pg_add_i32(&errand->ticket.params, SEARCH_MAX);
+    pg_add_i32(&errand->ticket.params, (int32_t)limit);
+    admin_errand_send(errand, api_of(request)->operators);
 }
 
 void admin_dead_list(struct http_request *request)
 {
-    const char *state = http_query(request, "state");
-    struct admin_errand *errand = admin_errand_create(request, &sql_dead_list, on_json);
+    send_page(request, &sql_dead_list, LIST_DEFAULT, LIST_MAX);
+}
 
-    if (errand == NULL)
-        return;
-    if (state && !is_state(state)) {
-        problem_reply(
-            request, &(struct problem){.code = "invalid_query",
-                                       .detail = "state is open, replaying, resolved, discarded or "
-                                                 "all"});
-        admin_errand_free(errand);
+void admin_dead_count(struct http_request *request)
+{
+    send_page(request, &sql_dead_count, COUNT_MAX, COUNT_MAX);
+}
+
+static void on_letter(struct admin_errand *errand, const PGresult *rows)
+{
+    json_t *letter;
+
+    if (PQntuples(rows) == 0) {
+        problem_reply(errand->request, &(struct problem){.code = "not_found",
+                                                         .detail = "there is no such dead letter"});
         return;
     }
-    pg_add_text(&errand->ticket.params, state ? state : "open");
-    pg_add_i32(&errand->ticket.params, LIST_MAX);
-    admin_errand_send(errand, api_of(request)->operators);
+    letter = json_loads(pg_text(rows, 0, 0), 0, NULL);
+    dead_advice_add(letter);
+    admin_reply_value(errand->request, letter);
 }
 
 void admin_dead_get(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_dead_show, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_dead_show, on_letter);
     int64_t id;
 
     if (errand == NULL)
@@ -67,6 +79,55 @@ void admin_dead_get(struct http_request *request)
     pg_add_i64(&errand->ticket.params, id);
     admin_errand_send(errand, api_of(request)->operators);
 }
+
+/* --- discard ---------------------------------------------------------------------------------- */
+
+struct discard_wish {
+    const char *filter, *cursor;
+    bool all;
+};
+
+static const struct json_field discard_fields[] = {
+    {"filter", FIELD_TEXT, true, 0, DEAD_FILTER_TEXT_MAX, NULL, NULL,
+     offsetof(struct discard_wish, filter)},
+    {"cursor", FIELD_TEXT, false, 1, DEAD_CURSOR_LENGTH_MAX, NULL, NULL,
+     offsetof(struct discard_wish, cursor)},
+    {"all", FIELD_FLAG, false, 0, 0, NULL, NULL, offsetof(struct discard_wish, all)},
+    {.name = NULL},
+};
+
+static bool read_wish(struct admin_errand *errand, struct discard_wish *wish)
+{
+    struct problem_items problems = {.arena = &errand->arena};
+
+    json_fields_read(errand->body, "", discard_fields, wish, &problems);
+    if (problems.count == 0)
+        return true;
+    admin_refuse(errand->request, &problems);
+    return false;
+}
+
+/* One page; who has more to discard asks again with its cursor. */
+void admin_dead_discard(struct http_request *request)
+{
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_dead_discard, on_page, REASON_REQUIRED);
+    struct discard_wish wish = {NULL, NULL, false};
+
+    if (errand == NULL)
+        return;
+    if (!read_wish(errand, &wish) ||
+        !dead_query_add_act(errand, wish.filter, wish.cursor, wish.all)) {
+        admin_errand_free(errand);
+        return;
+    }
+    pg_add_i32(&errand->ticket.params, SEARCH_MAX);
+    pg_add_i32(&errand->ticket.params, DISCARD_MAX);
+    admin_act_send(errand);
+}
+
+/* --- replay ------------------------------------------------------------------------------------
+ */
 
 /* The columns of dead_replay.sql. */
 enum { REPLAYED, STATE_BEFORE, JSON };
@@ -92,39 +153,18 @@ static void on_replayed(struct admin_errand *errand, const PGresult *rows)
     }
 }
 
-static bool read_reason(struct admin_errand *errand, const char **reason)
-{
-    struct problem_items problems = {.arena = &errand->arena};
-    CLEANUP(json_release) json_t *body = NULL;
-    struct replay_wish wish = {NULL};
-
-    if (!admin_read_body(errand->request, &body))
-        return false;
-    json_fields_read(body, "", replay_fields, &wish, &problems);
-    if (problems.count > 0) {
-        admin_refuse(errand->request, &problems);
-        return false;
-    }
-    *reason = arena_print(&errand->arena, "%s", wish.reason);
-    return true;
-}
-
 void admin_dead_replay(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_dead_replay, on_replayed);
-    const char *reason;
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_dead_replay, on_replayed, REASON_REQUIRED);
     int64_t id;
 
     if (errand == NULL)
         return;
-    if (!admin_param_number(request, &id) || !read_reason(errand, &reason)) {
+    if (!admin_param_number(request, &id)) {
         admin_errand_free(errand);
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
-    pg_add_text(&errand->ticket.params,
-                errand->key_id ? arena_print(&errand->arena, "key %lld", (long long)errand->key_id)
-                               : "bootstrap key");
-    pg_add_text(&errand->ticket.params, reason);
-    admin_errand_send(errand, api_of(request)->replays);
+    admin_act_send(errand);
 }

@@ -5,11 +5,19 @@
 
 #include "api/fields.h"
 #include "base/clock.h"
+#include "schema/json_fields.h"
 
-enum { DEADLINE_MS = 10000 };
+enum { DEADLINE_MS = 10000, REASON_CHARACTERS_MAX = 500 };
 
 static void on_settled(struct ask_ticket *ticket);
 static void on_released(struct ask_ticket *ticket);
+
+static const char *actor_of(struct arena *arena, const struct principal *principal)
+{
+    return principal->key_id
+               ? arena_print(arena, "key %lld (%s)", (long long)principal->key_id, principal->name)
+               : arena_print(arena, "%s", principal->name);
+}
 
 struct admin_errand *admin_errand_create(struct http_request *request,
                                          const struct pg_statement *statement,
@@ -23,13 +31,13 @@ struct admin_errand *admin_errand_create(struct http_request *request,
         return NULL;
     errand = xcalloc(1, sizeof(*errand));
     errand->request = request;
-    errand->key_id = principal.key_id;
     errand->on_rows = on_rows;
     errand->ticket.statement = statement;
     errand->ticket.on_settled = on_settled;
     errand->ticket.on_released = on_released;
     errand->ticket.deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
     arena_init(&errand->arena);
+    errand->actor = actor_of(&errand->arena, &principal);
     pg_params_init(&errand->ticket.params);
     return errand;
 }
@@ -38,7 +46,55 @@ void admin_errand_free(struct admin_errand *errand)
 {
     pg_params_finish(&errand->ticket.params);
     arena_finish(&errand->arena);
+    json_decref(errand->body);
     free(errand);
+}
+
+/* The reason leaves the body, so that what is left is only what the act itself is about. */
+static bool take_reason(struct admin_errand *errand, bool is_required, const char **reason)
+{
+    struct problem_items problems = {.arena = &errand->arena};
+    const struct json_field fields[] = {
+        {"reason", FIELD_TEXT, is_required, 1, REASON_CHARACTERS_MAX, NULL, NULL, 0},
+        {.name = NULL},
+    };
+    CLEANUP(json_release) json_t *part = json_object();
+    const char *text = "";
+
+    if (json_object_get(errand->body, "reason"))
+        json_object_set(part, "reason", json_object_get(errand->body, "reason"));
+    json_fields_read(part, "", fields, &text, &problems);
+    if (problems.count > 0) {
+        admin_refuse(errand->request, &problems);
+        return false;
+    }
+    *reason = arena_copy(&errand->arena, text, strlen(text));
+    json_object_del(errand->body, "reason");
+    return true;
+}
+
+struct admin_errand *admin_act_create(
+    struct http_request *request, const struct pg_statement *statement,
+    void (*on_rows)(struct admin_errand *errand, const PGresult *rows), enum admin_reason wanted)
+{
+    struct admin_errand *errand = admin_errand_create(request, statement, on_rows);
+    const char *reason;
+
+    if (errand == NULL)
+        return NULL;
+    if (!admin_read_body(request, &errand->body) ||
+        !take_reason(errand, wanted == REASON_REQUIRED, &reason)) {
+        admin_errand_free(errand);
+        return NULL;
+    }
+    pg_add_text(&errand->ticket.params, errand->actor);
+    pg_add_text(&errand->ticket.params, reason);
+    return errand;
+}
+
+void admin_act_send(struct admin_errand *errand)
+{
+    admin_errand_send(errand, api_of(errand->request)->acts);
 }
 
 void admin_errand_send(struct admin_errand *errand, struct ask *ask)
@@ -108,5 +164,20 @@ bool admin_param_number(struct http_request *request, int64_t *number)
     if (field_number(http_param(request, "id"), 1, INT64_MAX, number))
         return true;
     problem_reply(request, &(struct problem){.code = "not_found"});
+    return false;
+}
+
+bool admin_query_number(struct admin_errand *errand, const char *name, int64_t least, int64_t most,
+                        int64_t *number)
+{
+    const char *text = http_query(errand->request, name);
+
+    if (text == NULL || field_number(text, least, most, number))
+        return true;
+    problem_reply(
+        errand->request,
+        &(struct problem){.code = "invalid_query",
+                          .detail = arena_print(&errand->arena, "%s is a number from %lld to %lld",
+                                                name, (long long)least, (long long)most)});
     return false;
 }

@@ -87,14 +87,14 @@ static void add_scopes(struct pg_params *params, const json_t *scopes,
     pg_array_end(params);
 }
 
-static void fill(struct admin_errand *errand, const json_t *body, struct problem_items *problems)
+static void fill(struct admin_errand *errand, struct problem_items *problems)
 {
     struct wish wish = {.account = "default"};
     struct pg_params *params = &errand->ticket.params;
     char key[3 + 2 * RANDOM_BYTES + 1];
     uint8_t hash[KEY_HASH_BYTES];
 
-    json_fields_read(body, "", wish_fields, &wish, problems);
+    json_fields_read(errand->body, "", wish_fields, &wish, problems);
     if (problems->count > 0)
         return;
     make_key(key);
@@ -107,23 +107,22 @@ static void fill(struct admin_errand *errand, const json_t *body, struct problem
     add_scopes(params, wish.scopes, problems);
 }
 
+/* The name says what the key is for; a reason may say more. */
 void admin_keys_post(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_key_create, on_created);
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_key_create, on_created, REASON_OPTIONAL);
     struct problem_items problems = {.count = 0};
-    CLEANUP(json_release) json_t *body = NULL;
 
     if (errand == NULL)
         return;
     problems.arena = &errand->arena;
-    if (admin_read_body(request, &body)) {
-        fill(errand, body, &problems);
-        if (problems.count == 0) {
-            admin_errand_send(errand, api_of(request)->operators);
-            return;
-        }
-        admin_refuse(request, &problems);
+    fill(errand, &problems);
+    if (problems.count == 0) {
+        admin_act_send(errand);
+        return;
     }
+    admin_refuse(request, &problems);
     admin_errand_free(errand);
 }
 
@@ -151,7 +150,8 @@ static void on_revoked(struct admin_errand *errand, const PGresult *rows)
 
 void admin_key_revoke(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_key_revoke, on_revoked);
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_key_revoke, on_revoked, REASON_REQUIRED);
     int64_t id;
 
     if (errand == NULL)
@@ -161,5 +161,5 @@ void admin_key_revoke(struct http_request *request)
         return;
     }
     pg_add_i64(&errand->ticket.params, id);
-    admin_errand_send(errand, api_of(request)->operators);
+    admin_act_send(errand);
 }

@@ -1,6 +1,5 @@
 #include "api/admin/names.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,9 +81,8 @@ static void name_all(json_t *value)
     }
 }
 
-void admin_reply_named(struct http_request *request, const char *json)
+void admin_reply_value(struct http_request *request, json_t *value)
 {
-    json_t *value = json_loads(json, 0, NULL);
     char *named;
 
     name_all(value);
@@ -92,4 +90,9 @@ void admin_reply_named(struct http_request *request, const char *json)
     admin_reply_json(request, 200, named ? named : "null");
     free(named);
     json_decref(value);
+}
+
+void admin_reply_named(struct http_request *request, const char *json)
+{
+    admin_reply_value(request, json_loads(json, 0, NULL));
 }

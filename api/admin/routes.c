@@ -8,23 +8,43 @@ const struct http_route admin_routes[] = {
     {"GET", "/livez", livez_get},
     {"GET", "/readyz", readyz_get},
     {"GET", "/metrics", metrics_get},
+    {"GET", "/admin/accounts", admin_accounts_get},
+    {"PUT", "/admin/accounts/{name}/quota", admin_quota_put},
+    {"GET", "/admin/audit", admin_audit_list},
+    {"GET", "/admin/audit/chain", admin_audit_chain},
     {"GET", "/admin/keys", admin_keys_get},
     {"POST", "/admin/keys", admin_keys_post},
     {"POST", "/admin/keys/{id}/revoke", admin_key_revoke},
     {"PUT", "/admin/catalogue", admin_catalogue_put},
     {"GET", "/admin/orders/{id}", admin_order_get},
+    {"GET", "/admin/incidents", admin_incidents_list},
+    {"GET", "/admin/incidents/{id}", admin_incident_get},
     {"GET", "/admin/dead", admin_dead_list},
+    {"GET", "/admin/dead/count", admin_dead_count},
+    {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
     {NULL, NULL, NULL},
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_key_create, &sql_key_list,  &sql_key_revoke, &sql_catalogue_put,
-    &sql_order_show, &sql_dead_list, &sql_dead_show,  NULL,
+    &sql_account_list,
+    &sql_audit_list,
+    &sql_audit_chain,
+    &sql_key_list,
+    &sql_order_show,
+    &sql_dead_list,
+    &sql_dead_show,
+    &sql_dead_count,
+    &sql_incident_list,
+    &sql_incident_show,
+    NULL,
 };
-static const struct pg_statement *const replay_statements[] = {&sql_audit_lock, &sql_dead_replay,
-                                                               NULL};
+/* What changes something: each calls audit_append. */
+static const struct pg_statement *const act_statements[] = {
+    &sql_audit_lock,  &sql_quota_set,    &sql_key_create,    &sql_key_revoke,
+    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, NULL,
+};
 
 void admin_open(struct api *api)
 {
@@ -36,14 +56,14 @@ void admin_open(struct api *api)
     };
 
     api->operators = ask_create(&api->service.loop, &options);
-    options.name = "replay";
-    options.statements = replay_statements;
+    options.name = "act";
+    options.statements = act_statements;
     options.first = &sql_audit_lock;
-    api->replays = ask_create(&api->service.loop, &options);
+    api->acts = ask_create(&api->service.loop, &options);
 }
 
 void admin_close(struct api *api)
 {
     ask_destroy(api->operators);
-    ask_destroy(api->replays);
+    ask_destroy(api->acts);
 }

@@ -189,6 +189,24 @@ const char *http_query(const struct http_request *request, const char *name)
     return http_target_query(scratch(request), request->target.query, name);
 }
 
+const char *http_query_name(const struct http_request *request, int index)
+{
+    const char *name, *value;
+
+    return http_target_parameter(scratch(request), request->target.query, index, &name, &value)
+               ? name
+               : NULL;
+}
+
+const char *http_query_value(const struct http_request *request, int index)
+{
+    const char *name, *value;
+
+    return http_target_parameter(scratch(request), request->target.query, index, &name, &value)
+               ? value
+               : NULL;
+}
+
 const char *http_header(const struct http_request *request, const char *name)
 {
     const struct http_field *field = http_message_field(&request->message, name);

@@ -82,6 +82,9 @@ const struct http_route *http_route(const struct http_request *request); /* NULL
 const char *http_param(const struct http_request *request, const char *name); /* of the route */
 const char *http_query(const struct http_request *request,
                        const char *name); /* percent-decoded or NULL */
+/* Of the query's parameter number `index` (from 0), decoded; NULL: there are not so many. */
+const char *http_query_name(const struct http_request *request, int index);
+const char *http_query_value(const struct http_request *request, int index);
 const char *http_header(const struct http_request *request, const char *name); /* first, or NULL */
 int http_header_count(const struct http_request *request, const char *name);
 const char *http_body(const struct http_request *request, size_t *length); /* NUL-terminated */

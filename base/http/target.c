@@ -82,19 +82,31 @@ char *http_target_decode(struct arena *arena, const char *bytes, size_t length, 
     return text;
 }
 
-const char *http_target_query(struct arena *arena, const char *query, const char *name)
+bool http_target_parameter(struct arena *arena, const char *query, int index, const char **name,
+                           const char **value)
 {
     while (query != NULL && *query != '\0') {
-        size_t length = strcspn(query, "&");
-        const char *equals = memchr(query, '=', length);
-        size_t name_length = equals ? (size_t)(equals - query) : length;
+        size_t length = strcspn(query, "&"), name_length = strcspn(query, "=&");
 
-        if (strcmp(http_target_decode(arena, query, name_length, true), name) == 0) {
-            const char *value = equals ? equals + 1 : query + length;
+        if (index-- == 0) {
+            size_t before = name_length + (query[name_length] == '=');
 
-            return http_target_decode(arena, value, (size_t)(query + length - value), true);
+            *name = http_target_decode(arena, query, name_length, true);
+            *value = http_target_decode(arena, query + before, length - before, true);
+            return true;
         }
         query += length + (query[length] == '&');
+    }
+    return false;
+}
+
+const char *http_target_query(struct arena *arena, const char *query, const char *name)
+{
+    const char *found, *value;
+
+    for (int i = 0; http_target_parameter(arena, query, i, &found, &value); i++) {
+        if (strcmp(found, name) == 0)
+            return value;
     }
     return NULL;
 }

@@ -21,3 +21,7 @@ char *http_target_decode(struct arena *arena, const char *bytes, size_t length, 
 
 /* The first value of that name in a query, decoded; NULL: none.  "a" is "a=" (an empty value). */
 const char *http_target_query(struct arena *arena, const char *query, const char *name);
+
+/* Name and value of parameter number `index` (from 0), decoded; false: there are not so many. */
+bool http_target_parameter(struct arena *arena, const char *query, int index, const char **name,
+                           const char **value);

@@ -1,12 +1,38 @@
+#include "ops/cli/admin_call.h"
+
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "ops/cli/command.h"
 
 enum { ANSWER_BYTES_MAX = 64 * 1024 * 1024, CONNECT_MS = 5000, TOTAL_MS = 30000 };
+
+static int last_code = EXIT_REFUSED;
+
+int admin_exit_code(void)
+{
+    return last_code;
+}
+
+/* An act is one request and one transaction: it is done or not, but after Ctrl-C nobody knows. */
+static void on_interrupt(int number)
+{
+    static const char said[] = "\ndocket: interrupted; the act may be done, or not: "
+                               "`docket audit list` says it\n";
+    ssize_t ignored = write(STDERR_FILENO, said, sizeof(said) - 1);
+
+    (void)ignored;
+    _exit(128 + number);
+}
+
+static bool is_act(const char *method)
+{
+    return strcmp(method, "GET") != 0;
+}
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 {
@@ -14,6 +40,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data)
 
     text_add_bytes(answer, bytes, size * count);
     return answer->cut ? 0 : size * count;
+}
+
+static void say_next(const json_t *problem, long status)
+{
+    if (status == 401 || status == 403)
+        fprintf(stderr, "Set DOCKET_OPERATOR_KEY to a key with scope operator.\n");
+    if (status == 404 && strcmp(text_of(problem, "detail"), "") == 0)
+        fprintf(stderr, "Is DOCKET_OPERATOR_URL the operators' listener, and is docket-api as new "
+                        "as this command?\n");
+    if (status == 503 && strcmp(text_of(problem, "code"), "outcome_unknown") == 0)
+        fprintf(stderr, "Look (docket audit list) before you repeat it.\n");
+    else if (status == 503)
+        fprintf(stderr, "Try again; `curl $DOCKET_OPERATOR_URL/readyz` says what is missing.\n");
 }
 
 static void say_problem(const json_t *problem, long status)
@@ -28,10 +67,9 @@ static void say_problem(const json_t *problem, long status)
     fprintf(stderr, " (%ld %s)\n", status, text_of(problem, "code"));
     json_array_foreach(json_object_get(problem, "errors"), index, item)
         fprintf(stderr, "  %s: %s\n", text_of(item, "pointer"), text_of(item, "detail"));
-    if (status == 401)
-        fprintf(stderr, "Set DOCKET_OPERATOR_KEY to a key with scope operator.\n");
-    if (status == 503)
-        fprintf(stderr, "Try again; `curl $DOCKET_OPERATOR_URL/readyz` says what is missing.\n");
+    say_next(problem, status);
+    if (strcmp(text_of(problem, "code"), "outcome_unknown") == 0)
+        last_code = EXIT_UNKNOWN;
 }
 
 static void prepare(CURL *curl, const char *method, const char *url, struct text *answer)
@@ -59,6 +97,23 @@ static struct curl_slist *headers_of(const struct settings *settings)
     return curl_slist_append(headers, "Expect:");
 }
 
+/* There was no answer.  Was anything sent?  Then an act may be done. */
+static void say_unreached(CURL *curl, CURLcode result, const char *method, const char *url)
+{
+    curl_off_t connected_us = 0;
+    bool is_unknown;
+
+    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    is_unknown = connected_us > 0 && is_act(method);
+    last_code = is_unknown ? EXIT_UNKNOWN : EXIT_UNREACHED;
+    fprintf(stderr, "docket: %s: %s\n", url, curl_easy_strerror(result));
+    if (is_unknown)
+        fprintf(stderr, "It may be done, or not: look (docket audit list) before you repeat it.\n");
+    else
+        fprintf(stderr, "Is docket-api running, and is DOCKET_OPERATOR_URL its operators' "
+                        "listener?\n");
+}
+
 /* The answer's status; 0: there was none, and why was said. */
 static long perform(const struct settings *settings, const char *method, const char *path,
                     const char *body, struct text *answer)
@@ -69,20 +124,20 @@ static long perform(const struct settings *settings, const char *method, const c
     CURLcode result;
     long status = 0;
 
-    text_init(&url, 4096);
+    text_init(&url, 64 * 1024);
     text_print(&url, "%s%s", settings->operator_url, path);
     prepare(curl, method, url.bytes, answer);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     if (body)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    if (is_act(method))
+        (void)signal(SIGINT, on_interrupt);
     result = curl_easy_perform(curl);
+    (void)signal(SIGINT, SIG_DFL);
     if (result == CURLE_OK)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     else
-        fprintf(stderr,
-                "docket: %s: %s\nIs docket-api running, and is DOCKET_OPERATOR_URL its operators' "
-                "listener?\n",
-                url.bytes, curl_easy_strerror(result));
+        say_unreached(curl, result, method, url.bytes);
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     text_finish(&url);
@@ -111,4 +166,20 @@ json_t *admin_call(const char *method, const char *path, const json_t *body)
     text_finish(&answer);
     free(sent);
     return value;
+}
+
+void admin_query(struct text *path, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    text_print(path, "%c%s=", path->bytes && strchr(path->bytes, '?') ? '&' : '?', name);
+    text_add_urlencoded(path, value);
+}
+
+void admin_query_number(struct text *path, const char *name, long long value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", value);
+    admin_query(path, name, text);
 }

@@ -16,44 +16,50 @@ static json_t *read_file(const char *path)
     return value;
 }
 
-static int load(int argc, char **argv)
+static int load(const struct call *call)
 {
-    const struct option_wanted options[] = {{NULL, NULL, NULL}};
-    const char *path;
-    json_t *catalogue, *answer;
+    json_t *catalogue = read_file(call_operand(call, 0)), *answer;
 
-    if (!command_options(argc, argv, options, &path, 1))
-        return command_usage(&command_catalogue);
-    if ((catalogue = read_file(path)) == NULL)
+    if (catalogue == NULL)
         return EXIT_REFUSED;
+    json_object_set_new(catalogue, "reason", json_string(call_text(call, "reason")));
     answer = admin_call("PUT", "/admin/catalogue", catalogue);
     json_decref(catalogue);
     if (answer == NULL)
         return EXIT_REFUSED;
-    printf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
-           number_of(answer, "shipping_methods"));
+    if (call_flag(call, "json"))
+        print_json(answer);
+    else
+        printf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
+               number_of(answer, "shipping_methods"));
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "load") == 0)
-        return load(argc - 2, argv + 2);
-    return command_usage(&command_catalogue);
-}
+static const struct option load_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    {.name = NULL},
+};
+static const struct command command_load = {
+    .name = "load",
+    .summary = "Add or replace products (with their stock) and shipping methods from a file.",
+    .about =
+        "FILE - reads standard input. What it names is added, or takes the place of what has "
+        "the same code; the rest stays. `stock` sets what can be sold from now on; without it "
+        "the stock stays as it is.\n"
+        "{\"products\": [{\"sku\": \"TEA\", \"name\": \"Tea\", \"stock\": 10, \"active\": true, "
+        "\"price\": {\"amount\": 1290, \"currency\": \"EUR\"}}], \"shipping_methods\": [{\"code\": "
+        "\"standard\", \"name\": \"Standard\", \"price\": {\"amount\": 490, \"currency\": "
+        "\"EUR\"}}]}",
+    .operands = "FILE",
+    .options = load_options,
+    .examples = "docket catalogue load autumn.json --reason \"autumn prices\"",
+    .run = load,
+};
+static const struct command *const commands[] = {&command_load, NULL};
 
 const struct command command_catalogue = {
     .name = "catalogue",
-    .summary = "load products, stock and shipping methods",
-    .help =
-        "usage: docket catalogue load FILE     (FILE - reads standard input)\n\n"
-        "What FILE names is added, or takes the place of what has the same code; the rest stays.\n"
-        "`stock` sets what can be sold from now on; without it the stock stays as it is.\n\n"
-        "  {\"products\": [{\"sku\": \"TEA\", \"name\": \"Tea\", \"stock\": 10,\n"
-        "                 \"price\": {\"amount\": 1290, \"currency\": \"EUR\"}, \"active\": "
-        "true}],\n"
-        "   \"shipping_methods\": [{\"code\": \"standard\", \"name\": \"Standard\",\n"
-        "                         \"price\": {\"amount\": 490, \"currency\": \"EUR\"}}]}\n",
-    .run = run,
+    .summary = "Load what can be ordered: products, stock, shipping methods.",
+    .commands = commands,
 };

@@ -4,20 +4,18 @@
 
 #include "ops/cli/command.h"
 
-static int run(int argc, char **argv)
+static int run(const struct call *call)
 {
-    (void)argv;
-    if (argc != 1)
-        return command_usage(&command_config);
+    (void)call;
     config_print_markdown(stdout, settings_entries, settings_count, settings_programs);
     return EXIT_SUCCESS;
 }
 
 const struct command command_config = {
     .name = "config",
-    .summary = "print the table of all settings (Markdown)",
-    .help = "usage: docket config\n\n"
-            "Prints every setting of every program, with default and limits.\n\n"
-            "  docket config > docs/configuration.md\n",
+    .summary =
+        "Print the table of all settings of all programs, with default and limits (Markdown).",
+    .examples = "docket config > docs/configuration.md",
+    .is_plain = true,
     .run = run,
 };

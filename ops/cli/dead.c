@@ -1,132 +1,194 @@
-/* docket dead: what gave up, and letting it go on */
+/* docket dead: what gave up, by incident; and what to do about it */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/dead.h"
+#include "ops/cli/screen.h"
 
-static void print_letters(const json_t *letters)
+static void print_more(const json_t *answer)
 {
-    size_t index;
-    const json_t *letter;
-
-    printf("%-6s %-31s %-11s %-10s %-28s %s\n", "id", "order", "stage", "state", "fault",
-           "at risk");
-    json_array_foreach(letters, index, letter) printf(
-        "%-6lld %-31s %-11s %-10s %-28s %lld %s\n", number_of(letter, "id"),
-        text_of(letter, "order"), text_of(letter, "stage"), text_of(letter, "state"),
-        text_of(letter, "fault_code"), number_of(letter, "amount"), text_of(letter, "currency"));
+    if (*text_of(answer, "next"))
+        sayf("\nLooked at %s letters; there may be more: --cursor %s\n",
+             number_text(number_of(answer, "searched")), text_of(answer, "next"));
 }
 
-static int list(int argc, char **argv)
+static json_t *ask_incidents(const struct call *call, const struct dead_words *words)
 {
-    const char *state = "open";
-    bool as_json = false;
-    const struct option_wanted options[] = {
-        {"--state", &state, NULL}, {"--json", NULL, &as_json}, {NULL, NULL, NULL}};
-    char path[128];
+    const char *sort = call_text(call, "sort");
+    struct text path;
     json_t *answer;
 
-    if (!command_options(argc, argv, options, NULL, 0) ||
-        strspn(state, "abcdefghijklmnopqrstuvwxyz") != strlen(state) || strlen(state) > 20)
-        return command_usage(&command_dead);
-    snprintf(path, sizeof(path), "/admin/dead?state=%s", state);
-    if ((answer = admin_call("GET", path, NULL)) == NULL)
+    text_init(&path, 200);
+    text_add(&path, "/admin/incidents");
+    admin_query(&path, "sort", sort && strcmp(sort, "last") == 0 ? "last" : "at_risk");
+    answer = dead_page(path.bytes, words, NULL, call_number(call, "limit", 50));
+    text_finish(&path);
+    return answer;
+}
+
+static int list(const struct call *call)
+{
+    bool wants_rows = call_flag(call, "rows") || call_text(call, "cursor");
+    struct dead_words words;
+    json_t *answer;
+
+    if (!dead_words_read(call, &words))
+        return EXIT_USAGE;
+    answer = wants_rows ? dead_page("/admin/dead", &words, call_text(call, "cursor"),
+                                    call_number(call, "limit", 50))
+                        : ask_incidents(call, &words);
+    dead_words_finish(&words);
+    if (answer == NULL)
         return EXIT_REFUSED;
-    if (as_json)
+    if (call_flag(call, "json")) {
         print_json(answer);
-    else
-        print_letters(json_object_get(answer, "dead_letters"));
+    } else if (wants_rows) {
+        dead_print_letters(json_object_get(answer, "dead_letters"));
+        print_more(answer);
+    } else {
+        dead_print_incidents(answer);
+    }
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static void print_letter(const json_t *letter)
+static int show(const struct call *call)
 {
-    printf("dead letter %lld, %s\n", number_of(letter, "id"), text_of(letter, "state"));
-    printf("order    %s (docket order show %s)\n", text_of(letter, "order"),
-           text_of(letter, "order"));
-    printf("stage    %s, after %lld attempts and %lld crashes\n", text_of(letter, "stage"),
-           number_of(letter, "attempts"), number_of(letter, "crashes"));
-    printf("fault    %s %s: %s\n", text_of(letter, "fault_kind"), text_of(letter, "fault_code"),
-           text_of(letter, "fault_text"));
-    printf("at risk  %lld %s\n", number_of(letter, "amount"), text_of(letter, "currency"));
-    printf("since    %s\nhistory  ", text_of(letter, "created_at"));
-    print_json(json_object_get(letter, "history"));
+    struct dead_words words;
+    char path[128];
+    json_t *answer;
+
+    if (!dead_words_read(call, &words))
+        return EXIT_USAGE;
+    if (!words.is_letter && !words.is_incident) {
+        dead_words_finish(&words);
+        return call_misused(call, "%s is no id of a dead letter and no incident",
+                            call_operand(call, 0));
+    }
+    snprintf(path, sizeof(path), "/admin/%s/%.40s", words.is_letter ? "dead" : "incidents",
+             call_operand(call, 0));
+    answer = admin_call("GET", path, NULL);
+    if (answer && call_flag(call, "json"))
+        print_json(answer);
+    else if (answer && words.is_letter)
+        dead_print_letter(answer);
+    else if (answer)
+        dead_print_incident(answer);
+    dead_words_finish(&words);
+    json_decref(answer);
+    return answer ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
-static bool is_number(const char *text)
+static int replay(const struct call *call)
 {
-    return *text && strlen(text) < 20 && strspn(text, "0123456789") == strlen(text);
-}
-
-static int show(int argc, char **argv)
-{
-    bool as_json = false;
-    const struct option_wanted options[] = {{"--json", NULL, &as_json}, {NULL, NULL, NULL}};
     char path[64];
-    const char *id;
-    json_t *letter;
-
-    if (!command_options(argc, argv, options, &id, 1) || !is_number(id))
-        return command_usage(&command_dead);
-    snprintf(path, sizeof(path), "/admin/dead/%s", id);
-    if ((letter = admin_call("GET", path, NULL)) == NULL)
-        return EXIT_REFUSED;
-    if (as_json)
-        print_json(letter);
-    else
-        print_letter(letter);
-    json_decref(letter);
-    return EXIT_SUCCESS;
-}
-
-static int replay(int argc, char **argv)
-{
-    const char *reason = NULL, *id;
-    bool as_json = false;
-    const struct option_wanted options[] = {
-        {"--reason", &reason, NULL}, {"--json", NULL, &as_json}, {NULL, NULL, NULL}};
-    char path[64];
+    long long id;
     json_t *wish, *answer;
 
-    if (!command_options(argc, argv, options, &id, 1) || !is_number(id) || reason == NULL)
-        return command_usage(&command_dead);
-    snprintf(path, sizeof(path), "/admin/dead/%s/replay", id);
-    wish = json_pack("{s:s}", "reason", reason);
+    if (!call_id(call, 0, &id))
+        return EXIT_USAGE;
+    snprintf(path, sizeof(path), "/admin/dead/%lld/replay", id);
+    wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
     answer = admin_call("POST", path, wish);
     json_decref(wish);
     if (answer == NULL)
         return EXIT_REFUSED;
-    if (as_json)
+    if (call_flag(call, "json"))
         print_json(answer);
     else
-        printf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
-               text_of(answer, "stage"), text_of(answer, "order"));
+        sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
+             text_of(answer, "stage"), text_of(answer, "order"));
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "list") == 0)
-        return list(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "show") == 0)
-        return show(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "replay") == 0)
-        return replay(argc - 2, argv + 2);
-    return command_usage(&command_dead);
-}
+#define FILTER_HELP                                                                                 \
+    "A FILTER is terms that must all hold; a list means any of them. age>2h age<1d12h (since it "   \
+    "first gave up: s, m, h, d, w), since:2026-11-24 until:2026-11-24T10:30:00Z, "                  \
+    "stage:payment,fulfilment,none, fault:broken (refused, transient, unknown), code:gone,other "   \
+    "(the fault's or the provider's), text~\"timed out\", sku:MUG-1, order:ord_…, id:7,8, "       \
+    "incident:inc_…, amount>=50.00EUR, attempts>=3 (both also < <= > :), state:open (replaying, " \
+    "resolved, discarded, all; without it: open). An id or an incident alone will do."
+
+static const struct option list_options[] = {
+    {"rows", NULL, "Letters instead of incidents.", OPTION_FLAG, false},
+    {"sort", "money|last", "Incidents: the most money at risk first (money), or the newest.",
+     OPTION_CHOICE, false},
+    {"limit", "N", "At most so many (50).", OPTION_NUMBER, false},
+    {"cursor", "CURSOR", "Go on with the letters where the last list ended.", OPTION_TEXT, false},
+    {.name = NULL},
+};
+static const struct command command_list = {
+    .name = "list",
+    .summary = "List incidents (dead letters of one cause) with the money at risk, or letters.",
+    .about = "Incidents are found by stage, fault, code, incident and state; letters (--rows) by "
+             "everything.\n" FILTER_HELP,
+    .operands = "[FILTER…]",
+    .options = list_options,
+    .examples = "docket dead list\n"
+                "docket dead list stage:payment --sort last\n"
+                "docket dead list --rows 'code:gone age>2h amount>=50.00EUR text~\"timed out\"'",
+    .run = list,
+};
+static const struct command command_show = {
+    .name = "show",
+    .summary = "Show an incident with samples, or one letter with the history of its order.",
+    .about = "Says what the fault means, what to check, whether a replay helps, and what a discard "
+             "would do.",
+    .operands = "INCIDENT-OR-ID",
+    .examples = "docket dead show inc_5f1c0b2e9a77\ndocket dead show 7",
+    .run = show,
+};
+static const struct option discard_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, .is_required = true},
+    {"yes", NULL, "Do it; without it, a filter only says what would be done.", OPTION_FLAG, false},
+    {"all", NULL, "Every open dead letter is meant: the filter is empty.", OPTION_FLAG, false},
+    {.name = NULL},
+};
+static const struct command command_discard = {
+    .name = "discard",
+    .summary = "Give dead letters up, and end the orders that nobody was asked for money for.",
+    .about =
+        "An order that is paid, or whose money may have moved, is never ended by this: its "
+        "letter stays open, and the answer says why. One id is discarded at once.\n" FILTER_HELP,
+    .operands = "[FILTER…]",
+    .options = discard_options,
+    .examples = "docket dead discard code:gone --reason \"test orders\"\n"
+                "docket dead discard code:gone --reason \"test orders\" --yes\n"
+                "docket dead discard 7 --reason \"a stranger's message\"",
+    .run = dead_discard_run,
+};
+static const struct option export_options[] = {
+    {"format", "json|csv", "A JSON array (json), or RFC 4180 with a head.", OPTION_CHOICE, false},
+    {.name = NULL},
+};
+static const struct command command_export = {
+    .name = "export",
+    .summary = "Write dead letters to stdout, however many; nothing of the persons who ordered.",
+    .about = FILTER_HELP,
+    .operands = "[FILTER…]",
+    .options = export_options,
+    .examples = "docket dead export state:all --format csv > letters.csv",
+    .run = dead_export_run,
+};
+static const struct option replay_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    {.name = NULL},
+};
+static const struct command command_replay = {
+    .name = "replay",
+    .summary = "Let the order go on where it stopped; what is paid is not paid again.",
+    .operands = "ID",
+    .options = replay_options,
+    .examples = "docket dead replay 7 --reason \"the carrier is back\"",
+    .run = replay,
+};
+static const struct command *const commands[] = {&command_list,    &command_show,   &command_replay,
+                                                 &command_discard, &command_export, NULL};
 
 const struct command command_dead = {
     .name = "dead",
-    .summary = "list, show and replay dead letters",
-    .help = "usage: docket dead list [--state open|replaying|resolved|discarded|all] [--json]\n"
-            "       docket dead show ID [--json]\n"
-            "       docket dead replay ID --reason TEXT [--json]\n\n"
-            "A replayed order goes on where it stopped; what is paid is not paid again.  Every\n"
-            "replay is written down, with who and why.\n\n"
-            "  docket dead list\n"
-            "  docket dead replay 7 --reason \"the carrier is back\"\n",
-    .run = run,
+    .summary = "Find, show, replay, discard and export dead letters: steps that gave up.",
+    .commands = commands,
 };

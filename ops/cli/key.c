@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/screen.h"
 
 static json_t *scopes_of(const char *list)
 {
@@ -18,71 +19,84 @@ static json_t *scopes_of(const char *list)
     return scopes;
 }
 
-static int create(int argc, char **argv)
+static json_t *wish_of(const struct call *call)
 {
-    const char *scope = NULL, *name = NULL, *account = "default";
-    bool as_json = false;
-    const struct option_wanted options[] = {{"--scope", &scope, NULL},
-                                            {"--name", &name, NULL},
-                                            {"--account", &account, NULL},
-                                            {"--json", NULL, &as_json},
-                                            {NULL, NULL, NULL}};
-    json_t *wish, *made;
+    const char *account = call_text(call, "account");
 
-    if (!command_options(argc, argv, options, NULL, 0) || scope == NULL || name == NULL)
-        return command_usage(&command_key);
-    wish =
-        json_pack("{s:s, s:s, s:o}", "name", name, "account", account, "scopes", scopes_of(scope));
+    return json_pack("{s:s, s:s, s:o, s:s*}", "name", call_text(call, "name"), "account",
+                     account ? account : "default", "scopes", scopes_of(call_text(call, "scope")),
+                     "reason", call_text(call, "reason"));
+}
+
+static int create(const struct call *call)
+{
+    json_t *wish = wish_of(call), *made;
+
     made = admin_call("POST", "/admin/keys", wish);
     json_decref(wish);
     if (made == NULL)
         return EXIT_REFUSED;
-    if (as_json)
+    if (call_flag(call, "json")) {
         print_json(made);
-    else
+    } else {
         printf("%s\n", text_of(made, "key"));
-    if (!as_json)
         fprintf(stderr, "Key %lld. It is shown only now: keep it.\n", number_of(made, "id"));
+    }
     json_decref(made);
     return EXIT_SUCCESS;
 }
 
-static void print_scopes(const json_t *scopes)
+static const char *scopes_text(const json_t *scopes, char *text, size_t size)
 {
-    size_t index;
+    size_t index, length = 0;
     const json_t *scope;
 
+    text[0] = '\0';
     json_array_foreach(scopes, index, scope)
-        printf("%s%s", index ? "," : "", json_string_value(scope));
+    {
+        snprintf(text + length, size - length, "%s%s", index ? "," : "", json_string_value(scope));
+        length = strlen(text);
+    }
+    return text;
 }
 
 static void print_keys(const json_t *keys)
 {
+    struct table *table = table_create();
     size_t index;
     const json_t *key;
+    char scopes[128], prefix[64];
 
-    printf("%-5s %-12s %-14s %-24s %-10s %s\n", "id", "key", "account", "scopes", "state", "name");
+    table_column(table, "id", COLUMN_RIGHT);
+    table_column(table, "key", COLUMN_LEFT);
+    table_column(table, "account", COLUMN_SHRINKS);
+    table_column(table, "scopes", COLUMN_LEFT);
+    table_column(table, "state", COLUMN_LEFT);
+    table_column(table, zone_text(), COLUMN_LEFT);
+    table_column(table, "name", COLUMN_SHRINKS);
     json_array_foreach(keys, index, key)
     {
-        printf("%-5lld %-11s… %-14s ", number_of(key, "id"), text_of(key, "prefix"),
-               text_of(key, "account"));
-        print_scopes(json_object_get(key, "scopes"));
-        printf("  %s  %s\n", *text_of(key, "revoked_at") ? "revoked" : "valid",
-               text_of(key, "name"));
+        bool is_revoked = *text_of(key, "revoked_at") != '\0';
+
+        snprintf(prefix, sizeof(prefix), "%s…", text_of(key, "prefix"));
+        table_cell(table, number_text(number_of(key, "id")));
+        table_cell(table, prefix);
+        table_cell(table, text_of(key, "account"));
+        table_cell(table, scopes_text(json_object_get(key, "scopes"), scopes, sizeof(scopes)));
+        table_paint(table, is_revoked ? DIM : GREEN, is_revoked ? "revoked" : "valid");
+        table_cell(table, time_short(text_of(key, is_revoked ? "revoked_at" : "created_at")));
+        table_cell(table, text_of(key, "name"));
     }
+    table_print(table);
 }
 
-static int list(int argc, char **argv)
+static int list(const struct call *call)
 {
-    bool as_json = false;
-    const struct option_wanted options[] = {{"--json", NULL, &as_json}, {NULL, NULL, NULL}};
-    json_t *answer;
+    json_t *answer = admin_call("GET", "/admin/keys", NULL);
 
-    if (!command_options(argc, argv, options, NULL, 0))
-        return command_usage(&command_key);
-    if ((answer = admin_call("GET", "/admin/keys", NULL)) == NULL)
+    if (answer == NULL)
         return EXIT_REFUSED;
-    if (as_json)
+    if (call_flag(call, "json"))
         print_json(answer);
     else
         print_keys(json_object_get(answer, "keys"));
@@ -90,46 +104,69 @@ static int list(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
-static int revoke(int argc, char **argv)
+static int revoke(const struct call *call)
 {
-    const struct option_wanted options[] = {{NULL, NULL, NULL}};
     char path[64];
-    const char *id;
-    json_t *answer;
+    long long id;
+    json_t *wish, *answer;
 
-    if (!command_options(argc, argv, options, &id, 1) || strspn(id, "0123456789") != strlen(id))
-        return command_usage(&command_key);
-    snprintf(path, sizeof(path), "/admin/keys/%.20s/revoke", id);
-    if ((answer = admin_call("POST", path, NULL)) == NULL)
+    if (!call_id(call, 0, &id))
+        return EXIT_USAGE;
+    snprintf(path, sizeof(path), "/admin/keys/%lld/revoke", id);
+    wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
+    answer = admin_call("POST", path, wish);
+    json_decref(wish);
+    if (answer == NULL)
         return EXIT_REFUSED;
-    printf("Key %s (%s) is revoked; every API process refuses it within 2 s.\n", id,
-           text_of(answer, "name"));
+    if (call_flag(call, "json"))
+        print_json(answer);
+    else
+        sayf("Key %lld (%s) is revoked; every API process refuses it within 2 s.\n", id,
+             text_of(answer, "name"));
     json_decref(answer);
     return EXIT_SUCCESS;
 }
 
-static int run(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "create") == 0)
-        return create(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "list") == 0)
-        return list(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "revoke") == 0)
-        return revoke(argc - 2, argv + 2);
-    return command_usage(&command_key);
-}
+static const struct option create_options[] = {
+    {"scope", "SCOPE[,SCOPE…]",
+     "checkout: creates orders, may be in a browser. orders:read: reads "
+     "all orders of its account. operator: this command.",
+     OPTION_TEXT, true},
+    {"name", "NAME", "What it is for.", OPTION_TEXT, true},
+    {"account", "NAME", "Keys of one account share its orders (default).", OPTION_TEXT, false},
+    {"reason", "TEXT", "More than the name says, for the audit.", OPTION_TEXT, false},
+    {.name = NULL},
+};
+static const struct command command_create = {
+    .name = "create",
+    .summary = "Make a key; it is printed once, and never stored.",
+    .options = create_options,
+    .examples = "docket key create --scope checkout --name storefront\n"
+                "docket key create --scope orders:read --name backoffice --account shop2",
+    .run = create,
+};
+static const struct command command_list = {
+    .name = "list",
+    .summary = "List all keys, without the keys; the time is when it was made or revoked.",
+    .run = list,
+};
+static const struct option revoke_options[] = {
+    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    {.name = NULL},
+};
+static const struct command command_revoke = {
+    .name = "revoke",
+    .summary = "Make a key worthless, for ever.",
+    .operands = "ID",
+    .options = revoke_options,
+    .examples = "docket key revoke 3 --reason \"it was in a log\"",
+    .run = revoke,
+};
+static const struct command *const commands[] = {&command_create, &command_list, &command_revoke,
+                                                 NULL};
 
 const struct command command_key = {
     .name = "key",
-    .summary = "make, list and revoke API keys",
-    .help =
-        "usage: docket key create --scope SCOPE[,SCOPE…] --name NAME [--account NAME] [--json]\n"
-        "       docket key list [--json]\n"
-        "       docket key revoke ID\n\n"
-        "Scopes: checkout (creates orders; may be in a browser), orders:read (reads all orders\n"
-        "of its account), operator (this command).  Keys of one account share its orders.\n\n"
-        "  docket key create --scope checkout --name storefront\n"
-        "  docket key create --scope orders:read --name backoffice --account shop2\n"
-        "  docket key revoke 3\n",
-    .run = run,
+    .summary = "Make, list and revoke API keys.",
+    .commands = commands,
 };

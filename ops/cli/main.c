@@ -1,53 +1,74 @@
 /* docket: the operator's command */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
-#include "base/memory.h"
-#include "ops/cli/command.h"
+#include "ops/cli/admin_call.h"
+#include "ops/cli/help.h"
+#include "ops/cli/screen.h"
 
+extern const struct command command_audit, command_catalogue, command_config, command_dead,
+    command_key, command_migrate, command_order;
+
+/* In the order of `docket --help`. */
 static const struct command *const commands[] = {
-    &command_migrate, &command_key,  &command_catalogue,
-    &command_order,   &command_dead, &command_config,
+    &command_order,
+    &command_dead,
+    &command_audit,
+    &command_key,
+    &command_catalogue,
+    &command_migrate,
+    &command_config,
+    &command_help,
+    &command_completion,
+    &command_man,
+    NULL,
 };
 
-static int help(FILE *out)
+const struct command command_docket = {
+    .name = "docket",
+    .summary = "The operator's command of Docket, the durable order queue.",
+    .about = "It asks the API's operators' listener, by a key with scope operator; only migrate "
+             "and doctor go to Postgres. Every act is kept in the audit, with who and why.",
+    .commands = commands,
+    .examples = "docket order show ord_01hf3yz…\n"
+                "docket dead list\n"
+                "docket help key create",
+};
+
+/* A table that is piped into `head` ends quietly. */
+static void end_quietly(void)
 {
-    fprintf(out, "usage: docket COMMAND …\n\n");
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(out, "\n`docket COMMAND --help` shows its options and examples.  Exit codes: 0 done,\n"
-                 "1 refused or failed, 2 the command line was wrong.  Settings (environment):\n\n");
-    config_print_help(out, settings_entries, settings_count, PROGRAM_DOCKET | PROGRAM_MIGRATE);
-    return out == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+    (void)signal(SIGPIPE, SIG_DFL);
 }
 
-static bool wants_help(int argc, char **argv)
+static int finish(int code)
 {
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
+    progress_end();
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "docket: standard output: it could not be written\n");
+        return EXIT_REFUSED;
     }
-    return false;
+    return code == EXIT_REFUSED ? admin_exit_code() : code;
 }
 
 int main(int argc, char **argv)
 {
+    struct call call;
+
     log_open("docket", LOG_WARN);
-    if (argc < 2)
-        return help(stderr);
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        if (strcmp(argv[1], commands[i]->name) != 0)
-            continue;
-        if (wants_help(argc - 2, argv + 2)) {
-            printf("%s", commands[i]->help);
-            return EXIT_SUCCESS;
-        }
-        return commands[i]->run(argc - 1, argv + 1);
+    end_quietly();
+    screen_open(NULL, false);
+    if (!call_read(&call, argc - 1, argv + 1))
+        return EXIT_USAGE;
+    if (call.wants_help) {
+        help_print(stdout, &call);
+        return finish(EXIT_SUCCESS);
     }
-    if (wants_help(argc - 1, argv + 1))
-        return help(stdout);
-    fprintf(stderr, "docket: there is no command %s\n\n", argv[1]);
-    return help(stderr);
+    if (!call_command(&call)->is_plain)
+        screen_open(call_text(&call, "color"), call_flag(&call, "utc"));
+    return finish(call_command(&call)->run(&call));
 }

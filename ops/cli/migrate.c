@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "ops/cli/command.h"
+#include "ops/cli/screen.h"
 #include "schema/migrations.h"
 #include "schema/statements.h"
 
@@ -184,46 +185,56 @@ static bool apply(PGconn *conn, const struct migration_file *file)
     return is_committed;
 }
 
-static bool apply_missing(PGconn *conn, const PGresult *applied)
+static bool apply_missing(PGconn *conn, const PGresult *applied, json_t *names)
 {
-    int count = 0;
 
     for (const struct migration_file *file = first_file(); file->name; file++) {
         if (row_of(applied, number_in(file)) >= 0)
             continue;
         if (!apply(conn, file))
             return false;
-        printf("applied %s\n", file->name);
-        count++;
+        json_array_append_new(names, json_string(file->name));
     }
-    if (count == 0)
-        printf("The schema is up to date (%d).\n", newest());
     return run_statement(conn, sql_migration_partitions.sql, "partitions");
 }
 
-static bool migrate(PGconn *conn)
+static void say_applied(const json_t *names, bool as_json)
+{
+    size_t index;
+    const json_t *name;
+
+    if (as_json)
+        print_json(names);
+    else if (json_array_size(names) == 0)
+        printf("The schema is up to date (%d).\n", newest());
+    else
+        json_array_foreach(names, index, name) printf("applied %s\n", json_string_value(name));
+}
+
+static bool migrate(PGconn *conn, bool as_json)
 {
     PGresult *applied = NULL;
+    json_t *names = json_array();
     bool is_done = run_statement(conn, sql_migration_lock.sql, "lock") &&
                    run_statement(conn, migration_files[0].sql, migration_files[0].name) &&
                    (applied = ask(conn, &sql_migration_list)) != NULL && check_applied(applied) &&
-                   apply_missing(conn, applied);
+                   apply_missing(conn, applied, names);
 
+    if (is_done || json_array_size(names) > 0)
+        say_applied(names, as_json);
+    json_decref(names);
     PQclear(applied);
     return is_done;
 }
 
-static int up(int argc, char **argv)
+static int up(const struct call *call)
 {
-    const struct option_wanted options[] = {{NULL, NULL, NULL}};
-    PGconn *conn;
+    PGconn *conn = connect_as_owner();
     bool is_done;
 
-    if (!command_options(argc, argv, options, NULL, 0))
-        return command_usage(&command_migrate);
-    if ((conn = connect_as_owner()) == NULL)
+    if (conn == NULL)
         return EXIT_REFUSED;
-    is_done = migrate(conn);
+    is_done = migrate(conn, call_flag(call, "json"));
     PQfinish(conn);
     return is_done ? EXIT_SUCCESS : EXIT_REFUSED;
 }
@@ -245,13 +256,20 @@ static json_t *describe(const PGresult *applied)
 
 static void print_status(const json_t *list)
 {
+    struct table *table = table_create();
     size_t index;
     const json_t *item;
 
+    table_column(table, "migration", COLUMN_LEFT);
+    table_column(table, "applied", COLUMN_LEFT);
+
     json_array_foreach(list, index, item)
-        printf("%-40s %s\n", text_of(item, "name"),
-               *text_of(item, "applied_at") ? text_of(item, "applied_at")
-                                            : "not applied: run `docket migrate up`");
+    {
+        table_cell(table, text_of(item, "name"));
+        table_cell(table, *text_of(item, "applied_at") ? time_text(text_of(item, "applied_at"))
+                                                       : "not applied: docket migrate up");
+    }
+    table_print(table);
 }
 
 static bool read_status(PGconn *conn, bool as_json)
@@ -272,38 +290,36 @@ static bool read_status(PGconn *conn, bool as_json)
     return is_read;
 }
 
-static int status(int argc, char **argv)
+static int status(const struct call *call)
 {
-    bool as_json = false, is_read;
-    const struct option_wanted options[] = {{"--json", NULL, &as_json}, {NULL, NULL, NULL}};
-    PGconn *conn;
+    PGconn *conn = connect_as_owner();
+    bool is_read;
 
-    if (!command_options(argc, argv, options, NULL, 0))
-        return command_usage(&command_migrate);
-    if ((conn = connect_as_owner()) == NULL)
+    if (conn == NULL)
         return EXIT_REFUSED;
-    is_read = read_status(conn, as_json);
+    is_read = read_status(conn, call_flag(call, "json"));
     PQfinish(conn);
     return is_read ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
-static int run(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "up") == 0)
-        return up(argc - 2, argv + 2);
-    if (argc > 1 && strcmp(argv[1], "status") == 0)
-        return status(argc - 2, argv + 2);
-    return command_usage(&command_migrate);
-}
+static const struct command command_up = {
+    .name = "up",
+    .summary = "Apply what the database lacks, and make partitions ahead.",
+    .examples = "DOCKET_PG=\"host=127.0.0.1 dbname=docket user=docket_owner\" docket migrate up",
+    .run = up,
+};
+static const struct command command_status = {
+    .name = "status",
+    .summary = "List the migrations, and which of them were applied when.",
+    .run = status,
+};
+static const struct command *const commands[] = {&command_up, &command_status, NULL};
 
 const struct command command_migrate = {
     .name = "migrate",
-    .summary = "show or bring up the database's schema",
-    .help =
-        "usage: docket migrate up\n"
-        "       docket migrate status [--json]\n\n"
-        "Goes straight to Postgres, with DOCKET_PG as the role that owns the schema.  Safe to run\n"
-        "at any time, also twice at once; programs that the new schema serves keep running.\n\n"
-        "  DOCKET_PG=\"host=127.0.0.1 dbname=docket user=docket_owner\" docket migrate up\n",
-    .run = run,
+    .summary = "Show the database's schema, or bring it up to date.",
+    .about = "Goes straight to Postgres, with DOCKET_PG as the role that owns the schema. Safe to "
+             "run at any time, also twice at once; programs that the new schema serves keep "
+             "running.",
+    .commands = commands,
 };

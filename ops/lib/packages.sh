@@ -11,7 +11,7 @@ packages_up=(
 )
 packages_test=(
     libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev binutils shellcheck
-    python3-pytest python3-psycopg2 python3-pika
+    python3-pytest python3-pytest-xdist python3-psycopg2 python3-pika prometheus
 )
 
 package_is_there() {

@@ -19,6 +19,7 @@ from docket_local.problem import Problem, tail
 BEGAN = time.monotonic()
 FUZZ_S = int(os.environ.get("FUZZ_S", "60"))
 AT_ONCE = 2
+AT_ONCE_WAITING = 3
 PYTEST_LONGEST_S = 1500
 CMOCKA_LONGEST_S = 300
 
@@ -81,6 +82,8 @@ class Tests:
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
             argv = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short", "--durations=5",
                     f"--junitxml={report.name}", *(names or [where])]
+            if not names:  # most of their time they wait; a file's tests stay together
+                argv += ["-n", str(AT_ONCE_WAITING), "--dist", "loadfile"]
             if build != "build":
                 argv.append("--ignore=tests/flow/test_up.py")  # ops/up runs the release build
             env = dict(os.environ) | {"DOCKET_BUILD": os.environ.get("DOCKET_BUILD", build)}

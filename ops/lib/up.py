@@ -107,7 +107,7 @@ class Up:
             return
         with open(os.path.join(self.root, "ops/lib/catalogue.json"), encoding="utf-8") as file:
             self.home.give_file("catalogue.json", file.read())
-        self.world.run_docket("catalogue", "load", "catalogue.json")
+        self.world.run_docket("catalogue", "load", "catalogue.json", "--reason", "ops/up")
         self.home.state["catalogue"] = True
         self.home.save()
         self.say("catalogue: loaded")

@@ -107,7 +107,7 @@ WITH locked AS MATERIALIZED (
     DO UPDATE SET state = 'open', fingerprint = excluded.fingerprint,
         fault_kind = excluded.fault_kind, fault_code = excluded.fault_code,
         fault_text = excluded.fault_text, attempts = excluded.attempts,
-        crashes = excluded.crashes, history = excluded.history
+        crashes = excluded.crashes, history = excluded.history, failed_at = now()
 ), resolved AS (
     UPDATE dead_letter d SET state = 'resolved', closed_at = now()
     FROM winner w

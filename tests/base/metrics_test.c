@@ -25,11 +25,21 @@ static struct metric took = {.type = METRIC_HISTOGRAM,
                              .help = "A commit.",
                              .labels = "link=\"a\""};
 
+static struct metric size = {
+    .type = METRIC_HISTOGRAM, .name = "t_batch", .help = "Tickets.", .range = METRIC_SIZE};
+static struct metric cpu = {
+    .type = METRIC_COUNTER, .name = "t_cpu_seconds_total", .help = "Spent.", .is_us = true};
+
 static struct text page;
+
+static void spend(void *owner)
+{
+    metric_add(owner, 1500000);
+}
 
 static int open_page(void **state)
 {
-    struct metric *all[] = {&accepted, &acked, &depth, &returned, &took};
+    struct metric *all[] = {&accepted, &acked, &depth, &returned, &took, &size, &cpu};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -44,6 +54,9 @@ static int open_page(void **state)
     metric_observe_us(&took, 101);
     metric_observe_us(&took, 3276800);
     metric_observe_us(&took, 3276801);
+    metric_observe_size(&size, 1);
+    metric_observe_size(&size, 3);
+    metrics_before_render(spend, &cpu);
     text_init(&page, 1 << 20);
     metrics_render(&page);
     return 0;
@@ -93,12 +106,30 @@ static void counts_cumulatively_up_to_each_bound(void **state)
               "t_commit_seconds_count{link=\"a\"} 5\n");
 }
 
+static void counts_sizes_as_numbers(void **state)
+{
+    (void)state;
+    must_have("t_batch_bucket{le=\"1\"} 1\n"
+              "t_batch_bucket{le=\"2\"} 1\n"
+              "t_batch_bucket{le=\"4\"} 2\n");
+    must_have("t_batch_bucket{le=\"32768\"} 2\nt_batch_bucket{le=\"+Inf\"} 2\n"
+              "t_batch_sum 4\nt_batch_count 2\n");
+}
+
+static void measures_when_somebody_looks(void **state)
+{
+    (void)state;
+    must_have("# TYPE t_cpu_seconds_total counter\nt_cpu_seconds_total 1.500000\n");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(renders_help_type_and_value),
         cmocka_unit_test(keeps_the_lines_of_one_name_together),
         cmocka_unit_test(counts_cumulatively_up_to_each_bound),
+        cmocka_unit_test(counts_sizes_as_numbers),
+        cmocka_unit_test(measures_when_somebody_looks),
     };
 
     return cmocka_run_group_tests_name("metrics", tests, open_page, close_page);

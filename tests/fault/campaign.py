@@ -16,10 +16,11 @@ API = [
     ("lookup", "commit", (1, 2), loads.refused),
     ("abandon", "commit", (1, 2), loads.abandoned),
     ("read", "commit", (1, 3), loads.watched),
+    ("list", "commit", (1,), loads.listed),
     ("pulse", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
-    ("replay", "commit", (1,), loads.replayed),
+    ("act", "commit", (1,), loads.replayed),
 ]
 RELAY = [
     ("outbox", "commit", (1, 10), loads.checkout),
@@ -27,6 +28,7 @@ RELAY = [
     ("settle", "commit", (1, 3), loads.checkout),
     ("lease", "commit", (1, 2), loads.checkout),
     ("due", "commit", (1, 3), loads.checkout),
+    ("run", "commit", (1, 3, 6), loads.ran),  # a look, the members frozen, the first released
     ("hint", "commit", (1,), loads.lost),
     ("sweep", "commit", (1, 2, 3), loads.lost),
     ("keeper", "commit", (1, 2), loads.checkout),

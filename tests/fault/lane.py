@@ -89,8 +89,8 @@ class Lane:
             docket.stop("relay")
         else:
             docket.kill(kill.process)
-        if kill.load is loads.lost:
-            loads.lose_messages(self)
+        if kill.load in loads.BEFORE:
+            loads.BEFORE[kill.load](self)
         docket.start(kill.process, env=SETTINGS.get(kill.process), wait=False,
                      point=f"{kill.point}:{kill.nth}")
 

@@ -10,6 +10,7 @@ from docket_local import order
 from docket_local.problem import Problem
 from harness import wait_for
 from harness.client import new_key
+from harness.letters import make_letters
 from harness.relay import on_channel
 
 DEADLINE_S = 40
@@ -84,6 +85,18 @@ def watched(lane):
                  DEADLINE_S, "a look at the order")
 
 
+def listed(lane):
+    """Pages of orders, until one comes whole."""
+    docket = lane.docket
+    told = docket.post_until_told(deadline_s=DEADLINE_S)
+    wait_for(lambda: told.id in [one["id"] for one in page(docket)], DEADLINE_S, "a list with it")
+
+
+def page(docket):
+    answer = docket.read.get("/v1/orders?limit=100")
+    return answer.json["orders"] if answer.status == 200 else []
+
+
 def again(command):
     """An operator repeats a command that failed."""
     try:
@@ -138,3 +151,24 @@ def malformed(lane):
 
     on_channel(lane.docket, send)
     checkout(lane)
+
+
+def begin_run(lane):
+    """A replay run of a few dead letters."""
+    docket = lane.docket
+    docket.sql("INSERT INTO replay_run (ids, actor, reason, rate, ramp, stop_share) "
+               "VALUES (%s, 'test', 'test', 0, '{1, 5}', 20)", list(make_letters(docket, 8)))
+
+
+def ran(lane):
+    """Replay runs come to their end, each member once."""
+    docket = lane.docket
+    begin_run(lane)
+    wait_for(lambda: docket.one("SELECT count(*) FROM replay_run WHERE state <> 'done'") == 0,
+             DEADLINE_S, "every run is done", every_s=0.1)
+    assert docket.sql("SELECT DISTINCT state FROM replay_item") == [("succeeded",)]
+    assert docket.one("SELECT count(*) FROM order_event WHERE kind = 'replayed' AND detail ? 'run'") \
+        == docket.one("SELECT count(*) FROM replay_item")
+
+
+BEFORE = {lost: lose_messages, ran: begin_run}  # while the process that is to die does not run

@@ -91,24 +91,13 @@ def test_a_final_order_is_not_replayed(shop):
     assert facts(shop, uuid, letter)[5] == "open"
 
 
-def test_the_audit_is_chained(shop):
-    for _ in range(3):
-        letter = dead_letter(shop)[2]
-        assert run(shop, "dead", "replay", str(letter), "--reason", "chain | it")[0] == 0
-    rows = shop.sql(
-        "SELECT hash = sha256(coalesce(lag(hash) OVER (ORDER BY id), '') || convert_to(concat_ws("
-        "'|', id, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), actor, act, "
-        "target, reason), 'UTF8')) FROM audit ORDER BY id")
-    assert len(rows) >= 3 and all(right for right, in rows)
-
-
 def test_dead_letters_are_listed_and_shown(shop):
     told, _, letter = dead_letter(shop)
-    code, listed, _ = run(shop, "dead", "list")
+    code, listed, _ = run(shop, "dead", "list", "--rows")
     assert code == 0 and told.id in listed and "payment" in listed and "gone" in listed
     code, shown, _ = run(shop, "dead", "show", str(letter), "--json")
     assert code == 0 and json.loads(shown)["order"] == told.id
-    assert told.id not in run(shop, "dead", "list", "--state", "resolved")[1]
+    assert told.id not in run(shop, "dead", "list", "--rows", "state:resolved")[1]
     assert run(shop, "dead", "show", "999999")[0] == 1
 
 
@@ -132,7 +121,7 @@ def test_keys_are_made_listed_and_revoked(shop):
     assert shop.one("SELECT count(*) FROM api_key WHERE name = 'both' AND hash = sha256(%s)",
                     key.encode()) == 1
     assert run(shop, "key", "create", "--scope", "root", "--name", "x")[0] == 1
-    assert run(shop, "key", "revoke", "99999")[0] == 1
+    assert run(shop, "key", "revoke", "99999", "--reason", "x")[0] == 1
 
 
 def test_only_operators_come_in(shop):
@@ -156,13 +145,13 @@ def test_health_and_metrics_need_no_key(shop):
     assert client.get("/readyz").json["ready"] is True
     metrics = client.get("/metrics").body.decode()
     for name in ("docket_orders_total", "docket_accept_seconds_bucket", "docket_accept_waiting",
-                 "docket_api_problems_total", "docket_accept_batch_orders", "docket_loop_lag_us"):
+                 "docket_api_problems_total", "docket_batch_tickets_bucket", "docket_loop_lag_seconds_count"):
         assert name in metrics
 
 
 def test_a_wrong_catalogue_is_refused_as_a_whole(shop):
     wrong = {"products": [{"sku": "GOOD", "name": "g", "price": {"amount": 1, "currency": "EUR"}},
-                          {"sku": "BAD", "name": "b", "price": {"amount": 1.5, "currency": "EUR"}}]}
+                          {"sku": "BAD", "name": "b", "price": {"amount": 1.5, "currency": "EUR"}}], "reason": "wrong"}
     answer = shop.operator.request("PUT", "/admin/catalogue", wrong)
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json["errors"]] == ["/products/1/price/amount"]
@@ -171,7 +160,7 @@ def test_a_wrong_catalogue_is_refused_as_a_whole(shop):
 
 def test_a_new_product_is_sold_at_once_and_stock_stays_where_it_is_not_named(shop):
     new = {"products": [{"sku": "NEW", "name": "n", "price": {"amount": 10, "currency": "EUR"},
-                         "stock": 5}]}
+                         "stock": 5}], "reason": "new"}
     assert shop.operator.request("PUT", "/admin/catalogue", new).status == 200
     told = shop.post_order(lines=[{"sku": "NEW", "quantity": 1}],
                            expected_total={"amount": 500, "currency": "EUR"})
@@ -198,7 +187,7 @@ def test_every_command_has_help(shop, command):
 
 def test_an_api_that_is_away_is_said(shop):
     code, _, why = run(shop, "key", "list", DOCKET_OPERATOR_URL="http://127.0.0.1:9")
-    assert code == 1 and "docket-api" in why
+    assert code == 3 and "docket-api" in why
 
 
 def test_the_settings_are_printed_as_a_table(shop):

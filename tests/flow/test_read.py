@@ -80,7 +80,7 @@ def test_a_revoked_key_is_refused_within_two_seconds(shop, told):
     made = json.loads(printed)
     client = Client(shop.port("api"), made["key"])
     assert client.get(f"/v1/orders/{told.id}").status == 200
-    shop.docket("key", "revoke", str(made["id"]))
+    shop.docket("key", "revoke", str(made["id"]), "--reason", "test")
     wait_for(lambda: client.get(f"/v1/orders/{told.id}").status == 401, 2, "the key is refused")
 
 
@@ -145,7 +145,7 @@ def test_an_order_is_found_by_its_key(shop, told):
     answer = shop.read.get(f"/v1/orders?idempotency_key={told.key}")
     assert answer.status == 200 and answer.id == told.id
     assert shop.read.get(f"/v1/orders?idempotency_key={new_key()}").status == 404
-    assert shop.read.get("/v1/orders").code == "invalid_query"
+    assert shop.api.get("/v1/orders").code == "invalid_query"
 
 
 def test_a_browser_that_has_only_its_key_gets_the_answer_it_lost(shop, told):

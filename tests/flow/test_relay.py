@@ -40,6 +40,7 @@ def test_a_message_is_a_hint_without_personal_data(relay, consumer):
          ("docket.task.ready", 2, "application/json"), "properties")
     must(properties.headers["cloudEvents_id"], properties.message_id, "cloudEvents_id")
     must(properties.headers["cloudEvents_specversion"], "1.0", "cloudEvents_specversion")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z", properties.headers["cloudEvents_time"])
     trace = relay.one("SELECT trace FROM orders WHERE id = %s", orders[1])
     must(properties.headers["traceparent"], trace, "traceparent")
     json.dumps(properties.headers)

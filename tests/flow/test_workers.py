@@ -128,7 +128,7 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing(shop):
     shop.thaw("payment")
     wait_for(lambda: "the worker's lease has lapsed" in shop.log("payment") or
              shop.log("payment").count("worker_began") > 1, 10, "it notices")
-    wait_for(lambda: metric(shop, "payment", "docket_worker_jobs") == 0, 10, "it lets go")
+    wait_for(lambda: metric(shop, "payment", 'docket_worker_jobs{stage="payment"}') == 0, 10, "it lets go")
     must(shop.one("SELECT version FROM orders WHERE id = %s", order.to_uuid(public)), version,
          "the version after the sleeper woke")
     must(len(facts(shop, "charge", public)), 1, "charges")
@@ -253,6 +253,37 @@ def test_magento_25862_sessions_that_are_cut_lose_nothing_that_was_charged(shop)
     wait_all(shop, orders, "fulfilled", deadline_s=60)
     must(len(facts(shop, "charge", *orders)), len(orders), "charges")
     must(len(facts(shop, "shipment", *orders)), len(orders), "shipments")
+    shop.books().must_balance()
+
+
+def test_a_claim_that_waited_for_a_commit_knows_what_it_wrote(shop, services):
+    """A reservation whose worker was cut off commits while its order is being claimed again: the
+    claim must see the pieces that are held, or they are taken from the stock twice."""
+    shop.stop("payment")
+    told = shop.post_order()
+    uuid_ = order.to_uuid(told.id)
+    link = services.connect(shop.database)
+    with link.cursor() as cursor:  # what a reservation writes
+        cursor.execute("UPDATE orders SET version = version + 1, status = 2 WHERE id = %s", [uuid_])
+        cursor.execute("UPDATE stock s SET available = available - l.quantity FROM order_line l "
+                       "WHERE l.order_id = %s AND s.sku = l.sku", [uuid_])
+        cursor.execute("INSERT INTO reservation (order_id, sku, quantity) "
+                       "SELECT order_id, sku, quantity FROM order_line WHERE order_id = %s", [uuid_])
+        cursor.execute("INSERT INTO payment_attempt (order_id, number, state, provider, method, "
+                       "amount, currency) SELECT id, 1, 1, 'stripe', payment_method, total, currency "
+                       "FROM orders WHERE id = %s", [uuid_])
+        cursor.execute("INSERT INTO order_event (order_id, version, kind, status, process) "
+                       "SELECT id, version, 'stock_reserved', status, 'test' FROM orders "
+                       "WHERE id = %s", [uuid_])
+    start(shop, "payment")
+    wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE usename = "
+                              "'docket_worker' AND wait_event_type = 'Lock' AND datname = "
+                              "current_database()"), 10, "the claim waits for the order")
+    link.commit()
+    link.close()
+    shop.wait_status(told.id, "fulfilled")
+    must([kind for kind in kinds(shop, told.id) if kind == "stock_reserved"], ["stock_reserved"],
+         "reservations")
     shop.books().must_balance()
 
 

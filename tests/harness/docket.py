@@ -174,7 +174,7 @@ class Docket:
                 catalogue = json.load(file)
         path = self.home.at("data", f"catalogue-{self.database}.json")
         self.home.give_file(os.path.basename(path), json.dumps(catalogue))
-        self.docket("catalogue", "load", os.path.basename(path))
+        self.docket("catalogue", "load", os.path.basename(path), "--reason", "test")
         self.stock |= {product["sku"]: product["stock"] for product in catalogue["products"]}
 
     def make_keys(self):

@@ -51,6 +51,14 @@ static void knows_the_shape_of_a_currency(void **state)
     assert_false(currency_is_valid("E1R"));
 }
 
+static void knows_how_many_decimals_a_currency_has(void **state)
+{
+    (void)state;
+    assert_int_equal(currency_digits("EUR"), 2);
+    assert_int_equal(currency_digits("JPY"), 0);
+    assert_int_equal(currency_digits("KWD"), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -58,6 +66,7 @@ int main(void)
         cmocka_unit_test(never_runs_over_when_it_multiplies),
         cmocka_unit_test(never_falls_below_nothing),
         cmocka_unit_test(knows_the_shape_of_a_currency),
+        cmocka_unit_test(knows_how_many_decimals_a_currency_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,15 @@ static void what_is_no_id_is_refused(void **state)
             fail_msg("taken for a uuid: \"%s\"", no_uuids[i]);
 }
 
+static void tells_when_it_was_made(void **state)
+{
+    struct order_id id;
+
+    (void)state;
+    order_id_make(&id, INT64_C(4070908800123)); /* later than any other test's */
+    assert_int_equal(order_id_unix_ms(&id), INT64_C(4070908800123));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +131,7 @@ int main(void)
         cmocka_unit_test(an_id_says_its_version_variant_and_date),
         cmocka_unit_test(the_public_form_is_the_number_in_base_32),
         cmocka_unit_test(what_is_no_id_is_refused),
+        cmocka_unit_test(tells_when_it_was_made),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

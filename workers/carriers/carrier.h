@@ -90,3 +90,7 @@ struct carrier {
 
 const char *carrier_operation_name(enum carrier_operation operation); /* "ship", "look_up" */
 const char *carrier_verdict_name(enum carrier_verdict verdict);       /* "shipped" … */
+
+/* Calls by operation and verdict, and how long they took.  A carrier notes each call once. */
+void carrier_register_metrics(const char *carrier);
+void carrier_note(const struct carrier_call *call);

@@ -123,6 +123,7 @@ static void on_answered(struct http_call *http)
     call->took_us = http->took_us;
     text_finish(&call->url);
     text_finish(&call->body);
+    carrier_note(call);
     call->on_done(call);
 }
 
@@ -143,7 +144,7 @@ struct carrier *http_carrier_create(struct http_client *client,
     size_t length = strlen(options->base_url);
     struct text header;
 
-    self->carrier = (struct carrier){.name = "http", .start = start, .destroy = destroy};
+    self->carrier = (struct carrier){.name = HTTP_CARRIER_NAME, .start = start, .destroy = destroy};
     self->client = client;
     self->base_url = xstrdup(options->base_url);
     while (length > 0 && self->base_url[length - 1] == '/')

@@ -13,6 +13,8 @@
 
 #include "workers/carriers/carrier.h"
 
+#define HTTP_CARRIER_NAME "http" /* in the books and in metrics */
+
 struct http_carrier_options {
     const char *base_url;
     const char *key; /* sent as Bearer token */

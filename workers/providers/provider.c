@@ -3,19 +3,31 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "workers/outside_metrics.h"
+
+static const char *const operations[] = {"create",  "confirm", "retrieve", "cancel",
+                                         "capture", "refund",  NULL};
+static const char *const verdicts[] = {"state", "declined", "transient", "unknown", "broken", NULL};
+static struct outside_metrics metrics;
+
+void payment_register_metrics(const char *provider)
+{
+    outside_metrics_register(&metrics, provider, operations, verdicts);
+}
+
+void payment_note(const struct payment_call *call)
+{
+    outside_metrics_note(&metrics, call->operation, call->result.verdict, call->took_us);
+}
+
 const char *payment_operation_name(enum payment_operation operation)
 {
-    static const char *const names[] = {"create", "confirm", "retrieve",
-                                        "cancel", "capture", "refund"};
-
-    return names[operation];
+    return operations[operation];
 }
 
 const char *payment_verdict_name(enum payment_verdict verdict)
 {
-    static const char *const names[] = {"state", "declined", "transient", "unknown", "broken"};
-
-    return names[verdict];
+    return verdicts[verdict];
 }
 
 const char *intent_status_name(enum intent_status status)

@@ -128,6 +128,10 @@ const char *payment_operation_name(enum payment_operation operation); /* "confir
 const char *payment_verdict_name(enum payment_verdict verdict);       /* "declined" … */
 const char *intent_status_name(enum intent_status status);            /* as the provider says it */
 
+/* Calls by operation and verdict, and how long they took.  A provider notes each call once. */
+void payment_register_metrics(const char *provider);
+void payment_note(const struct payment_call *call);
+
 /* False if the intent is about something else than this order, amount and currency; the fault
  * (BROKEN, "integrity_failure") says what differs. */
 bool payment_intent_agrees(const struct payment_intent *intent, const char *order, int64_t amount,

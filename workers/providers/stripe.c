@@ -149,6 +149,7 @@ static void on_answered(struct http_call *http)
     call->took_us = http->took_us;
     text_finish(&call->url);
     text_finish(&call->body);
+    payment_note(call);
     call->on_done(call);
 }
 
@@ -168,7 +169,7 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
     size_t length = strlen(options->base_url);
     struct text header;
 
-    stripe->provider = (struct provider){.name = "stripe", .start = start, .destroy = destroy};
+    stripe->provider = (struct provider){.name = STRIPE_NAME, .start = start, .destroy = destroy};
     stripe->client = client;
     stripe->base_url = xstrdup(options->base_url);
     while (length > 0 && stripe->base_url[length - 1] == '/')

@@ -10,6 +10,8 @@
 
 #include "workers/providers/provider.h"
 
+#define STRIPE_NAME "stripe" /* in the books and in metrics */
+
 struct stripe_options {
     const char *base_url; /* "https://api.stripe.com"; a path before /v1 is kept */
     const char *key;      /* "sk_…" */

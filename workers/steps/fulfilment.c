@@ -173,8 +173,14 @@ static void *open_carrier(struct http_client *client, const struct settings *set
                                        });
 }
 
+static void register_metrics(void)
+{
+    carrier_register_metrics(HTTP_CARRIER_NAME);
+}
+
 const struct step fulfilment_step = {
     .stage = STAGE_FULFILMENT,
+    .register_metrics = register_metrics,
     .open = open_carrier,
     .work_bytes = sizeof(struct fulfilment),
     .proceed = proceed,

@@ -402,8 +402,14 @@ static void *open_provider(struct http_client *client, const struct settings *se
                                  });
 }
 
+static void register_metrics(void)
+{
+    payment_register_metrics(STRIPE_NAME);
+}
+
 const struct step payment_step = {
     .stage = STAGE_PAYMENT,
+    .register_metrics = register_metrics,
     .reserves_stock = true,
     .open = open_provider,
     .work_bytes = sizeof(struct payment),

@@ -1,0 +1,19 @@
+-- What waits besides the outbox, counted up to a bound, and how long the oldest of it has waited.
+--   $1 count up to here
+SELECT (SELECT count(*) FROM (SELECT FROM task WHERE due_at IS NOT NULL LIMIT $1::int8) AS t)
+           AS waiting,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - due_at) * 1000)::int8
+                 FROM task WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1), 0) AS late_ms,
+       (SELECT coalesce(sum(open + replaying), 0)::int8 FROM incident_part) AS dead,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(d.created_at)) * 1000)::int8
+                 FROM unnest(ARRAY['open', 'replaying']) AS wanted (state) CROSS JOIN LATERAL (
+                     SELECT created_at FROM dead_letter WHERE state = wanted.state
+                     ORDER BY created_at, id LIMIT 1
+                 ) AS d), 0) AS dead_oldest_ms,
+       (SELECT count(*) FROM (SELECT FROM payment_attempt WHERE state = 6 LIMIT $1::int8) AS p)
+           AS unknown,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - sent_at) * 1000)::int8
+                 FROM payment_attempt WHERE state = 6 ORDER BY sent_at LIMIT 1), 0)
+           AS unknown_oldest_ms,
+       (SELECT max(age(datfrozenxid)) FROM pg_database)::int8 AS xid_age,
+       pg_database_size(current_database()) AS database_bytes

@@ -1,0 +1,114 @@
+"""What every command of `docket` owes its user, from its table: help, mistakes, completion, manual."""
+import glob
+import os
+import re
+import subprocess
+
+import pytest
+import tree
+
+DOCKET = os.path.join(tree.ROOT, os.environ.get("DOCKET_BUILD", "build"), "ops/docket")
+
+
+def docket(*arguments):
+    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    done = subprocess.run([DOCKET, *arguments], capture_output=True, text=True, env=env, timeout=20,
+                          check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def nested(*path):
+    """Every command of the tree, as its words."""
+    said = docket(*path, "--help")[1]
+    _, found, commands = said.partition("\ncommands:\n")
+    if not found:
+        yield path
+        return
+    for name in re.findall(r"^  (\S+) ", commands.partition("\n\n")[0], re.M):
+        yield from nested(*path, name)
+
+
+COMMANDS = sorted(nested())
+
+
+def test_the_tree_was_read():
+    assert ("key", "create") in COMMANDS and ("config",) in COMMANDS and len(COMMANDS) >= 12
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_says_usage_options_and_exit_codes(path):
+    code, said, _ = docket(*path, "--help")
+    assert code == 0 and said.startswith("usage: docket " + " ".join(path))
+    assert "--help" in said and "exit codes:" in said
+    assert docket("help", *path)[1] == said == docket(*path, "-h")[1]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_an_unknown_option_is_refused(path):
+    code, _, why = docket(*path, "--nonsense")
+    assert code == 2 and "--nonsense" in why and "usage:" in why
+
+
+@pytest.mark.parametrize("words, guess", [
+    (("ordr",), "order"), (("oredr", "show"), "order"), (("key", "creat"), "create"),
+    (("dead", "replay", "7", "--raeson", "x"), "--reason"), (("audit", "list", "--sinc"), "--since")])
+def test_a_near_miss_is_guessed(words, guess):
+    code, _, why = docket(*words)
+    assert code == 2 and f"did you mean {guess}?" in why
+
+
+@pytest.mark.parametrize("words, said", [
+    (("dead", "replay", "7"), "--reason TEXT is missing"),
+    (("dead", "replay", "7", "--reason"), "--reason needs its TEXT"),
+    (("dead", "replay", "7", "--reason", ""), "must not be empty"),
+    (("dead", "show"), "ID is missing"), (("dead", "show", "1", "2"), "2 is one too many"),
+    (("dead", "show", "-5"), "no number of a row"), (("dead", "list", "--state=opn"), "open|"),
+    (("audit", "list", "--limit", "x"), "a number"), (("audit", "list", "--since", "x"), "how long"),
+    (("audit", "list", "--since", "2026-02-30"), "how long"),
+    (("audit", "list", "--json=1"), "takes no value"), (("audit", "verify", "--expect", "1:"), "head")])
+def test_a_mistake_is_named(words, said):
+    code, out, why = docket(*words)
+    assert code == 2 and said in why and not out
+
+
+def complete(*words):
+    """What bash itself offers for the last of these words."""
+    script = (f'. <("$0" completion bash); COMP_WORDS=("$0" "$@"); COMP_CWORD=$#; _docket; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-uc", script, DOCKET, *words], capture_output=True, text=True,
+                          cwd=tree.ROOT, timeout=20, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("words, offered", [
+    (("de",), ["dead"]), (("key", ""), ["create", "list", "revoke"]),
+    (("dead", "list", "--sta"), ["--state"]),
+    (("dead", "list", "--state", "re"), ["replaying", "resolved"]),
+    (("dead", "replay", "7", "--reason", "x", "--re"), []), (("help", "ord"), ["order"]),
+    (("nonsense", ""), []), (("catalogue", "load", "READ"), ["README.md"])])
+def test_bash_completes(words, offered):
+    assert complete(*words) == offered
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_have_a_script_too(shell):
+    code, script, _ = docket("completion", shell)
+    assert code == 0 and "completion words" in script
+    assert docket("completion", "tcsh")[0] == 2
+
+
+def test_every_page_of_the_manual_is_good_roff(tmp_path):
+    assert docket("man", "--into", str(tmp_path))[0] == 0
+    pages = glob.glob(f"{tmp_path}/*.1")
+    assert len(pages) == 1 + len({path[0] for path in COMMANDS})
+    for page in pages:
+        done = subprocess.run(["groff", "-k", "-man", "-ww", "-Tutf8", "-P-c", "-P-b", "-P-u", page],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, done.stderr[:500]
+        for part in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "ENVIRONMENT"):
+            assert part in done.stdout
+
+
+def test_text_for_a_program_has_no_colours():
+    assert "\033" not in docket("--help")[1]

@@ -1,0 +1,79 @@
+#include "workers/job_metrics.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+
+struct job_metrics job_metrics = {
+    .deliveries =
+        METRIC(METRIC_COUNTER, "docket_worker_deliveries_total", "Messages that the broker gave."),
+    .redeliveries = METRIC(METRIC_COUNTER, "docket_worker_redeliveries_total",
+                           "Of them, those that somebody had before."),
+    .malformed =
+        METRIC(METRIC_COUNTER, "docket_worker_malformed_total", "Messages that could not be read."),
+    .claims = METRIC(METRIC_COUNTER, "docket_worker_claims_total", "Tasks claimed."),
+    .claims_refused = METRIC(METRIC_COUNTER, "docket_worker_claims_refused_total",
+                             "Messages that found nothing to do."),
+    .takeovers = METRIC(METRIC_COUNTER, "docket_worker_takeovers_total",
+                        "Tasks taken over from a worker that was gone."),
+    .overtaken = METRIC(METRIC_COUNTER, "docket_worker_overtaken_total",
+                        "Outcomes that lost against another writer."),
+    .dead_letters = METRIC(METRIC_COUNTER, "docket_worker_dead_letters_total",
+                           "Tasks that became dead letters."),
+    .retries = METRIC(METRIC_COUNTER, "docket_worker_retries_total",
+                      "Outcomes that made a task wait for its next attempt or look-up."),
+    .jobs = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Tasks in flight."),
+    .handover_seconds = {.type = METRIC_HISTOGRAM,
+                         .name = "docket_worker_handover_seconds",
+                         .help = "From the publishing of a message to the claim of its task.",
+                         .range = METRIC_OUTSIDE},
+    .task_seconds = {.type = METRIC_HISTOGRAM,
+                     .name = "docket_worker_task_seconds",
+                     .help = "From the claim of a task to the end of this worker's work on it.",
+                     .range = METRIC_OUTSIDE},
+};
+
+/* An order ends in one of these. */
+static struct {
+    enum order_status status;
+    struct metric seconds;
+    char labels[64];
+} ends[] = {{.status = ORDER_FULFILLED}, {.status = ORDER_CANCELED}, {.status = ORDER_REFUNDED}};
+
+static char stage_label[64];
+
+void job_metrics_register(enum stage stage)
+{
+    struct metric *const all[] = {
+        &job_metrics.deliveries, &job_metrics.redeliveries,     &job_metrics.malformed,
+        &job_metrics.claims,     &job_metrics.claims_refused,   &job_metrics.takeovers,
+        &job_metrics.overtaken,  &job_metrics.dead_letters,     &job_metrics.retries,
+        &job_metrics.jobs,       &job_metrics.handover_seconds, &job_metrics.task_seconds,
+    };
+
+    snprintf(stage_label, sizeof(stage_label), "stage=\"%s\"", stage_name(stage));
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        all[i]->labels = stage_label;
+        metric_register(all[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        snprintf(ends[i].labels, sizeof(ends[i].labels), "status=\"%s\"",
+                 order_status_name(ends[i].status));
+        ends[i].seconds = (struct metric){
+            .type = METRIC_HISTOGRAM,
+            .name = "docket_order_seconds",
+            .help = "From the acceptance of an order to its end, written by this worker.",
+            .labels = ends[i].labels,
+            .range = METRIC_LIFE,
+        };
+        metric_register(&ends[i].seconds);
+    }
+}
+
+void job_metrics_note_final(enum order_status status, int64_t took_us)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        if (ends[i].status == status)
+            metric_observe_us(&ends[i].seconds, took_us);
+    }
+}
