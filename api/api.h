@@ -30,7 +30,8 @@ struct api {
     struct catalogue *catalogue;
     struct waiters *waiters;
     struct events *events;
-    struct hint *hint; /* to the relay: there is work */
+    struct hint *hint;    /* to the relay: there is work */
+    struct http_tls *tls; /* NULL: none is configured */
     struct http_server *public_server, *operator_server;
 };
 

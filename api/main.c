@@ -8,6 +8,8 @@
 
 #include "api/admin/admin.h"
 #include "api/list.h"
+#include "api/pages.h"
+#include "api/tls.h"
 #include "base/log.h"
 #include "schema/statements.h"
 
@@ -22,6 +24,8 @@ enum {
 };
 
 static const struct http_route public_routes[] = {
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/docs/errors.md", errors_get},
     {"POST", "/v1/orders", orders_post},
     {"GET", "/v1/orders", orders_find},
     {"POST", "/v1/orders/abandon", orders_abandon},
@@ -91,6 +95,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
         .routes = public_routes,
         .limits = http_limits_default,
         .on_error = on_public_error,
+        .tls = api->tls,
         .owner = api,
     };
 
@@ -102,6 +107,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
     if (api->public_server == NULL)
         return false;
     options.routes = admin_routes;
+    options.tls = api->service.settings.operator_tls ? api->tls : NULL;
     options.on_error = problem_on_error;
     options.limits.body_bytes_max = OPERATOR_BODY_BYTES_MAX;
     options.limits.connections_max = OPERATOR_CONNECTIONS_MAX;
@@ -149,6 +155,7 @@ static void close_postgres(struct api *api)
     hint_destroy(api->hint);
     keys_destroy(api->keys);
     quotas_destroy(api->quotas);
+    tls_close(api);
     catalogue_destroy(api->catalogue);
     uv_run(&api->service.loop, UV_RUN_NOWAIT); /* the handles that were closed */
 }
@@ -171,6 +178,8 @@ int main(int argc, char **argv)
     api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
+        return refuse_to_start(&fault);
+    if (!tls_open(&api, &fault))
         return refuse_to_start(&fault);
     open_postgres(&api);
     if (!open_listeners(&api, &fault))

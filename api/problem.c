@@ -35,6 +35,7 @@ static const struct {
     {"cart_already_ordered", 409, NEVER, "The cart was already ordered"},
     {"cart_closed", 409, NEVER, "The cart's order was canceled"},
     {"total_changed", 409, NEVER, "The total has changed"},
+    {"stock_too_low", 409, NEVER, "There is not enough stock"},
     {"not_replayable", 409, NEVER, "The dead letter cannot be replayed"},
     {"body_too_large", 413, NEVER, "The body is too large"},
     {"target_too_long", 414, NEVER, "The request's target is too long"},

@@ -1,4 +1,5 @@
 #include "api/api.h"
+#include "api/tls.h"
 #include "base/metrics.h"
 #include "queue/vitals.h"
 
@@ -35,6 +36,7 @@ void stats_register(void)
 
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
         metric_register(all[i]);
+    tls_register_metrics();
     problem_register_metrics();
     events_register_metrics();
     intake_register_metrics();
@@ -75,6 +77,7 @@ static void refresh(void *owner)
     const struct api *api = owner;
 
     metric_set(&waiting, intake_waiting(api->intake));
+    tls_refresh(api);
     metric_set(&polls, waiters_count(api->waiters));
     events_refresh_metrics(api->events);
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);

@@ -32,6 +32,8 @@ enum column {
     QUANTITIES,
     NAME,
     ADDRESS,
+    PASS,
+    IS_UNKNOWN,
 };
 
 enum statement { CLAIM, FACTS };
@@ -112,7 +114,9 @@ static void read_facts(struct claim_ticket *claim, const PGresult *result, int r
         .since_opened_ms = pg_i64(result, row, SINCE_OPENED),
         .held = pg_i64(result, row, HELD),
         .is_shipped = pg_bool(result, row, IS_SHIPPED),
+        .is_unknown = pg_bool(result, row, IS_UNKNOWN),
     };
+    claim->pass = pg_i64(result, row, PASS);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
 

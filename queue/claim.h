@@ -35,6 +35,7 @@ struct claim_ticket {
     /* After COMMITTED. */
     bool is_claimed;
     struct order_facts facts;
+    int64_t pass; /* with which it was let out of the park; 0: it never was */
     struct claim_order order;
 };
 

@@ -3,21 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "queue/scan.h"
+#include "queue/duty.h"
 #include "schema/statements.h"
 
-enum { PATIENCE_MS = 25000 };
 enum { IS_HELD, SEEN, ORDER_ID };
 
 struct due {
     struct due_options options;
-    struct errand *errand;
-    uv_timer_t *timer;
-    struct scan scan;
-    int64_t fence; /* 0: rests */
+    struct duty *duty;
 
     /* Of the look under way. */
     bool is_held;
@@ -29,20 +24,18 @@ static struct metric moved = {.type = METRIC_COUNTER,
                               .name = "docket_relay_due_total",
                               .help = "Waiting tasks that were made ready when their time came."};
 
-static void on_timer(uv_timer_t *timer)
+static void on_turn(void *owner)
 {
-    struct due *due = timer->data;
+    struct due *due = owner;
     struct pg_params params;
 
-    if (due->fence == 0 || !errand_is_free(due->errand))
-        return;
     due->seen = due->moved = 0;
     pg_params_init(&params);
-    pg_add_i64(&params, due->fence);
-    pg_add_bool(&params, scan_begin(&due->scan, clock_monotonic_ms()));
+    pg_add_i64(&params, duty_fence(due->duty));
+    pg_add_bool(&params, duty_look(due->duty));
     pg_add_i32(&params, DUE_MAX);
     pg_add_text(&params, due->options.process);
-    errand_send(due->errand, &sql_due_ready, &params);
+    duty_send(due->duty, &sql_due_ready, &params);
     pg_params_finish(&params);
 }
 
@@ -75,68 +68,48 @@ static void tell(struct due *due)
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
-    int found = !is_committed ? -1 : due->moved == 0 ? 0 : due->seen;
 
-    uv_timer_start(due->timer, on_timer, scan_end(&due->scan, clock_monotonic_ms(), found, DUE_MAX),
-                   0);
+    duty_rest(due->duty, !is_committed ? -1 : due->moved == 0 ? 0 : due->seen, DUE_MAX);
     if (is_committed)
         tell(due);
 }
 
-static void on_ready(void *owner)
-{
-    struct due *due = owner;
-
-    uv_timer_start(due->timer, on_timer, 0, 0);
-}
-
 void due_begin(struct due *due, int64_t fence)
 {
-    due->fence = fence;
-    scan_reset(&due->scan);
-    on_ready(due);
+    duty_begin(due->duty, fence);
 }
 
 void due_end(struct due *due)
 {
-    due->fence = 0;
+    duty_end(due->duty);
 }
 
 struct due *due_create(uv_loop_t *loop, const struct due_options *options)
 {
     static const struct pg_statement *const statements[] = {&sql_due_ready, NULL};
     struct due *due = xcalloc(1, sizeof(*due));
-    const struct errand_options errand = {
+    const struct duty_options duty = {
         .name = "due",
         .server = options->server,
         .statements = statements,
-        .patience_ms = PATIENCE_MS,
-        .on_ready = on_ready,
+        .rest_ms_least = DUE_MS_LEAST,
+        .rest_ms_most = DUE_MS_MOST,
+        .on_turn = on_turn,
         .on_rows = on_rows,
         .on_done = on_done,
         .owner = due,
     };
 
     due->options = *options;
-    due->scan = (struct scan){.rest_ms_least = DUE_MS_LEAST, .rest_ms_most = DUE_MS_MOST};
-    due->timer = xcalloc(1, sizeof(*due->timer));
-    due->timer->data = due;
-    uv_timer_init(loop, due->timer);
-    due->errand = errand_create(loop, &errand);
+    due->duty = duty_create(loop, &duty);
     return due;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void due_destroy(struct due *due)
 {
     if (due == NULL)
         return;
-    errand_destroy(due->errand);
-    uv_close((uv_handle_t *)due->timer, free_handle);
+    duty_destroy(due->duty);
     free(due);
 }
 

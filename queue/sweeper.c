@@ -7,17 +7,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
-#include "queue/scan.h"
+#include "queue/duty.h"
 #include "queue/sweep_rule.h"
 #include "queue/topology.h"
 #include "schema/statements.h"
 
-enum {
-    PATIENCE_MS = 25000,
-    SIGHTS_MAX = SWEEP_ROWS_MAX * 128,
-    REST_MS_LEAST = 50,
-    INSPECT_MS = 500
-};
+enum { REST_MS_LEAST = 50, INSPECT_MS = 500 };
 
 /* The columns of sweep_page.sql and of sweep_write.sql. */
 enum { ID, TOPIC, UPTO, CONFIRMED, NOW, CLAIMED, ORDER, TRACE, STATE, FENCE, SWEEPS, GONE };
@@ -36,10 +31,7 @@ struct decision {
 
 struct sweeper {
     struct sweeper_options options;
-    struct errand *errand;
-    uv_timer_t *timer;
-    struct scan scan;
-    int64_t fence; /* 0: rests */
+    struct duty *duty;
 
     struct amqp_publisher *publisher; /* NULL: away, or takes nothing */
     bool is_broker_known;             /* connected once since it was last lost */
@@ -121,12 +113,10 @@ void sweeper_on_broker_lost(struct sweeper *sweeper)
 /* --- a page --------------------------------------------------------------------------------------
  */
 
-static void on_timer(uv_timer_t *timer)
+static void on_turn(void *owner)
 {
-    struct sweeper *sweeper = timer->data;
+    struct sweeper *sweeper = owner;
 
-    if (sweeper->fence == 0 || !errand_is_free(sweeper->errand))
-        return;
     inspect_queues(sweeper);
     send_page(sweeper);
 }
@@ -136,9 +126,9 @@ static void send_page(struct sweeper *sweeper)
     sweeper->is_writing = false;
     sweeper->rows = sweeper->moves = sweeper->moved = 0;
     pg_params_clear(&sweeper->params);
-    pg_add_bool(&sweeper->params, scan_begin(&sweeper->scan, clock_monotonic_ms()));
+    pg_add_bool(&sweeper->params, duty_look(sweeper->duty));
     pg_add_i32(&sweeper->params, SWEEP_ROWS_MAX);
-    errand_send(sweeper->errand, &sql_sweep_page, &sweeper->params);
+    duty_send(sweeper->duty, &sql_sweep_page, &sweeper->params);
 }
 
 /* On the database's clock, and not before it was. */
@@ -277,7 +267,7 @@ static void add_decisions(struct sweeper *sweeper, const PGresult *page,
     struct pg_params *params = &sweeper->params;
 
     pg_params_clear(params);
-    pg_add_i64(params, sweeper->fence);
+    pg_add_i64(params, duty_fence(sweeper->duty));
     add_dropped(params, page, decisions);
     add_column(params, page, decisions, is_kept, ID);
     add_column(params, page, decisions, is_kept, ORDER);
@@ -313,7 +303,7 @@ static void decide_page(struct sweeper *sweeper, const PGresult *page)
 static void send_decisions(struct sweeper *sweeper)
 {
     sweeper->is_writing = true;
-    errand_send(sweeper->errand, &sql_sweep_write, &sweeper->params);
+    duty_send(sweeper->duty, &sql_sweep_write, &sweeper->params);
 }
 
 static void note_moved(struct sweeper *sweeper, const PGresult *result)
@@ -342,8 +332,7 @@ static void on_done(void *owner, bool is_committed)
 {
     struct sweeper *sweeper = owner;
 
-    if (!sweeper->is_writing && is_committed && sweeper->rows > 0 && sweeper->fence != 0 &&
-        errand_is_free(sweeper->errand))
+    if (!sweeper->is_writing && is_committed && sweeper->rows > 0 && duty_may_go_on(sweeper->duty))
         send_decisions(sweeper);
     else
         end_page(sweeper, is_committed);
@@ -351,10 +340,7 @@ static void on_done(void *owner, bool is_committed)
 
 static void end_page(struct sweeper *sweeper, bool is_committed)
 {
-    uint64_t rest_ms = scan_end(&sweeper->scan, clock_monotonic_ms(),
-                                is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX);
-
-    uv_timer_start(sweeper->timer, on_timer, rest_ms, 0);
+    duty_rest(sweeper->duty, is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX);
     if (!is_committed || !sweeper->is_writing)
         return;
     for (int i = 0; i < sweeper->moved; i++)
@@ -368,23 +354,14 @@ static void end_page(struct sweeper *sweeper, bool is_committed)
 /* --- the beginning and the end -------------------------------------------------------------------
  */
 
-static void on_ready(void *owner)
-{
-    struct sweeper *sweeper = owner;
-
-    uv_timer_start(sweeper->timer, on_timer, 0, 0);
-}
-
 void sweeper_begin(struct sweeper *sweeper, int64_t fence)
 {
-    sweeper->fence = fence;
-    scan_reset(&sweeper->scan);
-    on_ready(sweeper);
+    duty_begin(sweeper->duty, fence);
 }
 
 void sweeper_end(struct sweeper *sweeper)
 {
-    sweeper->fence = 0;
+    duty_end(sweeper->duty);
 }
 
 struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *options)
@@ -392,40 +369,30 @@ struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *op
     static const struct pg_statement *const statements[] = {&sql_sweep_page, &sql_sweep_write,
                                                             NULL};
     struct sweeper *sweeper = xcalloc(1, sizeof(*sweeper));
-    const struct errand_options errand = {
+    const struct duty_options duty = {
         .name = "sweep",
         .server = options->server,
         .statements = statements,
-        .patience_ms = PATIENCE_MS,
-        .on_ready = on_ready,
+        .rest_ms_least = REST_MS_LEAST,
+        .rest_ms_most = (uint64_t)options->sweep_ms / 4,
+        .on_turn = on_turn,
         .on_rows = on_rows,
         .on_done = on_done,
         .owner = sweeper,
     };
 
     sweeper->options = *options;
-    sweeper->scan = (struct scan){.rest_ms_least = REST_MS_LEAST,
-                                  .rest_ms_most = (uint64_t)options->sweep_ms / 4};
     pg_params_init(&sweeper->params);
-    sweeper->timer = xcalloc(1, sizeof(*sweeper->timer));
-    sweeper->timer->data = sweeper;
-    uv_timer_init(loop, sweeper->timer);
-    sweeper->errand = errand_create(loop, &errand);
+    sweeper->duty = duty_create(loop, &duty);
     return sweeper;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void sweeper_destroy(struct sweeper *sweeper)
 {
     if (sweeper == NULL)
         return;
-    errand_destroy(sweeper->errand);
+    duty_destroy(sweeper->duty);
     pg_params_finish(&sweeper->params);
-    uv_close((uv_handle_t *)sweeper->timer, free_handle);
     free(sweeper);
 }
 

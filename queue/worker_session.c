@@ -26,8 +26,24 @@ struct worker_session {
     uint64_t until_ms; /* our own, careful view of alive_until, on the monotonic clock */
     int64_t claimed_upto;
     bool is_row_missing;
+    struct breaker_view view; /* as the last beat told it */
 };
 
+enum { STATE, VERSION, OPENED, IS_QUEUE_PAUSED }; /* the columns of worker_beat.sql */
+
+static void add_beat(struct worker_session *session)
+{
+    struct pg_params params;
+
+    pg_params_init(&params);
+    pg_add_uuid(&params, session->id);
+    pg_add_i64(&params, WORKER_LEASE_MS);
+    pg_add_i64(&params, session->claimed_upto);
+    pg_link_send(session->link, &sql_worker_beat, &params);
+    pg_params_finish(&params);
+}
+
+/* The row, and its first beat, which tells what holds the stage back. */
 static void begin(struct worker_session *session)
 {
     struct pg_params params;
@@ -43,6 +59,7 @@ static void begin(struct worker_session *session)
     pg_add_i16(&params, (int16_t)session->options.stage);
     pg_add_i64(&params, WORKER_LEASE_MS);
     pg_link_send(session->link, &sql_worker_begin, &params);
+    add_beat(session);
     POINT(point_name, "commit_before");
     pg_link_sync(session->link);
     POINT(point_name, "commit_sent");
@@ -51,18 +68,17 @@ static void begin(struct worker_session *session)
 
 static void send_beat(struct worker_session *session)
 {
-    struct pg_params params;
-
     session->asked_ms = clock_monotonic_ms();
-    pg_params_init(&params);
-    pg_add_uuid(&params, session->id);
-    pg_add_i64(&params, WORKER_LEASE_MS);
-    pg_add_i64(&params, session->claimed_upto);
-    pg_link_send(session->link, &sql_worker_beat, &params);
+    add_beat(session);
     POINT(point_name, "commit_before");
     pg_link_sync(session->link);
     POINT(point_name, "commit_sent");
-    pg_params_finish(&params);
+}
+
+void worker_session_beat(struct worker_session *session)
+{
+    if (session->state == ALIVE && session->asked_ms == 0)
+        send_beat(session);
 }
 
 /* Whoever slept past its lease may have lost everything it held: it begins anew. */
@@ -83,13 +99,26 @@ static void on_ready(void *owner)
     begin(owner);
 }
 
+static void note_beat(struct worker_session *session, const PGresult *result)
+{
+    session->is_row_missing = PQntuples(result) == 0;
+    if (session->is_row_missing)
+        return;
+    session->view = (struct breaker_view){
+        .state = (enum breaker_state)pg_i16(result, 0, STATE),
+        .version = pg_i64(result, 0, VERSION),
+        .opened = pg_i64(result, 0, OPENED),
+        .is_queue_paused = pg_bool(result, 0, IS_QUEUE_PAUSED),
+    };
+}
+
 static void on_result(void *owner, const PGresult *result)
 {
     struct worker_session *session = owner;
     ExecStatusType status = PQresultStatus(result);
 
     if (status == PGRES_TUPLES_OK)
-        session->is_row_missing = PQntuples(result) == 0;
+        note_beat(session, result);
     else if (status != PGRES_COMMAND_OK)
         pg_link_abandon(session->link, PQresultErrorMessage(result));
 }
@@ -97,6 +126,7 @@ static void on_result(void *owner, const PGresult *result)
 static void on_synced(void *owner, bool doubtful)
 {
     struct worker_session *session = owner;
+    bool has_begun = session->state == BEGINNING;
 
     (void)doubtful; /* a lease on a lost primary lapses by itself */
     POINT(point_name, "commit_after");
@@ -107,8 +137,9 @@ static void on_synced(void *owner, bool doubtful)
     }
     session->until_ms = session->asked_ms + WORKER_LEASE_MS;
     session->asked_ms = 0;
-    if (session->state == BEGINNING) {
-        session->state = ALIVE;
+    session->state = ALIVE;
+    session->options.on_view(session->options.owner, &session->view);
+    if (has_begun) {
         log_info("worker_began", "lease taken as %s", session->options.process);
         session->options.on_begun(session->options.owner);
     }

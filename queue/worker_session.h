@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "queue/breaker_rule.h"
 #include "queue/errand.h"
 #include "schema/order_state.h"
 
@@ -28,6 +29,8 @@ struct worker_session_options {
     const struct pg_server *server;
     const char *process; /* "payment-1234" */
     enum stage stage;
+    /* What holds the stage back, as each beat tells; the first time before on_begun. */
+    void (*on_view)(void *owner, const struct breaker_view *view);
     void (*on_begun)(void *owner);
     void (*on_ended)(void *owner);
     void *owner;
@@ -35,6 +38,7 @@ struct worker_session_options {
 
 struct worker_session *worker_session_create(uv_loop_t *loop,
                                              const struct worker_session_options *options);
+void worker_session_beat(struct worker_session *session);    /* now, instead of in a second */
 void worker_session_destroy(struct worker_session *session); /* its lock is free at once */
 
 bool worker_session_is_alive(const struct worker_session *session);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "schema/outsides.h"
 
 enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
 
@@ -69,6 +70,14 @@ static void wait(struct order_change *change, const char *event, int64_t due_ms)
     change->task_state = TASK_WAITING;
     change->event = event;
     change->due_ms = due_ms;
+    change->keeps_running = false;
+}
+
+/* Until the relay lets it out; nothing is counted. */
+static void park(struct order_change *change, const char *event)
+{
+    change->task_state = TASK_PARKED;
+    change->event = event;
     change->keeps_running = false;
 }
 
@@ -195,6 +204,42 @@ static void decide_requires_action(const struct order_facts *facts,
     wait(change, "requires_action", pause);
 }
 
+/* What an order that waits parked is told: what was unknown stays so, and who waits for the
+ * customer still does. */
+static const char *held_reason(const struct order_facts *facts)
+{
+    const struct outside *outside = outside_of(facts->stage);
+    bool is_asked =
+        facts->attempt_state == ATTEMPT_UNKNOWN || facts->attempt_state == ATTEMPT_AUTHORIZING;
+
+    if (facts->stage == STAGE_PAYMENT && facts->status == ORDER_REQUIRES_ACTION)
+        return "customer_action_required";
+    if (facts->stage == STAGE_PAYMENT && facts->status == ORDER_PAYMENT_FAILED)
+        return facts->attempt_state == ATTEMPT_VOIDED ? "payment_canceled_by_provider"
+                                                      : "payment_declined";
+    if (facts->stage == STAGE_PAYMENT && is_asked)
+        return "payment_outcome_unknown";
+    if (facts->stage == STAGE_FULFILMENT && facts->is_unknown)
+        return "shipment_outcome_unknown";
+    return outside ? outside->unavailable : "";
+}
+
+static bool is_past_sla(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return facts->stage == STAGE_PAYMENT && facts->since_sent_ms > policy->unknown_sla_ms &&
+           order_status_is_edge(facts->status, ORDER_ON_HOLD);
+}
+
+static void decide_held(const struct order_facts *facts, const struct order_lesson *lesson,
+                        const struct order_policy *policy, struct order_change *change)
+{
+    change->fault = &lesson->fault;
+    change->reason = held_reason(facts);
+    if (facts->attempt_state == ATTEMPT_UNKNOWN && is_past_sla(facts, policy))
+        change->status = ORDER_ON_HOLD;
+    park(change, "parked");
+}
+
 /* It never ages into a failure: look-ups go on for as long as it takes. */
 static void decide_unknown(const struct order_facts *facts, const struct order_lesson *lesson,
                            const struct order_policy *policy, uint32_t random,
@@ -207,11 +252,14 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
     change->reason = is_payment ? "payment_outcome_unknown" : "shipment_outcome_unknown";
     if (is_payment)
         write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
-    if (is_payment && facts->since_sent_ms > policy->unknown_sla_ms &&
-        order_status_is_edge(change->status, ORDER_ON_HOLD))
+    if (is_past_sla(facts, policy))
         change->status = ORDER_ON_HOLD;
     if (lesson->is_interrupted) {
         hand_back(change, facts, "interrupted");
+        return;
+    }
+    if (lesson->is_outage) {
+        park(change, is_payment ? "payment_unknown" : "shipment_unknown");
         return;
     }
     change->task_attempt = facts->attempt + 1;
@@ -277,10 +325,15 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
 {
     int64_t pause_ms;
 
-    change->task_attempt = facts->attempt + 1;
     change->fault = &lesson->fault;
     if (facts->stage == STAGE_PAYMENT && lesson->intent_id) /* told with the fault */
         write_attempt(change, facts, lesson, facts->attempt_state);
+    if (lesson->is_outage && lesson->fault.kind == FAULT_TRANSIENT) {
+        change->reason = held_reason(facts);
+        park(change, "parked");
+        return;
+    }
+    change->task_attempt = facts->attempt + 1;
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms)) {
         change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
@@ -335,6 +388,7 @@ static const struct {
     [VERDICT_STEP_DONE] = {~(TO(STAGE_PAYMENT) | TO(STAGE_FULFILMENT)), TO(ORDER_CONFIRMED), ANY},
     [VERDICT_FAILED] = {ANY, ANY, ANY},
     [VERDICT_INTERRUPTED] = {ANY, ANY, ANY},
+    [VERDICT_HELD] = {ANY, ANY, ANY},
     [VERDICT_NOTHING] = {ANY, ~WAITING, ANY},
 };
 
@@ -406,6 +460,9 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         return;
     case VERDICT_INTERRUPTED:
         hand_back(change, facts, "interrupted");
+        return;
+    case VERDICT_HELD:
+        decide_held(facts, lesson, policy, change);
         return;
     case VERDICT_NOTHING:
         decide_nothing(facts, change);

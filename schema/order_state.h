@@ -85,6 +85,7 @@ struct order_facts {
     int64_t since_opened_ms; /* since the attempt was opened; -1: none is */
     int64_t held;            /* pieces reserved and not returned */
     bool is_shipped;
+    bool is_unknown; /* the task's last fault left open what had happened */
 };
 
 /* What was learnt. */
@@ -104,14 +105,17 @@ enum verdict {
     VERDICT_SHIPMENT_UNKNOWN,
     VERDICT_FAILED,      /* see fault: retry or give up, by its kind */
     VERDICT_INTERRUPTED, /* SIGTERM cut it short before anything was sent: does not count */
+    VERDICT_HELD,        /* nothing was called: the outside is held back (queue/breaker.h) */
     VERDICT_NOTHING,     /* there is nothing left to do: the task is done */
 };
 
 struct order_lesson {
     enum verdict verdict;
-    struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY */
+    struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
     int64_t retry_after_ms; /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
+    bool is_outage; /* FAILED, *_UNKNOWN: not the task's own failure: does not count, and is parked
+                     */
     const char *intent_id; /* the provider's, where it was told */
     const char *decline_code;
     const char *carrier_id, *tracking; /* SHIPPED */

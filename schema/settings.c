@@ -46,6 +46,16 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_STREAMS_ACCOUNT_MAX", CONFIG_NUMBER, "5000", 0, 1000000,
      "Most of them that follow orders of one account; more are answered 429.", PROGRAM_API,
      FIELD(streams_account_max)},
+    {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
+     "again at SIGHUP.",
+     PROGRAM_API, FIELD(tls_cert)},
+    {"DOCKET_TLS_KEY", CONFIG_TEXT, "", 0, 0,
+     "PEM file of its key, without a passphrase, that not everybody may read.", PROGRAM_API,
+     FIELD(tls_key)},
+    {"DOCKET_OPERATOR_TLS", CONFIG_FLAG, "0", 0, 1,
+     "1: DOCKET_OPERATOR_LISTEN speaks HTTPS too, with the same certificate.", PROGRAM_API,
+     FIELD(operator_tls)},
     {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
      "New orders that one API process takes from an account a minute, where the account has no "
      "quota of its own; 0: no quota.",
@@ -62,6 +72,11 @@ const struct config_entry settings_entries[] = {
      PROGRAM_RELAY, FIELD(sweep_s)},
     {"DOCKET_INFLIGHT_MAX", CONFIG_NUMBER, "4000", 1, 100000,
      "Most messages that are published and not yet confirmed.", PROGRAM_RELAY, FIELD(inflight_max)},
+    {"DOCKET_BREAKER_PAUSE_MS", CONFIG_NUMBER, "1000", 10, 3600000,
+     "How long a provider or carrier is left alone before it is probed, in ms; doubles each time.",
+     PROGRAM_RELAY, FIELD(breaker_pause_ms)},
+    {"DOCKET_BREAKER_PAUSE_MAX_MS", CONFIG_NUMBER, "30000", 10, 3600000,
+     "Longest pause before it is probed again, in ms.", PROGRAM_RELAY, FIELD(breaker_pause_max_ms)},
 
     {"DOCKET_PROVIDER_URL", CONFIG_TEXT, "https://api.stripe.com", 0, 0,
      "The payment provider's base URL.", PROGRAM_WORKER, FIELD(provider_url)},
@@ -94,9 +109,22 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_UNKNOWN_SLA_S", CONFIG_NUMBER, "900", 1, 604800,
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
+    {"DOCKET_BREAKER_FAILURES", CONFIG_NUMBER, "5", 2, 1000000,
+     "Calls in a row without an answer (or with 5xx, 429) after which tasks are parked; 1000000: "
+     "never.",
+     PROGRAM_WORKER, FIELD(breaker_failures)},
+    {"DOCKET_BREAKER_PERCENT", CONFIG_NUMBER, "50", 1, 100,
+     "… or this share of the calls within the window, in percent.", PROGRAM_WORKER,
+     FIELD(breaker_percent)},
+    {"DOCKET_BREAKER_WINDOW_S", CONFIG_NUMBER, "10", 1, 3600,
+     "How long a call that failed is counted, in s.", PROGRAM_WORKER, FIELD(breaker_window_s)},
 
     {"DOCKET_OPERATOR_URL", CONFIG_TEXT, "http://127.0.0.1:8081", 0, 0,
      "The API's operators' listener.", PROGRAM_DOCKET, FIELD(operator_url)},
+    {"DOCKET_OPERATOR_CA", CONFIG_TEXT, "", 0, 0,
+     "PEM file of the authorities that an https:// DOCKET_OPERATOR_URL is checked by; empty: the "
+     "system's.",
+     PROGRAM_DOCKET, FIELD(operator_ca)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
 const char *const settings_programs[] = {"api",    "relay",          "worker",

@@ -23,18 +23,21 @@ struct settings {
     int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
     int64_t streams_max, streams_account_max;
     int64_t quota_orders, quota_reads;
+    const char *tls_cert, *tls_key;
+    bool operator_tls;
 
     /* relay and workers */
     const char *metrics_listen;
-    int64_t sweep_s, inflight_max;
+    int64_t sweep_s, inflight_max, breaker_pause_ms, breaker_pause_max_ms;
 
     /* workers */
     const char *provider_url, *provider_key, *carrier_url, *carrier_key;
     int64_t provider_timeout_ms, provider_longest_ms, carrier_timeout_ms, prefetch;
     int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
+    int64_t breaker_failures, breaker_percent, breaker_window_s;
 
     /* the operator's command */
-    const char *operator_url;
+    const char *operator_url, *operator_ca;
 };
 
 extern const struct config_entry settings_entries[];

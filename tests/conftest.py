@@ -10,7 +10,7 @@ DOCKET_BUILD names the build directory (default: build); DOCKET_KEEP=1 keeps wha
 """
 import pytest
 
-from harness import Docket, Services, TRAVELLERS
+from harness import Docket, Services, TRAVELLERS, contract
 from harness.sandbox import sandbox  # noqa: F401 - a fixture
 
 
@@ -50,6 +50,14 @@ def docket_fresh(request, services):
 @pytest.fixture
 def shop_fresh(request, services):
     yield from lend(request, services, start=True)
+
+
+@pytest.fixture(autouse=True)
+def answers_as_documented():
+    """Every answer that a test was given is one of schema/openapi.yaml."""
+    yield
+    wrong = contract.take_noted()
+    assert not wrong, "not as schema/openapi.yaml says:\n" + "\n".join(wrong)
 
 
 @pytest.hookimpl(hookwrapper=True)

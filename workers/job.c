@@ -1,5 +1,6 @@
 #include "workers/runner_inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -288,11 +289,46 @@ static void decide(struct job *job)
     submit_outcome(job);
 }
 
+/* A failure of a call is perhaps not the task's own: what comes next shows it. */
+static void settle_doubt(struct job *job)
+{
+    enum breaker_verdict verdict = breaker_ask(job->runner->breaker, &job->doubt);
+
+    if (verdict == DOUBT_STANDS)
+        return;
+    job->doubt.is_raised = false;
+    job->lesson.is_outage = verdict == DOUBT_OUTAGE;
+    decide(job);
+}
+
+void job_settle_doubts(struct runner *runner)
+{
+    struct job *job, *following;
+
+    for (job = TAILQ_FIRST(&runner->lists[DOUBTING]); job; job = following) {
+        following = TAILQ_NEXT(job, by_state);
+        settle_doubt(job);
+    }
+}
+
+static bool is_of_failure(const struct order_lesson *lesson)
+{
+    return !lesson->is_interrupted &&
+           (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
+            lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
+}
+
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
     job->has_lesson = true;
-    decide(job);
+    if (job->doubt.is_raised && is_of_failure(lesson)) {
+        enter(job, DOUBTING);
+        settle_doubt(job);
+    } else {
+        job->doubt.is_raised = false;
+        decide(job);
+    }
 }
 
 void job_reserve(struct job *job)
@@ -328,6 +364,7 @@ static void note_outcome(const struct job *job, const struct order_change *chang
     int64_t now_us = database_now_us(job->runner->options.database);
 
     metric_add(&job_metrics.retries, change->task_state == TASK_WAITING);
+    metric_add(&job_metrics.parked, change->task_state == TASK_PARKED);
     if (change->is_final)
         job_metrics_note_final(change->status, now_us - order_id_unix_ms(&job->id) * 1000);
 }
@@ -469,20 +506,44 @@ void *job_outside(const struct job *job)
     return job->runner->options.outside;
 }
 
+void job_add_pass(const struct job *job, char *key, size_t size)
+{
+    size_t length = strlen(key);
+
+    if (job->claim.pass > 0)
+        snprintf(key + length, size - length, "-p%lld", (long long)job->claim.pass);
+}
+
 bool job_may_send(const struct job *job)
 {
     return !job->is_interrupted && worker_session_may_send(job->runner->session, job->epoch);
 }
 
-void job_call_begun(struct job *job)
+static void learn_held(struct job *job)
 {
-    job->has_call = true;
-    enter(job, CALLING);
+    const struct outside *outside = outside_of(job->runner->options.step->stage);
+    struct order_lesson lesson = {.verdict = VERDICT_HELD, .retry_after_ms = -1};
+
+    fail_as(&lesson.fault, job->claim.facts.is_unknown ? FAULT_UNKNOWN : FAULT_TRANSIENT,
+            outside->unavailable, "not called: %s is held back (docket status)", outside->name);
+    job_learn(job, &lesson);
 }
 
-bool job_call_ended(struct job *job)
+bool job_begin_call(struct job *job)
+{
+    if (!breaker_begin_call(job->runner->breaker, job->claim.pass, &job->doubt)) {
+        learn_held(job);
+        return false;
+    }
+    job->has_call = true;
+    enter(job, CALLING);
+    return true;
+}
+
+bool job_end_call(struct job *job, enum breaker_evidence evidence)
 {
     job->has_call = false;
+    breaker_end_call(job->runner->breaker, &job->doubt, evidence);
     if (!job->is_interrupted) {
         enter(job, RUNNING);
         return true;

@@ -22,6 +22,8 @@ struct job_metrics job_metrics = {
                            "Tasks that became dead letters."),
     .retries = METRIC(METRIC_COUNTER, "docket_worker_retries_total",
                       "Outcomes that made a task wait for its next attempt or look-up."),
+    .parked = METRIC(METRIC_COUNTER, "docket_worker_parked_total",
+                     "Tasks that were parked, since a provider or carrier is held back."),
     .jobs = METRIC(METRIC_GAUGE, "docket_worker_jobs", "Tasks in flight."),
     .handover_seconds = {.type = METRIC_HISTOGRAM,
                          .name = "docket_worker_handover_seconds",
@@ -49,6 +51,7 @@ void job_metrics_register(enum stage stage)
         &job_metrics.claims,     &job_metrics.claims_refused,   &job_metrics.takeovers,
         &job_metrics.overtaken,  &job_metrics.dead_letters,     &job_metrics.retries,
         &job_metrics.jobs,       &job_metrics.handover_seconds, &job_metrics.task_seconds,
+        &job_metrics.parked,
     };
 
     snprintf(stage_label, sizeof(stage_label), "stage=\"%s\"", stage_name(stage));

@@ -9,7 +9,7 @@ struct job_metrics {
     struct metric claims, claims_refused, takeovers, overtaken, dead_letters;
     struct metric jobs;
     struct metric handover_seconds, task_seconds;
-    struct metric retries;
+    struct metric retries, parked;
 };
 
 extern struct job_metrics job_metrics;

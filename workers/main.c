@@ -92,6 +92,7 @@ static void register_metrics(const struct step *step)
     if (step->reserves_stock)
         reserve_register_metrics();
     job_metrics_register(step->stage);
+    breaker_register_metrics();
     if (step->register_metrics)
         step->register_metrics();
 }
@@ -112,17 +113,19 @@ int main(int argc, char **argv)
     worker.client = http_client_create(
         &worker.service.loop, &(struct http_client_options){(int)settings->prefetch, NULL});
     worker.outside = step->open ? step->open(worker.client, settings) : NULL;
-    worker.runner =
-        runner_create(&worker.service.loop, &(struct runner_options){
-                                                .server = &worker.service.database.server,
-                                                .database = &worker.service.database,
-                                                .amqp = settings->amqp,
-                                                .process = worker.service.process,
-                                                .provider = "stripe",
-                                                .prefetch = (int)settings->prefetch,
-                                                .policy = policy_of(settings),
-                                                .step = step,
-                                                .outside = worker.outside,
-                                            });
+    worker.runner = runner_create(
+        &worker.service.loop, &(struct runner_options){
+                                  .server = &worker.service.database.server,
+                                  .database = &worker.service.database,
+                                  .amqp = settings->amqp,
+                                  .process = worker.service.process,
+                                  .provider = "stripe",
+                                  .prefetch = (int)settings->prefetch,
+                                  .policy = policy_of(settings),
+                                  .breaker = {settings->breaker_failures, settings->breaker_percent,
+                                              settings->breaker_window_s * 1000},
+                                  .step = step,
+                                  .outside = worker.outside,
+                              });
     return service_run(&worker.service);
 }

@@ -1,7 +1,7 @@
 /* docket-relay: takes the outbox to RabbitMQ, and keeps everything moving that waits
  *
  *     lease ─taken─► outbox (poll ─► publish ─► confirmed ─► settled)
- *              └───► due retries, replay runs, sweeper, docket.dead, partitions
+ *              └───► due retries, parked tasks, replay runs, sweeper, docket.dead, partitions
  *           ─lost──► all of it stops
  *
  * Any number of relays may run; one of them leads.  Crashed or frozen at any point, it leaves
@@ -21,6 +21,7 @@
 #include "queue/lease.h"
 #include "queue/outbox.h"
 #include "queue/publish.h"
+#include "queue/release.h"
 #include "queue/replay.h"
 #include "queue/service.h"
 #include "queue/sweeper.h"
@@ -35,6 +36,7 @@ struct relay {
     struct outbox *outbox;
     struct hint *hint;
     struct due *due;
+    struct release *release;
     struct replay *replay;
     struct sweeper *sweeper;
     struct dead_drain *dead_drain;
@@ -69,6 +71,7 @@ static void on_lease_taken(void *owner, int64_t fence)
     publish_set_fence(relay->publish, fence);
     outbox_begin(relay->outbox);
     due_begin(relay->due, fence);
+    release_begin(relay->release, fence);
     replay_begin(relay->replay, fence);
     sweeper_begin(relay->sweeper, fence);
     dead_drain_begin(relay->dead_drain, fence);
@@ -79,6 +82,7 @@ static void end_duties(struct relay *relay)
 {
     outbox_end(relay->outbox);
     due_end(relay->due);
+    release_end(relay->release);
     replay_end(relay->replay);
     sweeper_end(relay->sweeper);
     keeper_end(relay->keeper);
@@ -259,6 +263,7 @@ static void take_down(uv_timer_t *timer)
     struct relay *relay = timer->data;
 
     due_destroy(relay->due);
+    release_destroy(relay->release);
     replay_destroy(relay->replay);
     sweeper_destroy(relay->sweeper);
     keeper_destroy(relay->keeper);
@@ -282,6 +287,7 @@ static void register_metrics(void)
     outbox_register_metrics();
     publish_register_metrics();
     due_register_metrics();
+    release_register_metrics();
     replay_register_metrics();
     sweeper_register_metrics();
     dead_drain_register_metrics();
@@ -331,6 +337,17 @@ static void open_duties(struct relay *relay)
                                       .on_fenced = on_fenced,
                                       .owner = relay,
                                   });
+    relay->release =
+        release_create(loop, &(struct release_options){
+                                 .server = server,
+                                 .hint = relay->hint,
+                                 .process = relay->service.process,
+                                 .policy = {relay->service.settings.breaker_pause_ms,
+                                            relay->service.settings.breaker_pause_max_ms},
+                                 .on_work = on_work,
+                                 .on_fenced = on_fenced,
+                                 .owner = relay,
+                             });
     relay->replay = replay_create(loop, &(struct replay_options){
                                             .server = server,
                                             .hint = relay->hint,

@@ -12,6 +12,7 @@
 
 enum { TICK_MS = 100, AGAIN_MS = 500 };
 
+static void follow_pause(struct runner *runner);
 static void go_on_draining(struct runner *runner);
 static void runner_destroy(struct runner *runner);
 
@@ -81,9 +82,14 @@ static void on_tick(uv_timer_t *timer)
 {
     struct runner *runner = timer->data;
 
+    if (runner->breaker)
+        breaker_tick(runner->breaker);
+    job_settle_doubts(runner);
     try_again(runner);
     if (runner->is_draining)
         go_on_draining(runner);
+    else
+        follow_pause(runner);
 }
 
 static void on_consuming(void *owner)
@@ -97,10 +103,10 @@ static void on_consumer_lost(void *owner, const struct fault *fault)
     ((struct runner *)owner)->is_consuming = false;
 }
 
-/* No more deliveries. */
+/* No more deliveries: the next tick goes on. */
 static void on_cancelled(void *owner)
 {
-    go_on_draining(owner);
+    ((struct runner *)owner)->is_stopped = true;
 }
 
 static void interrupt_calls(struct runner *runner)
@@ -116,15 +122,29 @@ static void interrupt_calls(struct runner *runner)
     }
 }
 
-static void on_consumer_closed(void *owner)
+static void end_drain(struct runner *runner)
 {
-    struct runner *runner = owner;
     void (*on_drained)(void *) = runner->on_drained;
     void *drain_owner = runner->drain_owner;
 
-    runner->consumer = NULL;
     runner_destroy(runner);
     on_drained(drain_owner);
+}
+
+static void on_consumer_closed(void *owner)
+{
+    struct runner *runner = owner;
+
+    runner->consumer = NULL;
+    runner->is_consuming = runner->is_stopped = runner->is_closing = false;
+    if (runner->is_draining)
+        end_drain(runner);
+}
+
+static void close_consumer(struct runner *runner)
+{
+    runner->is_closing = true;
+    amqp_consumer_close(runner->consumer, on_consumer_closed);
 }
 
 static void go_on_draining(struct runner *runner)
@@ -139,8 +159,10 @@ static void go_on_draining(struct runner *runner)
         interrupt_calls(runner);
     if (runner->job_count > 0)
         return;
-    runner->is_closing = true;
-    amqp_consumer_close(runner->consumer, on_consumer_closed);
+    if (runner->consumer)
+        close_consumer(runner);
+    else
+        end_drain(runner);
 }
 
 void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(void *owner),
@@ -150,13 +172,50 @@ void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(v
     runner->drain_until_ms = clock_monotonic_ms() + grace_ms;
     runner->on_drained = on_drained;
     runner->drain_owner = owner;
-    amqp_consumer_stop(runner->consumer);
+    if (runner->consumer && !runner->is_closing)
+        amqp_consumer_stop(runner->consumer);
+}
+
+/* --- paused by an operator ----------------------------------------------------------------------
+ *
+ *     consuming ─► basic.cancel ─► what was taken up ends, and is acked ─► closed ─► consuming
+ *
+ * So nothing is given back to the queue (each time would count against the delivery limit), nothing
+ * is held without an ack, and what is in the queue stays there.
+ */
+
+static void open_consumer(struct runner *runner);
+
+static void follow_pause(struct runner *runner)
+{
+    if (runner->consumer == NULL && !runner->is_paused && worker_session_is_alive(runner->session))
+        open_consumer(runner);
+    else if (runner->consumer && runner->is_stopped && !runner->is_closing &&
+             runner->job_count == 0)
+        close_consumer(runner);
+}
+
+static void on_view(void *owner, const struct breaker_view *view)
+{
+    struct runner *runner = owner;
+
+    if (runner->breaker)
+        breaker_on_view(runner->breaker, view);
+    if (view->is_queue_paused == runner->is_paused)
+        return;
+    runner->is_paused = view->is_queue_paused;
+    log_info(runner->is_paused ? "paused" : "resumed", "%s, by an operator",
+             stage_name(runner->options.step->stage));
+    if (runner->is_paused && runner->consumer && !runner->is_closing && !runner->is_draining)
+        amqp_consumer_stop(runner->consumer);
 }
 
 /* A new id: what was held for it is claimed now.  Jobs of an earlier one go on as far as they can:
  * they begin no call, and their outcomes lose if somebody has taken them over. */
 static void on_session_begun(void *owner)
 {
+    if (!((struct runner *)owner)->is_draining)
+        follow_pause(owner);
     job_claim_held(owner);
 }
 
@@ -167,7 +226,7 @@ static void on_session_ended(void *owner)
 
 bool runner_is_ready(const struct runner *runner)
 {
-    return runner->is_consuming && worker_session_is_alive(runner->session);
+    return (runner->is_consuming || runner->is_paused) && worker_session_is_alive(runner->session);
 }
 
 int runner_jobs(const struct runner *runner)
@@ -183,6 +242,7 @@ static void open_session(struct runner *runner)
         runner->loop, &(struct worker_session_options){.server = options->server,
                                                        .process = options->process,
                                                        .stage = options->step->stage,
+                                                       .on_view = on_view,
                                                        .on_begun = on_session_begun,
                                                        .on_ended = on_session_ended,
                                                        .owner = runner});
@@ -206,7 +266,29 @@ static void open_groups(struct runner *runner)
         runner->reserves = group_create(runner->loop, &reserve_work, &options);
 }
 
-struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options)
+static void on_breaker_told(void *owner)
+{
+    worker_session_beat(((struct runner *)owner)->session);
+}
+
+static void open_breaker(struct runner *runner)
+{
+    const struct outside *outside = outside_of(runner->options.step->stage);
+
+    if (outside == NULL)
+        return;
+    runner->breaker = breaker_create(runner->loop, &(struct breaker_options){
+                                                       .server = runner->options.server,
+                                                       .outside = outside,
+                                                       .process = runner->options.process,
+                                                       .policy = runner->options.breaker,
+                                                       .on_told = on_breaker_told,
+                                                       .owner = runner,
+                                                   });
+}
+
+/* Not before it is known whether the queue is paused. */
+static void open_consumer(struct runner *runner)
 {
     static const struct amqp_consumer_events events = {
         .on_ready = on_consuming,
@@ -214,18 +296,26 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
         .on_lost = on_consumer_lost,
         .on_cancelled = on_cancelled,
     };
+    const struct runner_options *options = &runner->options;
+    const char *queue = topology_queue(options->step->stage);
+
+    runner->consumer =
+        amqp_consumer_create(runner->loop, options->amqp, &topology, queue, options->prefetch,
+                             &events, runner, topology_queue(options->step->stage));
+}
+
+struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options)
+{
     struct runner *runner = xcalloc(1, sizeof(*runner));
 
     runner->loop = loop;
     runner->options = *options;
     for (int state = 0; state <= LEFT; state++)
         TAILQ_INIT(&runner->lists[state]);
+    open_breaker(runner);
     open_session(runner);
     open_groups(runner);
     runner->hint = hint_create(loop, options->server);
-    runner->consumer = amqp_consumer_create(loop, options->amqp, &topology,
-                                            topology_queue(options->step->stage), options->prefetch,
-                                            &events, runner, topology_queue(options->step->stage));
     runner->tick = xcalloc(1, sizeof(*runner->tick));
     runner->tick->data = runner;
     uv_timer_init(loop, runner->tick);
@@ -241,6 +331,7 @@ static void free_handle(uv_handle_t *handle)
 static void runner_destroy(struct runner *runner)
 {
     hint_destroy(runner->hint);
+    breaker_destroy(runner->breaker);
     group_destroy(runner->claims);
     group_destroy(runner->outcomes);
     group_destroy(runner->reserves);

@@ -16,6 +16,7 @@
 
 #include "base/amqp.h"
 #include "base/http/client.h"
+#include "queue/breaker.h"
 #include "queue/claim.h"
 #include "queue/database.h"
 #include "queue/hint.h"
@@ -49,12 +50,13 @@ struct runner_options {
     const char *amqp, *process, *provider;
     int prefetch;
     struct order_policy policy;
+    struct breaker_policy breaker;
     const struct step *step;
     void *outside; /* the provider or carrier: job_outside() */
 };
 
 struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options);
-bool runner_is_ready(const struct runner *runner); /* has its lease, and its queue */
+bool runner_is_ready(const struct runner *runner); /* has its lease, and its queue or a pause */
 int runner_jobs(const struct runner *runner);
 /* Stops consuming, ends what is in flight (calls that are open after grace_ms are written down as
  * what they are: unknown), acks, closes; then on_drained, after which the runner is gone. */
@@ -69,10 +71,16 @@ const char *job_public_id(const struct job *job); /* "ord_…" */
 const struct order_policy *job_policy(const struct job *job);
 void *job_work(struct job *job);
 void *job_outside(const struct job *job);
+/* To a key under which a failure may have been stored: an outage counts no attempt, so the key
+ * changes with each time that the task was parked and let out. */
+void job_add_pass(const struct job *job, char *key, size_t size);
 bool job_may_send(const struct job *job); /* directly before the first byte of a call */
-/* A call to the outside is open: the job cannot be interrupted but by step->interrupt. */
-void job_call_begun(struct job *job);
-bool job_call_ended(struct job *job); /* false: the answer comes too late, the job may be gone */
+/* A call to the outside begins: the job cannot be interrupted but by step->interrupt.  False: the
+ * outside is held back; the job has learnt so, and may be gone. */
+bool job_begin_call(struct job *job) __attribute__((warn_unused_result));
+/* False: the answer comes too late, the job may be gone. */
+bool job_end_call(struct job *job, enum breaker_evidence evidence)
+    __attribute__((warn_unused_result));
 
 /* Each ends proceed(); the job goes on, or is gone, when it was committed.  Texts that the lesson
  * points to must live in the job's work or for ever. */

@@ -12,6 +12,7 @@ enum job_state {
     STARTING, /* waits for its turn: a job that kills workers runs alone */
     RUNNING,  /* the step has it */
     CALLING,  /* a call to the outside is open */
+    DOUBTING, /* its call failed: was it the task's own failure, or is the outside away? */
     WRITING,  /* an outcome is being committed */
     RESTING,  /* a claim or an outcome failed for no reason of its own; it is tried again soon */
     LEFT,     /* its outcome is written, but SIGTERM left its call open: it waits for the call */
@@ -36,7 +37,8 @@ struct job {
     bool has_call, is_interrupted; /* SIGTERM left the call open: its answer is ignored */
     void (*again)(struct job *job); /* of a resting one */
     uint64_t since_ms;              /* of one that rests, or waits for its turn */
-    bool is_refused;                /* Postgres refused an outcome of it once */
+    struct breaker_doubt doubt;
+    bool is_refused; /* Postgres refused an outcome of it once */
     struct order_lesson lesson;
     struct claim_ticket claim;
     struct outcome_ticket outcome;
@@ -56,9 +58,11 @@ struct runner {
     struct outcome_context outcome_context;
     struct worker_session *session;
     struct group *claims, *outcomes, *reserves;
+    struct breaker *breaker; /* NULL: the step calls nobody */
     struct hint *hint;
-    struct amqp_consumer *consumer;
-    bool is_consuming, is_draining, is_closing;
+    struct amqp_consumer *consumer; /* NULL: paused, or not begun */
+    bool is_consuming, is_draining, is_paused;
+    bool is_stopped, is_closing; /* of the consumer: no more deliveries; its end is under way */
     uint64_t drain_until_ms;
     void (*on_drained)(void *owner);
     void *drain_owner;
@@ -77,3 +81,4 @@ struct job *job_find(struct runner *runner, const struct order_id *id); /* NULL:
 void job_start_claim(struct job *job);
 void job_claim_held(struct runner *runner);
 void job_forget(struct job *job); /* without an ack: its message comes again, here or elsewhere */
+void job_settle_doubts(struct runner *runner); /* now and then */

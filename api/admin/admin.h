@@ -60,8 +60,11 @@ void admin_keys_get(struct http_request *request); /* keys.c */
 void admin_keys_post(struct http_request *request);
 void admin_key_revoke(struct http_request *request);
 void admin_catalogue_put(struct http_request *request); /* catalogue.c */
-void admin_order_get(struct http_request *request);     /* orders.c */
-void admin_dead_list(struct http_request *request);     /* dead.c */
+void admin_catalogue_get(struct http_request *request); /* stock.c */
+void admin_stock_post(struct http_request *request);
+void admin_order_get(struct http_request *request); /* orders.c */
+void admin_orders_find(struct http_request *request);
+void admin_dead_list(struct http_request *request); /* dead.c */
 void admin_dead_get(struct http_request *request);
 void admin_dead_count(struct http_request *request);
 void admin_dead_discard(struct http_request *request);

@@ -1,10 +1,13 @@
 /* The operators' listener: its routes, and the statements that they ask. */
 #include "api/admin/admin.h"
+#include "api/pages.h"
 #include "schema/statements.h"
 
 enum { ACTS_WAITING_MAX = 200 };
 
 const struct http_route admin_routes[] = {
+    {"GET", "/openapi.json", openapi_get},
+    {"GET", "/docs/errors.md", errors_get},
     {"GET", "/livez", livez_get},
     {"GET", "/readyz", readyz_get},
     {"GET", "/metrics", metrics_get},
@@ -15,7 +18,10 @@ const struct http_route admin_routes[] = {
     {"GET", "/admin/keys", admin_keys_get},
     {"POST", "/admin/keys", admin_keys_post},
     {"POST", "/admin/keys/{id}/revoke", admin_key_revoke},
+    {"GET", "/admin/catalogue", admin_catalogue_get},
     {"PUT", "/admin/catalogue", admin_catalogue_put},
+    {"POST", "/admin/stock", admin_stock_post},
+    {"GET", "/admin/orders", admin_orders_find},
     {"GET", "/admin/orders/{id}", admin_order_get},
     {"GET", "/admin/incidents", admin_incidents_list},
     {"GET", "/admin/incidents/{id}", admin_incident_get},
@@ -30,6 +36,8 @@ const struct http_route admin_routes[] = {
 static const struct pg_statement *const operator_statements[] = {
     &sql_account_list,
     &sql_audit_list,
+    &sql_catalogue_page,
+    &sql_order_by_key,
     &sql_audit_chain,
     &sql_key_list,
     &sql_order_show,
@@ -42,8 +50,9 @@ static const struct pg_statement *const operator_statements[] = {
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,  &sql_quota_set,    &sql_key_create,    &sql_key_revoke,
-    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, NULL,
+    &sql_audit_lock,    &sql_quota_set,    &sql_key_create,
+    &sql_key_revoke,    &sql_dead_replay,  &sql_dead_discard,
+    &sql_catalogue_put, &sql_stock_change, NULL,
 };
 
 void admin_open(struct api *api)

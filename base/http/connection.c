@@ -26,6 +26,7 @@ static const struct {
     bool reads;
     size_t (*step)(struct http_connection *connection, const char *bytes, size_t length);
 } states[] = {
+    [HTTP_CONNECTION_HANDSHAKE] = {"handshake", HTTP_WAIT_HEAD, true, NULL},
     [HTTP_CONNECTION_IDLE] = {"idle", HTTP_WAIT_IDLE, true, step_receive},
     [HTTP_CONNECTION_HEAD] = {"head", HTTP_WAIT_HEAD, true, step_receive},
     [HTTP_CONNECTION_BODY] = {"body", HTTP_WAIT_BODY, true, step_receive},
@@ -103,6 +104,67 @@ static void update_reading(struct http_connection *connection)
         uv_read_stop((uv_stream_t *)&connection->tcp);
 }
 
+static void receive(struct http_connection *connection, const char *bytes, size_t length)
+{
+    size_t used = consume(connection, bytes, length);
+
+    keep_input(connection, bytes + used, length - used);
+}
+
+/* A client that began without TLS can at least read what is wrong; others get TLS's own alert. */
+static void fail_handshake(struct http_connection *connection)
+{
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+                                 "Content-Length: 38\r\nConnection: close\r\n\r\n"
+                                 "This port speaks HTTPS: use https://.\n";
+
+    if (http_tls_was_plain_http()) {
+        connection->sealed = http_server_take_text(connection->server);
+        text_add(&connection->sealed, answer);
+    }
+    connection->is_tls_over = true;
+    enter(connection, HTTP_CONNECTION_LAST);
+}
+
+static void fail_tls(struct http_connection *connection)
+{
+    if (connection->state == HTTP_CONNECTION_HANDSHAKE)
+        fail_handshake(connection);
+    else
+        http_connection_close(connection, HTTP_END_GENTLY);
+}
+
+/* A peer that makes TLS talk (key updates) and never reads is not listened to for ever. */
+static bool is_flooding(const struct http_connection *connection)
+{
+    return http_tls_unsent(connection->tls) > HTTP_OUTPUT_BYTES_MAX;
+}
+
+static void receive_sealed(struct http_connection *connection, const char *bytes, size_t length)
+{
+    char *plain = connection->server->plain_buffer;
+    enum http_tls_step step = HTTP_TLS_READ;
+    size_t plain_length = 0;
+
+    if (connection->is_tls_over)
+        return;
+    http_tls_feed(connection->tls, bytes, length);
+    while (step == HTTP_TLS_READ && connection->state != HTTP_CONNECTION_CLOSED) {
+        step = http_tls_read(connection->tls, plain, HTTP_PLAIN_BYTES, &plain_length);
+        if (step == HTTP_TLS_FAILED) {
+            fail_tls(connection);
+            return;
+        }
+        if (connection->state == HTTP_CONNECTION_HANDSHAKE && SSL_is_init_finished(connection->tls))
+            enter(connection, HTTP_CONNECTION_IDLE);
+        if (step == HTTP_TLS_READ)
+            receive(connection, plain, plain_length);
+    }
+    connection->peer_ended |= step == HTTP_TLS_ENDED;
+    if (is_flooding(connection))
+        http_connection_close(connection, HTTP_END_RESET);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
 {
     struct http_connection *connection = container_of(stream, struct http_connection, tcp);
@@ -115,10 +177,12 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
     } else if (length < 0) {
         http_connection_close(connection, HTTP_END_GENTLY);
     } else {
-        size_t used = consume(connection, buffer->base, (size_t)length);
-
-        keep_input(connection, buffer->base + used, (size_t)length - used);
-        update_reading(connection);
+        if (connection->tls)
+            receive_sealed(connection, buffer->base, (size_t)length);
+        else
+            receive(connection, buffer->base, (size_t)length);
+        if (connection->state != HTTP_CONNECTION_CLOSED)
+            update_reading(connection);
     }
     http_connection_wake(connection);
 }
@@ -229,14 +293,34 @@ void http_connection_on_answered(struct http_connection *connection)
     http_connection_wake(connection);
 }
 
+/* What is to be written: the answers, or what TLS makes of them. */
+static struct text *seal(struct http_connection *connection)
+{
+    struct text *out = &connection->output, *sealed = &connection->sealed;
+
+    if (connection->tls == NULL)
+        return out;
+    if (out->length > 0 || http_tls_unsent(connection->tls) > 0) {
+        if (sealed->bytes == NULL)
+            *sealed = http_server_take_text(connection->server);
+        http_tls_seal(connection->tls, out->bytes, out->length, sealed);
+        http_server_give_text(connection->server, out);
+    }
+    return sealed;
+}
+
 void http_connection_flush(struct http_connection *connection)
 {
-    struct text *out = &connection->output;
-    uv_buf_t buffer = uv_buf_init(out->bytes, (unsigned)out->length);
+    struct text *out;
+    uv_buf_t buffer;
     int written;
 
-    if (out->length == 0 || connection->is_writing || connection->is_broken)
+    if (connection->is_writing || connection->is_broken)
         return;
+    out = seal(connection);
+    if (out->length == 0)
+        return;
+    buffer = uv_buf_init(out->bytes, (unsigned)out->length);
     written = uv_try_write((uv_stream_t *)&connection->tcp, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) {
         connection->is_broken = true;
@@ -308,6 +392,7 @@ static void after_peer_ended(struct http_connection *connection)
                                                    "The request ended before it was complete."};
 
     switch (connection->state) {
+    case HTTP_CONNECTION_HANDSHAKE:
     case HTTP_CONNECTION_IDLE:
         enter(connection, HTTP_CONNECTION_LAST);
         break;
@@ -339,6 +424,19 @@ static void finish(struct http_connection *connection)
         enter(connection, HTTP_CONNECTION_LINGER);
 }
 
+/* TLS has a last word, so that the client knows that nothing was cut off.  False: it is not out. */
+static bool say_end(struct http_connection *connection)
+{
+    if (connection->tls == NULL)
+        return true;
+    if (!connection->is_tls_over) {
+        connection->is_tls_over = true;
+        http_tls_say_end(connection->tls);
+        http_connection_flush(connection);
+    }
+    return !connection->is_writing && !connection->is_broken;
+}
+
 static void settle(struct http_connection *connection)
 {
     bool is_answered;
@@ -347,7 +445,7 @@ static void settle(struct http_connection *connection)
         after_peer_ended(connection);
     is_answered =
         connection->request_count == 0 && connection->output.length == 0 && !connection->is_writing;
-    if (connection->state == HTTP_CONNECTION_LAST && is_answered)
+    if (connection->state == HTTP_CONNECTION_LAST && is_answered && say_end(connection))
         finish(connection);
     else if (connection->state == HTTP_CONNECTION_LINGER && connection->peer_ended)
         http_connection_close(connection, HTTP_END_GENTLY);
@@ -400,6 +498,8 @@ void http_connection_drain(struct http_connection *connection)
     bool is_waiting = connection->state == HTTP_CONNECTION_IDLE ||
                       (connection->state == HTTP_CONNECTION_FULL && connection->input.length == 0);
 
+    if (connection->state == HTTP_CONNECTION_HANDSHAKE)
+        http_connection_close(connection, HTTP_END_GENTLY);
     if (!is_waiting)
         return;
     STAILQ_FOREACH (request, &connection->requests, link)
@@ -416,6 +516,8 @@ void http_connection_close(struct http_connection *connection, enum http_ending 
 
     if (connection->state == HTTP_CONNECTION_CLOSED)
         return;
+    if (ending == HTTP_END_GENTLY)
+        (void)say_end(connection);
     enter(connection, HTTP_CONNECTION_CLOSED);
     http_deadline_stop(&connection->writing);
     if (ending != HTTP_END_RESET || uv_tcp_close_reset(&connection->tcp, on_closed) < 0)
@@ -432,6 +534,8 @@ static void on_closed(uv_handle_t *handle)
         TAILQ_REMOVE(&server->turn, connection, turn_link);
     TAILQ_REMOVE(&server->connections, connection, link);
     text_finish(&connection->input);
+    SSL_free(connection->tls);
+    http_server_give_text(server, &connection->sealed);
     http_server_give_text(server, &connection->output);
     http_server_give_text(server, &connection->in_flight);
     free(connection);
@@ -453,6 +557,7 @@ bool http_connection_accept(struct http_server *server, bool is_surplus)
     struct http_connection *connection = xcalloc(1, sizeof(*connection));
 
     connection->server = server;
+    connection->state = HTTP_CONNECTION_IDLE;
     STAILQ_INIT(&connection->requests);
     text_init(&connection->input, SIZE_MAX / 2);
     http_parser_init(&connection->parser, &server->parser_limits);
@@ -464,6 +569,13 @@ bool http_connection_accept(struct http_server *server, bool is_surplus)
         return false;
     }
     uv_tcp_nodelay(&connection->tcp, 1);
+    if (server->options.tls)
+        connection->tls = http_tls_begin(server->options.tls);
+    if (connection->tls && is_surplus) {
+        http_connection_close(connection, HTTP_END_GENTLY);
+        return true;
+    }
+    connection->state = connection->tls ? HTTP_CONNECTION_HANDSHAKE : HTTP_CONNECTION_IDLE;
     start_deadline(connection);
     if (is_surplus)
         turn_away(connection);

@@ -16,6 +16,7 @@
 #include "base/http/router.h"
 #include "base/http/server.h"
 #include "base/http/target.h"
+#include "base/http/tls.h"
 #include "base/text.h"
 
 enum http_request_stage {
@@ -63,12 +64,13 @@ void http_request_dispatch(struct http_request *request);
 void http_request_refuse(struct http_request *request, const struct http_refusal *refusal);
 
 enum http_connection_state {
-    HTTP_CONNECTION_IDLE,   /* no byte of a next request is here */
-    HTTP_CONNECTION_HEAD,   /* part of a head is */
-    HTTP_CONNECTION_BODY,   /* a head is, part of its body may be */
-    HTTP_CONNECTION_FULL,   /* too much is unanswered or unwritten: what comes has to wait */
-    HTTP_CONNECTION_LAST,   /* no further request is read; closes when all is answered */
-    HTTP_CONNECTION_LINGER, /* our side is shut; reads until the client has closed too */
+    HTTP_CONNECTION_HANDSHAKE, /* TLS is not agreed yet */
+    HTTP_CONNECTION_IDLE,      /* no byte of a next request is here */
+    HTTP_CONNECTION_HEAD,      /* part of a head is */
+    HTTP_CONNECTION_BODY,      /* a head is, part of its body may be */
+    HTTP_CONNECTION_FULL,      /* too much is unanswered or unwritten: what comes has to wait */
+    HTTP_CONNECTION_LAST,      /* no further request is read; closes when all is answered */
+    HTTP_CONNECTION_LINGER,    /* our side is shut; reads until the client has closed too */
     HTTP_CONNECTION_CLOSED,
 };
 
@@ -84,7 +86,10 @@ struct http_connection {
     struct http_request *receiving; /* NULL: no byte of it has come */
     struct http_request_list requests;
     int request_count;
-    struct text input; /* read, and has to wait */
+    SSL *tls;           /* NULL: plain */
+    bool is_tls_over;   /* nothing can be sealed any more */
+    struct text sealed; /* what is to be written of it */
+    struct text input;  /* read, and has to wait */
 
     struct text output;    /* to be written at the end of the turn */
     struct text in_flight; /* what the kernel did not take at once */
@@ -136,6 +141,7 @@ enum http_deadline_kind {
 
 enum {
     HTTP_READ_BYTES = 64 * 1024,
+    HTTP_PLAIN_BYTES = 16 * 1024,      /* a record of TLS */
     HTTP_OUTPUT_BYTES_MAX = 64 * 1024, /* unwritten answers that stop reading */
     HTTP_SPARES_MAX = 256,
     HTTP_SPARE_BYTES_MAX = 16 * 1024,
@@ -168,7 +174,7 @@ struct http_server {
     uint64_t date_at_ms;
     uint64_t warned_at_ms; /* 0: never */
     uint64_t id_prefix, id_next;
-    char read_buffer[HTTP_READ_BYTES];
+    char read_buffer[HTTP_READ_BYTES], plain_buffer[HTTP_PLAIN_BYTES];
 };
 
 struct text http_server_take_text(struct http_server *server);

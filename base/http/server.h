@@ -27,6 +27,7 @@
 
 struct http_server;
 struct http_request;
+struct http_tls;
 
 struct http_route {
     const char *method;
@@ -56,6 +57,8 @@ struct http_server_options {
     /* May be NULL.  Called when a request was answered, for metrics and logs: status 0 if the
      * connection was gone. */
     void (*on_answered)(struct http_request *request, int status, uint64_t microseconds);
+    /* NULL: no TLS.  Outlives the server. */
+    const struct http_tls *tls;
     void *owner;
 };
 

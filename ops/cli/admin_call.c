@@ -127,6 +127,8 @@ static long perform(const struct settings *settings, const char *method, const c
     text_init(&url, 64 * 1024);
     text_print(&url, "%s%s", settings->operator_url, path);
     prepare(curl, method, url.bytes, answer);
+    if (settings->operator_ca[0] != '\0')
+        curl_easy_setopt(curl, CURLOPT_CAINFO, settings->operator_ca);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     if (body)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);

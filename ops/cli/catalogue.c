@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/screen.h"
+#include "ops/cli/stock.h"
 
 static json_t *read_file(const char *path)
 {
@@ -56,7 +58,51 @@ static const struct command command_load = {
     .examples = "docket catalogue load autumn.json --reason \"autumn prices\"",
     .run = load,
 };
-static const struct command *const commands[] = {&command_load, NULL};
+static void print_items(const json_t *items, const char *code)
+{
+    struct table *table = table_create();
+    size_t index;
+    const json_t *item;
+
+    table_column(table, code, COLUMN_LEFT);
+    table_column(table, "price", COLUMN_RIGHT);
+    table_column(table, "sold", COLUMN_LEFT);
+    table_column(table, "name", COLUMN_SHRINKS);
+    json_array_foreach(items, index, item)
+    {
+        bool is_active = is_true(item, "active");
+
+        table_cell(table, text_of(item, code));
+        table_cell(table, money_text(number_of(item, "amount"), text_of(item, "currency")));
+        table_paint(table, is_active ? GREEN : DIM, is_active ? "yes" : "no");
+        table_cell(table, text_of(item, "name"));
+    }
+    table_print(table);
+}
+
+static int show(const struct call *call)
+{
+    json_t *catalogue = catalogue_read(NULL);
+
+    if (catalogue == NULL)
+        return EXIT_REFUSED;
+    if (call_flag(call, "json")) {
+        print_json(catalogue);
+    } else {
+        print_items(json_object_get(catalogue, "products"), "sku");
+        sayf("\n");
+        print_items(json_object_get(catalogue, "shipping_methods"), "code");
+    }
+    json_decref(catalogue);
+    return EXIT_SUCCESS;
+}
+
+static const struct command command_show = {
+    .name = "show",
+    .summary = "Show products and shipping methods with their prices.",
+    .run = show,
+};
+static const struct command *const commands[] = {&command_load, &command_show, NULL};
 
 const struct command command_catalogue = {
     .name = "catalogue",

@@ -4,7 +4,7 @@
 #include "ops/cli/dead.h"
 #include "schema/dead_filter.h"
 
-enum { WORD_BYTES_MAX = 2 * DEAD_FILTER_TEXT_MAX };
+enum { WORD_BYTES_MAX = 2 * DEAD_FILTER_TEXT_MAX, QUERY_BYTES_MAX = 8 * WORD_BYTES_MAX };
 
 static bool is_number(const char *text)
 {
@@ -79,7 +79,7 @@ json_t *dead_page(const char *path, const struct dead_words *words, const char *
     struct text query;
     json_t *answer;
 
-    text_init(&query, 8 * WORD_BYTES_MAX);
+    text_init(&query, QUERY_BYTES_MAX);
     text_add(&query, path);
     admin_query(&query, "filter", words->filter.bytes);
     admin_query(&query, "cursor", cursor);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/order_why.h"
 #include "ops/cli/screen.h"
 
 /* A pause between two events that is longer is marked: a step that nothing held up is faster. */
@@ -76,8 +77,59 @@ static void print_money(const json_t *order)
                  number_of(item, "id"));
 }
 
+static const json_t *open_task(const json_t *order)
+{
+    size_t index;
+    const json_t *task;
+
+    json_array_foreach(json_object_get(order, "tasks"), index, task)
+    {
+        if (strcmp(text_of(task, "task_state"), "done") != 0)
+            return task;
+    }
+    return NULL;
+}
+
+static long long open_letter(const json_t *order)
+{
+    size_t index;
+    const json_t *letter;
+
+    json_array_foreach(json_object_get(order, "dead_letters"), index, letter)
+    {
+        if (strcmp(text_of(letter, "state"), "open") == 0)
+            return number_of(letter, "id");
+    }
+    return 0;
+}
+
+/* The sentence, or "" for an order that is done. */
+static const char *why_of(const json_t *order)
+{
+    static char text[1024];
+    const json_t *task = open_task(order);
+    const struct why_facts facts = {
+        .status = text_of(order, "status"),
+        .reason = text_of(order, "reason"),
+        .stage = text_of(task, "stage"),
+        .task_state = text_of(task, "task_state"),
+        .since = time_text(text_of(order, "updated_at")),
+        .due = *text_of(task, "due_at") ? ago_text(text_of(task, "due_at")) : "soon",
+        .letter = open_letter(order),
+    };
+
+    text[0] = '\0';
+    if (!is_true(order, "final") && !order_why(&facts, text, sizeof(text)))
+        snprintf(text, sizeof(text),
+                 "It is not done, and this docket does not know the reason "
+                 "\"%s\": is it older than the API?",
+                 facts.reason);
+    return text;
+}
+
 static void print_order(const json_t *order)
 {
+    const char *why = why_of(order);
     bool is_final = is_true(order, "final");
 
     say(BOLD, text_of(order, "order"));
@@ -85,6 +137,8 @@ static void print_order(const json_t *order)
     say(is_final ? GREEN : YELLOW, text_of(order, "status"));
     sayf("%s  %s\n", is_final ? " (final)" : "",
          money_text(number_of(order, "total"), text_of(order, "currency")));
+    if (*why)
+        say_wrapped(why);
     if (*text_of(order, "reason"))
         say_line("reason", "%s", text_of(order, "reason"));
     say_line("accepted", "%s (%s), version %lld", time_text(text_of(order, "accepted_at")),
@@ -101,33 +155,76 @@ static bool is_id(const char *id)
     return strlen(id) < 64 && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(id);
 }
 
+/* The order under a key; false: said why.  More than one: they are listed. */
+static bool find_by_key(const struct call *call, char id[64])
+{
+    const json_t *orders, *found;
+    json_t *answer;
+    struct text path;
+    size_t count, index;
+
+    text_init(&path, 4096);
+    text_add(&path, "/admin/orders");
+    admin_query(&path, "key", call_text(call, "key"));
+    admin_query(&path, "account", call_text(call, "account"));
+    answer = admin_call("GET", path.bytes, NULL);
+    text_finish(&path);
+    if (answer == NULL)
+        return false;
+    orders = json_object_get(answer, "orders");
+    count = json_array_size(orders);
+    snprintf(id, 64, "%s", text_of(json_array_get(orders, 0), "order"));
+    if (count == 0)
+        refuse(NULL, "there is no order under the key %s", call_text(call, "key"));
+    if (count > 1) {
+        refuse("--account NAME chooses one.", "several accounts have an order under this key:");
+        json_array_foreach(orders, index, found)
+            sayf("%s  %s\n", text_of(found, "order"), text_of(found, "account"));
+    }
+    json_decref(answer);
+    return count == 1;
+}
+
 static int show(const struct call *call)
 {
     const char *id = call_operand(call, 0);
-    char path[128];
+    char path[128], found[64];
     json_t *order;
 
+    if ((id == NULL) == (call_text(call, "key") == NULL))
+        return call_misused(call, "name the order by its ID or by --key");
+    if (id == NULL && !find_by_key(call, found))
+        return EXIT_REFUSED;
+    id = id ? id : found;
     if (!is_id(id))
         return call_misused(call, "%s is no id of an order", id);
     snprintf(path, sizeof(path), "/admin/orders/%s", id);
     if ((order = admin_call("GET", path, NULL)) == NULL)
         return EXIT_REFUSED;
-    if (call_flag(call, "json"))
+    if (call_flag(call, "json")) {
+        json_object_set_new(order, "why", json_string(why_of(order)));
         print_json(order);
-    else
+    } else {
         print_order(order);
+    }
     json_decref(order);
     return EXIT_SUCCESS;
 }
 
+static const struct option show_options[] = {
+    {"key", "KEY", "The order under this Idempotency-Key.", OPTION_TEXT, false},
+    {"account", "NAME", "With --key: of this account.", OPTION_TEXT, false},
+    {.name = NULL},
+};
 static const struct command command_show = {
     .name = "show",
     .summary = "Show the whole life of an order: events, tasks, payments, shipment, dead letters.",
     .about =
         "ID is the public id (ord_…) or the uuid. Each event is shown with its process and the "
         "pause before it; nothing of the person who ordered is shown.",
-    .operands = "ID",
-    .examples = "docket order show ord_01hf3yz…",
+    .operands = "[ID]",
+    .options = show_options,
+    .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…",
     .run = show,
 };
 static const struct command *const commands[] = {&command_show, NULL};

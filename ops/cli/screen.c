@@ -1,5 +1,6 @@
 #include "ops/cli/screen.h"
 
+#include <assert.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,7 @@ static const char *format_text(const char *format, va_list arguments)
     int length;
     char *text;
 
+    assert(format != NULL); /* or gcc, under UBSan, fears that it is */
     va_copy(again, arguments);
     length = vsnprintf(NULL, 0, format, again);
     va_end(again);

@@ -4,15 +4,19 @@
 # shellcheck shell=bash disable=SC2034
 
 packages_up=(
-    gcc libc6-dev meson ninja-build pkg-config python3 curl
+    gcc libc6-dev meson ninja-build pkg-config python3 python3-yaml curl
     libuv1-dev libpq-dev libjansson-dev libcurl4-openssl-dev libssl-dev node-llhttp
     'librabbitmq-dev>=0.11.0-1+deb12u3' 'librabbitmq4>=0.11.0-1+deb12u3'
     postgresql-15 postgresql-client-15 rabbitmq-server
 )
 packages_test=(
     libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev binutils shellcheck
-    python3-pytest python3-pytest-xdist python3-psycopg2 python3-pika prometheus
+    python3-pytest python3-pytest-xdist groff python3-psycopg2 python3-pika prometheus
+    python3-jsonschema
 )
+
+# Where node and npm are there already, perhaps newer ones, they will do.
+command -v node >/dev/null && command -v npm >/dev/null || packages_test+=(nodejs npm)
 
 package_is_there() {
     local name=${1%%>=*} least='' status

@@ -26,6 +26,7 @@ CMOCKA_LONGEST_S = 300
 # name: how it is run, in which build, and what of the tree it is
 SUITES = {
     "static": ("pytest", "build", "tests/static"),
+    "web": ("pytest", "build", "tests/web"),
     "unit": ("unit", "build", None),
     "unit-clang": ("unit", "build-clang", None),
     "unit-asan": ("unit", "build-asan", None),

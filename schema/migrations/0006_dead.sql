@@ -327,7 +327,7 @@ END $$;
 CREATE FUNCTION dead_source(filter jsonb, cursor text, scan_max integer) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     few CONSTANT integer := 5000;
-    branches_max CONSTANT integer := 150;
+    branches_max CONSTANT integer := 60;
     times text := dead_times(filter, 'id', cursor);
     states text[] := dead_texts(filter -> 'states');
     rare text := dead_rare(filter, few);

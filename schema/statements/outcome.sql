@@ -47,6 +47,7 @@ WITH locked AS MATERIALIZED (
     SET state = w.task_state, attempt = w.task_attempt,
         worker_id = CASE WHEN w.keeps_running THEN t.worker_id END,
         due_at = CASE WHEN w.task_state = 3 THEN now() + w.due_ms * interval '1 millisecond' END,
+        parked_at = CASE WHEN w.task_state = 4 THEN now() END,
         fault_kind = w.fault_kind, fault_code = w.fault_code, fault_text = w.fault_text
     FROM winner w WHERE t.order_id = w.order_id AND t.stage = w.stage
 ), following AS (

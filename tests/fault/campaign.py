@@ -28,6 +28,7 @@ RELAY = [
     ("settle", "commit", (1, 3), loads.checkout),
     ("lease", "commit", (1, 2), loads.checkout),
     ("due", "commit", (1, 3), loads.checkout),
+    ("release", "commit", (2, 20), loads.provider_away),
     ("run", "commit", (1, 3, 6), loads.ran),  # a look, the members frozen, the first released
     ("hint", "commit", (1,), loads.lost),
     ("sweep", "commit", (1, 2, 3), loads.lost),
@@ -42,6 +43,7 @@ PAYMENT = [
     ("outcome", "commit", (1, 5), loads.checkout),
     ("hint", "commit", (1, 3), loads.checkout),
     ("docket.payment", "ack", (1, 3), loads.checkout),
+    ("breaker", "commit", (1, 2), loads.provider_away),
     ("payment_create", "call", (1, 3), loads.checkout),
     ("payment_confirm", "call", (1, 3), loads.checkout),
     ("payment_retrieve", "call", (1, 2), loads.checkout),
@@ -53,6 +55,7 @@ FULFILMENT = [
     ("outcome", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1, 3), loads.checkout),
     ("docket.fulfilment", "ack", (1, 2), loads.checkout),
+    ("breaker", "commit", (1, 2), loads.carrier_away),
     ("carrier_ship", "call", (1, 3), loads.checkout),
     ("carrier_look_up", "call", (1,), loads.checkout),
 ]

@@ -14,7 +14,9 @@ REACH_S = 40
 WORKER = {"DOCKET_RETRY_BASE_MS": 50, "DOCKET_RETRY_MAX_MS": 500, "DOCKET_CUSTOMER_WAIT_S": 1,
           "DOCKET_PROVIDER_LONGEST_MS": 300, "DOCKET_PROVIDER_TIMEOUT_MS": 2000,
           "DOCKET_CARRIER_TIMEOUT_MS": 2000}
-SETTINGS = {"relay": {"DOCKET_SWEEP_S": 1}, "payment": WORKER, "fulfilment": WORKER}
+SETTINGS = {"relay": {"DOCKET_SWEEP_S": 1, "DOCKET_BREAKER_PAUSE_MS": 100,
+                      "DOCKET_BREAKER_PAUSE_MAX_MS": 1000},
+            "payment": WORKER, "fulfilment": WORKER}
 making = threading.Lock()  # ports and databases are given out by one at a time
 
 

@@ -76,6 +76,29 @@ def abandoned(lane):
     assert (late.status, late.accepted) == (409, "no"), repr(late)
 
 
+def away(lane, ops):
+    """An outside does not answer until its breaker is open (or its worker was killed before)."""
+    docket = lane.docket
+    for op in ops:
+        docket.fault(op, "unavailable", ms=50)
+    opened = "SELECT coalesce(sum(opened_total), 0) FROM breaker"
+    before = docket.one(opened)
+    checkout(lane)
+    try:
+        wait_for(lambda: docket.one(opened) > before, 5, "an open breaker", every_s=0.1)
+    except AssertionError:
+        pass
+    trouble(docket)
+
+
+def provider_away(lane):
+    away(lane, ("create", "confirm", "retrieve"))
+
+
+def carrier_away(lane):
+    away(lane, ("ship", "lookup"))
+
+
 def watched(lane):
     """Orders whose life is read until it is known."""
     docket = lane.docket

@@ -67,7 +67,7 @@ def test_every_stage_of_an_order_is_counted_and_timed(used):
              'outside="stripe",operation="confirm",result="declined"'),
             ("fulfilment", "docket_worker_task_seconds_count", 'stage="fulfilment"'),
             ("fulfilment", "docket_outside_calls_total",
-             'outside="http",operation="ship",result="shipped"')):
+             'outside="carrier",operation="ship",result="shipped"')):
         assert count(used, label, name, labels) >= 1, f"{label}: {name}{{{labels}}}"
 
 

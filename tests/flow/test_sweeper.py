@@ -31,12 +31,17 @@ def test_what_has_moved_on_is_watched_no_more(relay, consumer):
     consumer.wait_for_all(orders)
     wait_for(lambda: outbox_is_empty(relay), 5, "an empty outbox")
     assert watched(relay, orders) > 0
+    relay.sql("INSERT INTO breaker (name, class, stage, state, held) "
+              "VALUES ('stripe', 'operator', 1, 2, true)")  # or what is parked is let out
     states = [(5, orders[:100]), (3, orders[100:150]), (4, orders[150:200]), (6, orders[200:])]
     for state, some in states:
-        relay.sql("UPDATE task SET state = %s, due_at = CASE WHEN %s = 3 THEN now() + interval "
-                  "'1 hour' END WHERE order_id = ANY (%s::uuid[])", state, state, some)
+        relay.sql("UPDATE task SET state = %s, parked_at = CASE WHEN %s = 4 THEN now() END, "
+                  "due_at = CASE WHEN %s = 3 THEN now() + interval '1 hour' END "
+                  "WHERE order_id = ANY (%s::uuid[])", state, state, state, some)
     wait_for(lambda: watched(relay, orders) == 0, 5, "nothing watched")
     consumer.must_have_each_once(orders)
+    relay.sql("UPDATE task SET state = 5, parked_at = NULL WHERE state = 4")
+    relay.sql("DELETE FROM breaker")
 
 
 def test_a_message_that_was_lost_is_swept_with_growing_intervals(relay):

@@ -8,6 +8,7 @@
 """
 import pytest
 
+from . import contract
 from .books import Books
 from .client import Answer, Client, Raw
 from .docket import Docket
@@ -16,5 +17,5 @@ from .wait import must, wait_for
 
 TRAVELLERS = pytest.StashKey()
 
-__all__ = ["Answer", "Books", "Client", "Docket", "Raw", "Services", "TRAVELLERS", "must",
-           "wait_for"]
+__all__ = ["Answer", "Books", "Client", "Docket", "Raw", "Services", "TRAVELLERS", "contract",
+           "must", "wait_for"]

@@ -8,6 +8,8 @@ import socket
 import threading
 import uuid
 
+from . import contract
+
 
 class Answer:
     """What came back.  status is None where nothing that could be read did; then `why` says it."""
@@ -60,13 +62,21 @@ class Told:
 
 
 class Client:
-    """One connection at a time, kept alive; a broken one is replaced, a request never repeated."""
+    """One connection at a time, kept alive; a broken one is replaced, a request never repeated.
+    Each answer is held against schema/openapi.yaml."""
 
     def __init__(self, port, key=None, timeout_s=10.0):
         self.port, self.key, self.timeout_s = port, key, timeout_s
         self.links = threading.local()
 
-    def request(self, method, path, body=None, headers=None, timeout_s=None):
+    def request(self, method, path, body=None, headers=None, timeout_s=None, undocumented=None):
+        """undocumented: why the answer to this request need not be in schema/openapi.yaml."""
+        answer = self._exchange(method, path, body, headers, timeout_s)
+        if not undocumented:
+            contract.check(method, path, answer)
+        return answer
+
+    def _exchange(self, method, path, body, headers, timeout_s):
         link = self._link(timeout_s or self.timeout_s)
         try:
             link.request(method, path, self._encode(body), self._headers(body, headers))

@@ -143,7 +143,7 @@ def outbox_is_empty(docket):
 
 def finish_tasks(docket):
     """As if workers had done them all."""
-    docket.sql("UPDATE task SET state = 5, due_at = NULL, worker_id = NULL")
+    docket.sql("UPDATE task SET state = 5, due_at = NULL, parked_at = NULL, worker_id = NULL")
 
 
 def metric(docket, name, label="relay", process="relay"):

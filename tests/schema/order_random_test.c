@@ -195,6 +195,8 @@ static void claim(struct life *life)
 {
     struct order_facts *facts = &life->facts;
 
+    if (life->task == TASK_PARKED)
+        let_time_pass(life, roll(life) % 600000); /* until it is let out */
     if (life->task == TASK_WAITING && life->due_at > life->now)
         let_time_pass(life, life->due_at - life->now);
     if (facts->status == ORDER_ACCEPTED)
@@ -236,6 +238,20 @@ static void write_down(struct life *life, const struct order_lesson *lesson,
     }
 }
 
+/* What was called failed with it; else nothing is called. */
+static void meet_outage(struct life *life, struct order_lesson *lesson)
+{
+    const struct order_facts *facts = &life->facts;
+
+    if (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
+        lesson->verdict == VERDICT_SHIPMENT_UNKNOWN)
+        lesson->is_outage = true;
+    else if (facts->attempt_state == ATTEMPT_UNKNOWN && lesson->verdict == VERDICT_PAYMENT_OPEN)
+        learn_fault(lesson, VERDICT_HELD, FAULT_UNKNOWN);
+    else if (facts->attempt_state == ATTEMPT_CREATED && lesson->verdict == VERDICT_INTENT_STORED)
+        learn_fault(lesson, VERDICT_HELD, FAULT_TRANSIENT);
+}
+
 /* From a claim to the end of the run, or to a crash. */
 static void work(struct life *life)
 {
@@ -252,6 +268,8 @@ static void work(struct life *life)
             else
                 ship(life, &lesson);
         }
+        if (chance(life, 5) && !change.is_halfway) /* the provider is away */
+            meet_outage(life, &lesson);
         is_stored = lesson.verdict == VERDICT_INTENT_STORED;
         if (chance(life, 3)) /* killed between the call and its commit */
             return;

@@ -120,7 +120,7 @@ static struct order_lesson lesson_of(enum verdict verdict)
 
     if (verdict == VERDICT_PAYMENT_UNKNOWN || verdict == VERDICT_SHIPMENT_UNKNOWN)
         lesson.fault.kind = FAULT_UNKNOWN;
-    if (verdict == VERDICT_INTEGRITY)
+    if (verdict == VERDICT_INTEGRITY || verdict == VERDICT_HELD)
         lesson.fault.kind = FAULT_BROKEN;
     return lesson;
 }
@@ -163,7 +163,7 @@ static void check(const struct order_facts *facts, const struct order_lesson *le
     must(facts, lesson, &change);
 }
 
-/* 17,280 combinations. */
+/* Each in every state, as the task's own failure and as the outage's. */
 static void for_all(void (*must)(const struct order_facts *, const struct order_lesson *,
                                  const struct order_change *))
 {
@@ -175,6 +175,8 @@ static void for_all(void (*must)(const struct order_facts *, const struct order_
         for (int verdict = 0; verdict < VERDICTS; verdict++) {
             struct order_lesson lesson = lesson_of((enum verdict)verdict);
 
+            check(&facts, &lesson, must);
+            lesson.is_outage = true;
             check(&facts, &lesson, must);
         }
     }
@@ -316,15 +318,17 @@ static void the_key_of_a_confirm_changes_only_past_the_longest_call(void **state
 static void counts_honestly(const struct order_facts *facts, const struct order_lesson *lesson,
                             const struct order_change *change)
 {
-    bool counts = lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
-                  lesson->verdict == VERDICT_SHIPMENT_UNKNOWN;
+    bool counts = !lesson->is_outage && (lesson->verdict == VERDICT_FAILED ||
+                                         lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
+                                         lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
     bool ends = change->task_state == TASK_DONE;
     bool settles =
         lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN;
 
     if (change->task_attempt != facts->attempt && !counts && !ends && !settles)
         SAY(facts, lesson, "counts an attempt that did not fail");
-    if (lesson->verdict == VERDICT_FAILED && change->task_attempt != facts->attempt + 1)
+    if (lesson->verdict == VERDICT_FAILED && !lesson->is_outage &&
+        change->task_attempt != facts->attempt + 1)
         SAY(facts, lesson, "does not count");
     if (lesson->verdict == VERDICT_INTERRUPTED &&
         (change->task_attempt != facts->attempt || change->task_state != TASK_READY))
@@ -335,6 +339,35 @@ static void only_failures_count(void **state)
 {
     (void)state;
     for_all(counts_honestly);
+}
+
+/* Nothing but the relay's letting out ends it, so nothing may be counted or forgotten meanwhile. */
+static void rests_parked(const struct order_facts *facts, const struct order_lesson *lesson,
+                         const struct order_change *change)
+{
+    bool is_parking =
+        lesson->verdict == VERDICT_HELD || (lesson->is_outage && lesson->verdict == VERDICT_FAILED);
+
+    if (!is_parking)
+        return;
+    if (change->task_state != TASK_PARKED || change->keeps_running || change->next != STAGE_NONE)
+        SAY(facts, lesson, "is not parked");
+    if (change->task_attempt != facts->attempt)
+        SAY(facts, lesson, "counts an outage");
+    if (change->reason[0] == '\0' || change->stock != STOCK_KEPT)
+        SAY(facts, lesson, "parked without a reason, or without its stock");
+    if (attempt_after(facts, change) != facts->attempt_state)
+        SAY(facts, lesson, "learns of a payment from an outage");
+    if (facts->stage == STAGE_PAYMENT && facts->status == ORDER_PROCESSING &&
+        facts->attempt_state == ATTEMPT_UNKNOWN &&
+        strcmp(change->reason, "payment_outcome_unknown") != 0)
+        SAY(facts, lesson, "an unknown payment that is known all at once");
+}
+
+static void an_outage_parks_counts_nothing_and_settles_nothing(void **state)
+{
+    (void)state;
+    for_all(rests_parked);
 }
 
 static struct order_facts paying(enum attempt_state attempt)
@@ -370,6 +403,21 @@ static void an_unknown_payment_never_dies_of_age(void **state)
                                            : ORDER_PROCESSING);
     }
     assert_int_equal(facts.status, ORDER_ON_HOLD);
+}
+
+static void a_payment_that_an_outage_left_unknown_is_parked_as_that(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_PAYMENT_UNKNOWN);
+    struct order_facts facts = paying(ATTEMPT_AUTHORIZING);
+    struct order_change change;
+
+    (void)state;
+    lesson.is_outage = true;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.attempt_state, ATTEMPT_UNKNOWN);
+    assert_int_equal(change.task_state, TASK_PARKED);
+    assert_int_equal(change.task_attempt, facts.attempt);
+    assert_string_equal(change.reason, "payment_outcome_unknown");
 }
 
 /* A long outage of look-ups, and then a 429: that is the first failure, not the last. */
@@ -479,6 +527,8 @@ int main(void)
         cmocka_unit_test(money_is_not_asked_for_without_stock_nor_goods_sent_without_money),
         cmocka_unit_test(the_key_of_a_confirm_changes_only_past_the_longest_call),
         cmocka_unit_test(only_failures_count),
+        cmocka_unit_test(an_outage_parks_counts_nothing_and_settles_nothing),
+        cmocka_unit_test(a_payment_that_an_outage_left_unknown_is_parked_as_that),
         cmocka_unit_test(an_unknown_payment_never_dies_of_age),
         cmocka_unit_test(a_payment_that_was_unknown_begins_to_count_anew),
         cmocka_unit_test(an_unknown_payment_that_sigterm_left_is_looked_up_at_once_and_not_counted),

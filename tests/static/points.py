@@ -14,7 +14,7 @@ MOMENTS = {
     "call": ("call_before", "call_sent", "call_after"),
 }
 # What may end a transaction, and where the name of its points is given.
-COMMITTING = ("group_work", "errand_options", "ask_options")
+COMMITTING = ("group_work", "errand_options", "ask_options", "duty_options")
 LAST_ARGUMENT = {"amqp_publisher_create": "publish", "amqp_consumer_create": "ack"}
 
 

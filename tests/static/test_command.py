@@ -62,7 +62,7 @@ def test_a_near_miss_is_guessed(words, guess):
     (("dead", "replay", "7", "--reason"), "--reason needs its TEXT"),
     (("dead", "replay", "7", "--reason", ""), "must not be empty"),
     (("dead", "show"), "ID is missing"), (("dead", "show", "1", "2"), "2 is one too many"),
-    (("dead", "show", "-5"), "no number of a row"), (("dead", "list", "--state=opn"), "open|"),
+    (("key", "revoke", "-5", "--reason", "x"), "no number of a row"), (("key", "list", "--color=red"), "auto|always|never"),
     (("audit", "list", "--limit", "x"), "a number"), (("audit", "list", "--since", "x"), "how long"),
     (("audit", "list", "--since", "2026-02-30"), "how long"),
     (("audit", "list", "--json=1"), "takes no value"), (("audit", "verify", "--expect", "1:"), "head")])
@@ -83,8 +83,8 @@ def complete(*words):
 
 @pytest.mark.parametrize("words, offered", [
     (("de",), ["dead"]), (("key", ""), ["create", "list", "revoke"]),
-    (("dead", "list", "--sta"), ["--state"]),
-    (("dead", "list", "--state", "re"), ["replaying", "resolved"]),
+    (("key", "list", "--col"), ["--color"]),
+    (("key", "list", "--color", "a"), ["auto", "always"]),
     (("dead", "replay", "7", "--reason", "x", "--re"), []), (("help", "ord"), ["order"]),
     (("nonsense", ""), []), (("catalogue", "load", "READ"), ["README.md"])])
 def test_bash_completes(words, offered):

@@ -201,7 +201,7 @@ static void sends_key_and_json(void **state)
     struct carrier_call call = shipment();
 
     must_call(scene, "/ok", &call);
-    assert_int_equal(call.status, 200);
+    assert_int_equal(call.outside.status, 200);
     assert_non_null(strstr(scene->server.last, "\r\nAuthorization: Bearer c-1\r\n"));
     assert_non_null(strstr(scene->server.last, "\r\nIdempotency-Key: k-1\r\n"));
     assert_non_null(strstr(scene->server.last, "\r\nContent-Type: application/json\r\n"));

@@ -375,7 +375,7 @@ static void sends_key_and_form(void **state)
     struct payment_call call = {.operation = PAYMENT_CONFIRM, .key = "k-1", .method = "pm_1"};
 
     must_call(scene, "/ok", &call);
-    assert_int_equal(call.status, 200);
+    assert_int_equal(call.outside.status, 200);
     assert_non_null(strstr(scene->server.last, "\r\nAuthorization: Bearer sk_test_1\r\n"));
     assert_non_null(strstr(scene->server.last, "\r\nIdempotency-Key: k-1\r\n"));
     assert_non_null(strstr(scene->server.last, "\r\n\r\npayment_method=pm_1"));

@@ -14,7 +14,8 @@ void carrier_register_metrics(const char *carrier)
 
 void carrier_note(const struct carrier_call *call)
 {
-    outside_metrics_note(&metrics, call->operation, call->result.verdict, call->took_us);
+    outside_metrics_note(&metrics, call->operation, call->result.verdict,
+                         call->outside.http.took_us);
 }
 
 const char *carrier_operation_name(enum carrier_operation operation)

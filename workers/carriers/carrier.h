@@ -25,10 +25,9 @@
 #include <stdint.h>
 
 #include "base/fault.h"
-#include "base/http/client.h"
-#include "base/text.h"
+#include "workers/outside_call.h"
 
-enum { CARRIER_ID_SIZE = 128, CARRIER_KEY_LENGTH_MAX = 255 };
+enum { CARRIER_ID_SIZE = 128 };
 
 enum carrier_operation { CARRIER_SHIP, CARRIER_LOOK_UP };
 
@@ -69,17 +68,11 @@ struct carrier_call {
     bool (*may_send)(struct carrier_call *call);
     void (*on_done)(struct carrier_call *call); /* once, never from inside start */
 
-    /* Valid from on_done on. */
-    struct carrier_result result;
-    int status; /* HTTP; 0: no answer */
-    char request_id[64];
-    uint64_t took_us;
+    struct carrier_result result; /* valid from on_done on */
 
-    /* The carrier's. */
+    /* The carrier's; outside.evidence and .status are valid from on_done on. */
     struct carrier *carrier;
-    struct http_call http;
-    struct text url, body;
-    char key_header[sizeof("Idempotency-Key: ") + CARRIER_KEY_LENGTH_MAX];
+    struct outside_call outside;
 };
 
 struct carrier {

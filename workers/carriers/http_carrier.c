@@ -8,19 +8,16 @@
 #include "base/text.h"
 #include "workers/answer.h"
 
-enum { URL_BYTES_MAX = 2048, BODY_BYTES_MAX = 128 * 1024 };
+enum { BODY_BYTES_MAX = 128 * 1024 };
 
 struct http_carrier {
     struct carrier carrier;
-    struct http_client *client;
-    char *base_url, *authorization;
-    uint64_t connect_ms, total_ms;
+    struct outside_endpoint endpoint;
 };
 
 /* call ─► prepare ─► http_client_send ┄┄► on_answered ─► result ─► on_done */
 
-static bool prepare(const struct http_carrier *self, struct carrier_call *call,
-                    struct fault *fault);
+static bool prepare(struct carrier_call *call, struct fault *fault);
 static bool may_send(struct http_call *http);
 static void on_answered(struct http_call *http);
 
@@ -31,53 +28,34 @@ static void start(struct carrier *carrier, struct carrier_call *call)
 
     call->carrier = carrier;
     call->result = (struct carrier_result){.retry_after_ms = -1};
-    call->http = (struct http_call){
+    call->outside.http = (struct http_call){
         .method = ships ? "POST" : "GET",
-        .connect_ms = self->connect_ms,
-        .total_ms = self->total_ms,
         .may_send = call->may_send ? may_send : NULL,
         .on_done = on_answered,
         .point = ships ? "carrier_ship" : "carrier_look_up",
-        .headers = {self->authorization},
+        .headers = {self->endpoint.authorization},
     };
-    text_init(&call->url, URL_BYTES_MAX);
-    text_init(&call->body, BODY_BYTES_MAX);
-    /* What cannot be asked goes to no URL: it comes back unsent, and not from inside this call. */
-    call->http.url = prepare(self, call, &call->result.fault) ? call->url.bytes : "";
-    http_client_send(self->client, &call->http);
+    outside_call_begin(&call->outside, &self->endpoint, BODY_BYTES_MAX);
+    outside_call_send(&call->outside, &self->endpoint, prepare(call, &call->result.fault));
 }
 
-static void add_post(struct carrier_call *call)
+static bool prepare(struct carrier_call *call, struct fault *fault)
 {
-    snprintf(call->key_header, sizeof(call->key_header), "Idempotency-Key: %s", call->key);
-    call->http.headers[1] = call->key_header;
-    call->http.headers[2] = "Content-Type: application/json";
-    call->http.body = call->body.bytes;
-    call->http.body_length = call->body.length;
-}
+    char what[96];
 
-static bool prepare(const struct http_carrier *self, struct carrier_call *call, struct fault *fault)
-{
-    text_add(&call->url, self->base_url);
-    http_carrier_add_path(&call->url, call);
-    if (!http_carrier_add_body(&call->body, call, fault))
+    snprintf(what, sizeof(what), "shipment %s", call->reference);
+    http_carrier_add_path(&call->outside.url, call);
+    if (!http_carrier_add_body(&call->outside.body, call, fault) ||
+        !outside_call_fits(&call->outside, what, fault))
         return false;
-    if (call->url.cut || call->body.cut)
-        return fail_as(fault, FAULT_BROKEN, "request_too_large",
-                       "shipment %s does not fit into its request", call->reference);
-    if (call->operation != CARRIER_SHIP)
-        return true;
-    if (!answer_key_is_sound(call->key))
-        return fail_as(fault, FAULT_BROKEN, "idempotency_key_unsound",
-                       "shipment %s has no idempotency key of 1 to 255 visible ASCII characters",
-                       call->reference);
-    add_post(call);
-    return true;
+    return call->operation != CARRIER_SHIP ||
+           outside_call_add_post(&call->outside, "Content-Type: application/json", call->key, what,
+                                 fault);
 }
 
 static bool may_send(struct http_call *http)
 {
-    struct carrier_call *call = container_of(http, struct carrier_call, http);
+    struct carrier_call *call = container_of(http, struct carrier_call, outside.http);
 
     return call->may_send(call);
 }
@@ -87,12 +65,12 @@ static void read_answer(struct carrier_call *call)
     const struct http_carrier_answer answer = {
         .operation = call->operation,
         .reference = call->reference,
-        .status = call->http.status,
-        .body = call->http.answer,
-        .length = call->http.answer_length,
+        .status = call->outside.http.status,
+        .body = call->outside.http.answer,
+        .length = call->outside.http.answer_length,
     };
 
-    call->result.retry_after_ms = call->http.retry_after_ms;
+    call->result.retry_after_ms = call->outside.http.retry_after_ms;
     http_carrier_read_answer(&answer, &call->result);
 }
 
@@ -101,10 +79,7 @@ static void read_outcome(struct carrier_call *call)
 {
     struct carrier_result *result = &call->result;
 
-    if (result->fault.kind == FAULT_NONE)
-        result->fault = call->http.fault;
-    if (result->fault.kind == FAULT_UNKNOWN && call->operation == CARRIER_LOOK_UP)
-        result->fault.kind = FAULT_TRANSIENT;
+    outside_call_fault(&call->outside, call->operation == CARRIER_LOOK_UP, &result->fault);
     result->verdict = result->fault.kind == FAULT_UNKNOWN  ? CARRIER_UNKNOWN
                       : result->fault.kind == FAULT_BROKEN ? CARRIER_BROKEN
                                                            : CARRIER_TRANSIENT;
@@ -112,17 +87,13 @@ static void read_outcome(struct carrier_call *call)
 
 static void on_answered(struct http_call *http)
 {
-    struct carrier_call *call = container_of(http, struct carrier_call, http);
+    struct carrier_call *call = container_of(http, struct carrier_call, outside.http);
 
     if (http->outcome == HTTP_CALL_ANSWERED)
         read_answer(call);
     else
         read_outcome(call);
-    call->status = http->outcome == HTTP_CALL_ANSWERED ? http->status : 0;
-    memcpy(call->request_id, http->request_id, sizeof(call->request_id));
-    call->took_us = http->took_us;
-    text_finish(&call->url);
-    text_finish(&call->body);
+    outside_call_end(&call->outside);
     carrier_note(call);
     call->on_done(call);
 }
@@ -131,9 +102,7 @@ static void destroy(struct carrier *carrier)
 {
     struct http_carrier *self = container_of(carrier, struct http_carrier, carrier);
 
-    explicit_bzero(self->authorization, strlen(self->authorization));
-    free(self->authorization);
-    free(self->base_url);
+    outside_endpoint_finish(&self->endpoint);
     free(self);
 }
 
@@ -141,18 +110,10 @@ struct carrier *http_carrier_create(struct http_client *client,
                                     const struct http_carrier_options *options)
 {
     struct http_carrier *self = xcalloc(1, sizeof(*self));
-    size_t length = strlen(options->base_url);
-    struct text header;
 
     self->carrier = (struct carrier){.name = HTTP_CARRIER_NAME, .start = start, .destroy = destroy};
-    self->client = client;
-    self->base_url = xstrdup(options->base_url);
-    while (length > 0 && self->base_url[length - 1] == '/')
-        self->base_url[--length] = '\0';
-    text_init(&header, URL_BYTES_MAX);
-    text_print(&header, "Authorization: Bearer %s", options->key);
-    self->authorization = text_take(&header, NULL);
-    self->connect_ms = options->connect_ms;
-    self->total_ms = options->total_ms;
+    outside_endpoint_init(&self->endpoint, client, options->base_url, options->key);
+    self->endpoint.connect_ms = options->connect_ms;
+    self->endpoint.total_ms = options->total_ms;
     return &self->carrier;
 }

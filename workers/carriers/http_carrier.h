@@ -13,7 +13,7 @@
 
 #include "workers/carriers/carrier.h"
 
-#define HTTP_CARRIER_NAME "http" /* in the books and in metrics */
+#define HTTP_CARRIER_NAME "carrier" /* in the books and in metrics */
 
 struct http_carrier_options {
     const char *base_url;

@@ -17,7 +17,8 @@ void payment_register_metrics(const char *provider)
 
 void payment_note(const struct payment_call *call)
 {
-    outside_metrics_note(&metrics, call->operation, call->result.verdict, call->took_us);
+    outside_metrics_note(&metrics, call->operation, call->result.verdict,
+                         call->outside.http.took_us);
 }
 
 const char *payment_operation_name(enum payment_operation operation)

@@ -27,10 +27,9 @@
 #include <stdint.h>
 
 #include "base/fault.h"
-#include "base/http/client.h"
-#include "base/text.h"
+#include "workers/outside_call.h"
 
-enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48, PROVIDER_KEY_LENGTH_MAX = 255 };
+enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48 };
 
 enum payment_operation {
     PAYMENT_CREATE,   /* order, amount, currency, method, key; is not yet confirmed */
@@ -105,17 +104,11 @@ struct payment_call {
     bool (*may_send)(struct payment_call *call);
     void (*on_done)(struct payment_call *call); /* once, never from inside start */
 
-    /* Valid from on_done on. */
-    struct payment_result result;
-    int status; /* HTTP; 0: no answer */
-    char request_id[64];
-    uint64_t took_us;
+    struct payment_result result; /* valid from on_done on */
 
-    /* The provider's. */
+    /* The provider's; outside.evidence and .status are valid from on_done on. */
     struct provider *provider;
-    struct http_call http;
-    struct text url, body;
-    char key_header[sizeof("Idempotency-Key: ") + PROVIDER_KEY_LENGTH_MAX];
+    struct outside_call outside;
 };
 
 struct provider {

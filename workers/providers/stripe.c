@@ -8,16 +8,14 @@
 #include "base/text.h"
 #include "workers/answer.h"
 
-enum { URL_BYTES_MAX = 2048, FORM_BYTES_MAX = 4096 };
+enum { FORM_BYTES_MAX = 4096 };
 
 /* Pinned, so that the shape of an answer does not change with a setting of the account. */
 static const char version_header[] = "Stripe-Version: 2022-11-15";
 
 struct stripe {
     struct provider provider;
-    struct http_client *client;
-    char *base_url, *authorization;
-    uint64_t connect_ms, total_ms;
+    struct outside_endpoint endpoint;
     bool manual_capture;
 };
 
@@ -53,62 +51,43 @@ static void start(struct provider *provider, struct payment_call *call)
 
     call->provider = provider;
     call->result = (struct payment_result){.retry_after_ms = -1};
-    call->http = (struct http_call){
+    call->outside.http = (struct http_call){
         .method = is_read ? "GET" : "POST",
-        .connect_ms = stripe->connect_ms,
-        .total_ms = stripe->total_ms,
         .may_send = call->may_send ? may_send : NULL,
         .on_done = on_answered,
         .point = point_of(call->operation),
-        .headers = {stripe->authorization, version_header},
+        .headers = {stripe->endpoint.authorization, version_header},
     };
-    text_init(&call->url, URL_BYTES_MAX);
-    text_init(&call->body, FORM_BYTES_MAX);
-    /* What cannot be asked goes to no URL: it comes back unsent, and not from inside this call. */
-    call->http.url = prepare(stripe, call, &call->result.fault) ? call->url.bytes : "";
-    http_client_send(stripe->client, &call->http);
-}
-
-static void add_post(struct payment_call *call)
-{
-    snprintf(call->key_header, sizeof(call->key_header), "Idempotency-Key: %s", call->key);
-    call->http.headers[2] = call->key_header;
-    call->http.headers[3] = "Content-Type: application/x-www-form-urlencoded";
-    call->http.body = call->body.bytes;
-    call->http.body_length = call->body.length;
+    outside_call_begin(&call->outside, &stripe->endpoint, FORM_BYTES_MAX);
+    outside_call_send(&call->outside, &stripe->endpoint,
+                      prepare(stripe, call, &call->result.fault));
 }
 
 static bool prepare(const struct stripe *stripe, struct payment_call *call, struct fault *fault)
 {
-    bool is_read = call->operation == PAYMENT_RETRIEVE;
+    char what[128];
 
-    text_add(&call->url, stripe->base_url);
-    stripe_add_path(&call->url, call);
-    if (!stripe_add_form(&call->body, call, stripe->manual_capture, fault))
+    snprintf(what, sizeof(what), "%s of order %s", payment_operation_name(call->operation),
+             call->order ? call->order : "?");
+    stripe_add_path(&call->outside.url, call);
+    if (!stripe_add_form(&call->outside.body, call, stripe->manual_capture, fault) ||
+        !outside_call_fits(&call->outside, what, fault))
         return false;
-    if (call->url.cut || call->body.cut)
-        return fail_as(fault, FAULT_BROKEN, "request_too_large",
-                       "%s of order %s does not fit into its request",
-                       payment_operation_name(call->operation), call->order ? call->order : "?");
-    if (!is_read && !answer_key_is_sound(call->key))
-        return fail_as(fault, FAULT_BROKEN, "idempotency_key_unsound",
-                       "%s has no idempotency key of 1 to 255 visible ASCII characters",
-                       payment_operation_name(call->operation));
-    if (!is_read)
-        add_post(call);
-    return true;
+    return call->operation == PAYMENT_RETRIEVE ||
+           outside_call_add_post(&call->outside, "Content-Type: application/x-www-form-urlencoded",
+                                 call->key, what, fault);
 }
 
 static bool may_send(struct http_call *http)
 {
-    struct payment_call *call = container_of(http, struct payment_call, http);
+    struct payment_call *call = container_of(http, struct payment_call, outside.http);
 
     return call->may_send(call);
 }
 
 static void read_answer(struct payment_call *call)
 {
-    const struct http_call *http = &call->http;
+    const struct http_call *http = &call->outside.http;
     const struct stripe_answer answer = {
         .operation = call->operation,
         .intent = call->intent,
@@ -127,10 +106,7 @@ static void read_outcome(struct payment_call *call)
 {
     struct payment_result *result = &call->result;
 
-    if (result->fault.kind == FAULT_NONE)
-        result->fault = call->http.fault;
-    if (result->fault.kind == FAULT_UNKNOWN && call->operation == PAYMENT_RETRIEVE)
-        result->fault.kind = FAULT_TRANSIENT;
+    outside_call_fault(&call->outside, call->operation == PAYMENT_RETRIEVE, &result->fault);
     result->verdict = result->fault.kind == FAULT_UNKNOWN  ? PAYMENT_UNKNOWN
                       : result->fault.kind == FAULT_BROKEN ? PAYMENT_BROKEN
                                                            : PAYMENT_TRANSIENT;
@@ -138,17 +114,13 @@ static void read_outcome(struct payment_call *call)
 
 static void on_answered(struct http_call *http)
 {
-    struct payment_call *call = container_of(http, struct payment_call, http);
+    struct payment_call *call = container_of(http, struct payment_call, outside.http);
 
     if (http->outcome == HTTP_CALL_ANSWERED)
         read_answer(call);
     else
         read_outcome(call);
-    call->status = http->outcome == HTTP_CALL_ANSWERED ? http->status : 0;
-    memcpy(call->request_id, http->request_id, sizeof(call->request_id));
-    call->took_us = http->took_us;
-    text_finish(&call->url);
-    text_finish(&call->body);
+    outside_call_end(&call->outside);
     payment_note(call);
     call->on_done(call);
 }
@@ -157,28 +129,18 @@ static void destroy(struct provider *provider)
 {
     struct stripe *stripe = container_of(provider, struct stripe, provider);
 
-    explicit_bzero(stripe->authorization, strlen(stripe->authorization));
-    free(stripe->authorization);
-    free(stripe->base_url);
+    outside_endpoint_finish(&stripe->endpoint);
     free(stripe);
 }
 
 struct provider *stripe_create(struct http_client *client, const struct stripe_options *options)
 {
     struct stripe *stripe = xcalloc(1, sizeof(*stripe));
-    size_t length = strlen(options->base_url);
-    struct text header;
 
     stripe->provider = (struct provider){.name = STRIPE_NAME, .start = start, .destroy = destroy};
-    stripe->client = client;
-    stripe->base_url = xstrdup(options->base_url);
-    while (length > 0 && stripe->base_url[length - 1] == '/')
-        stripe->base_url[--length] = '\0';
-    text_init(&header, URL_BYTES_MAX);
-    text_print(&header, "Authorization: Bearer %s", options->key);
-    stripe->authorization = text_take(&header, NULL);
-    stripe->connect_ms = options->connect_ms;
-    stripe->total_ms = options->total_ms;
+    outside_endpoint_init(&stripe->endpoint, client, options->base_url, options->key);
+    stripe->endpoint.connect_ms = options->connect_ms;
+    stripe->endpoint.total_ms = options->total_ms;
     stripe->manual_capture = options->manual_capture;
     return &stripe->provider;
 }

@@ -21,7 +21,7 @@ struct fulfilment {
     struct job *job;
     struct carrier_call call;
     struct carrier_line *lines;
-    char reference[ORDER_ID_UUID_SIZE], key[ORDER_ID_UUID_SIZE + 16];
+    char reference[ORDER_ID_UUID_SIZE], key[ORDER_ID_UUID_SIZE + 40];
 };
 
 /* A carrier may have stored a failure under a key, and repeats it for ever; the reference is what
@@ -103,7 +103,7 @@ static void on_done(struct carrier_call *call)
 {
     struct job *job = container_of(call, struct fulfilment, call)->job;
 
-    if (job_call_ended(job))
+    if (job_end_call(job, call->outside.evidence))
         learn_result(job, &call->result);
 }
 
@@ -124,6 +124,7 @@ static void begin_call(struct job *job, enum carrier_operation operation)
     order_id_format_uuid(&job_facts(job)->id, fulfilment->reference);
     snprintf(fulfilment->key, sizeof(fulfilment->key), "%s-%d", fulfilment->reference,
              (int)(job_facts(job)->attempt / TRIES_A_KEY) + 1);
+    job_add_pass(job, fulfilment->key, sizeof(fulfilment->key));
     copy_lines(fulfilment, order);
     fulfilment->call = (struct carrier_call){
         .operation = operation,
@@ -138,8 +139,8 @@ static void begin_call(struct job *job, enum carrier_operation operation)
         .may_send = may_send,
         .on_done = on_done,
     };
-    job_call_begun(job);
-    carrier->start(carrier, &fulfilment->call);
+    if (job_begin_call(job))
+        carrier->start(carrier, &fulfilment->call);
 }
 
 static void interrupt(struct job *job, struct order_lesson *lesson)

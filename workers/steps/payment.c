@@ -150,7 +150,7 @@ static void on_done(struct payment_call *call)
 {
     struct job *job = container_of(call, struct payment, call)->job;
 
-    if (!job_call_ended(job))
+    if (!job_end_call(job, call->outside.evidence))
         return;
     switch (call->operation) {
     case PAYMENT_CREATE:
@@ -186,6 +186,8 @@ static void write_key(struct job *job, enum payment_operation operation)
         nth = facts->confirms;
     snprintf(payment->key, sizeof(payment->key), "%s-%d-%s-%d", job_public_id(job),
              (int)facts->attempt_number, payment_operation_name(operation), nth);
+    if (operation != PAYMENT_CONFIRM)
+        job_add_pass(job, payment->key, sizeof(payment->key));
 }
 
 static void begin_call(struct job *job, enum payment_operation operation)
@@ -208,8 +210,8 @@ static void begin_call(struct job *job, enum payment_operation operation)
         .may_send = may_send,
         .on_done = on_done,
     };
-    job_call_begun(job);
-    provider->start(provider, &payment->call);
+    if (job_begin_call(job))
+        provider->start(provider, &payment->call);
 }
 
 /* --- answers -----------------------------------------------------------------------------------

@@ -1,0 +1,41 @@
+/* queue/duty.h - a duty of the leading relay: looks at a time-ordered index again and again
+ *
+ *     RESTING ──its time has come──► on_turn ─► duty_send ┄┄► on_rows, on_done ─► duty_rest
+ *
+ * One statement at a time on a link of its own (queue/errand.h), paced by what the looks find
+ * (queue/scan.h).  Each statement carries the lease's fence, so a duty that does not know yet that
+ * its relay leads no more does nothing.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "queue/errand.h"
+#include "queue/scan.h"
+
+struct duty;
+
+struct duty_options {
+    const char *name; /* kill points "<name>.commit_before", ".commit_sent", ".commit_after" */
+    const struct pg_server *server;
+    const struct pg_statement *const *statements; /* NULL ends */
+    uint64_t rest_ms_least, rest_ms_most;         /* between two looks that found all there was */
+    void (*on_turn)(void *owner);                 /* it leads, and is free: may send */
+    void (*on_rows)(void *owner, const PGresult *result);
+    void (*on_done)(void *owner, bool is_committed); /* sends again if duty_may_go_on, or rests */
+    void *owner;
+};
+
+struct duty *duty_create(uv_loop_t *loop, const struct duty_options *options);
+void duty_destroy(struct duty *duty); /* NULL is fine */
+void duty_begin(struct duty *duty, int64_t fence);
+void duty_end(struct duty *duty);
+
+int64_t duty_fence(const struct duty *duty);
+bool duty_may_go_on(const struct duty *duty); /* it leads yet, and is free */
+/* A look begins.  True: it is to be at everything, not only at what is new. */
+bool duty_look(struct duty *duty);
+void duty_send(struct duty *duty, const struct pg_statement *statement,
+               const struct pg_params *params);
+/* The look found this many of at most `limit`; -1: it failed.  The next turn comes in time. */
+void duty_rest(struct duty *duty, int found, int limit);

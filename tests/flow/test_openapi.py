@@ -1,0 +1,305 @@
+"""Each example of schema/openapi.yaml, made to happen: the status and the shape of the answer are the example's.
+
+An example of a response is the answer to the request example of its name, unless ARRANGED says how it comes about.
+Values of SAID must be as in the example; of all else, the kind.  (That every answer is of its schema is seen by
+harness/contract.py.)
+"""
+import itertools
+import json
+
+import pytest
+
+from docket_local import order
+from harness import Client, contract, wait_for
+from harness.client import new_key
+
+SAID = {"type", "title", "status", "code", "accepted", "stored_by_this_request", "retryable", "final", "abandoned",
+        "state", "attempt_state", "task_state", "ready"}
+
+
+@pytest.fixture(scope="module")
+def shop(shop):
+    """One order went all its way, one became a dead letter."""
+    shop.fulfilled = shop.post_order()
+    shop.wait_status(shop.fulfilled.id, "fulfilled")
+    shop.fault("ship", "decline", code="address_undeliverable", times=1)
+    shop.given_up = shop.post_order()
+    shop.letter = wait_for(lambda: shop.sql(
+        "SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(shop.given_up.id)), 20,
+        "a dead letter")[0][0]
+    shop.stranger = Client(shop.port("api"), shop.make_key("operator"))
+    shop.nobody = Client(shop.port("api"), "dk_nobody")
+    return shop
+
+
+def requests_of(operation):
+    content = contract.follow(operation.description.get("requestBody", {})).get("content", {})
+    return next(iter(content.values()), {}).get("examples", {})
+
+
+def post(shop, body=None, key=None, **more):
+    return shop.post_order(body, key, **more).answer
+
+
+def abandon(shop, key=None, client=None):
+    return (client or shop.api).post("/v1/orders/abandon",
+                                     headers={"Idempotency-Key": key or new_key()})
+
+
+def again(shop, changes=None, key=None, **of_cart):
+    """A second POST; with the cart of the first, or with its key."""
+    first = shop.post_order(**of_cart)
+    return post(shop, first.body | (changes or {}), key or first.key)
+
+
+def in_flight(shop):
+    told, key = shop.post_order(), new_key()
+    with shop.services.connect(shop.database) as other:
+        other.cursor().execute(
+            "INSERT INTO order_key SELECT account_id, %s, NULL, gen_random_uuid(), '\\x01' "
+            "FROM order_key WHERE key = %s", (key, told.key))
+        answer = post(shop, key=key)
+        other.rollback()
+    return answer
+
+
+def abandoned(shop):
+    key = new_key()
+    abandon(shop, key)
+    return post(shop, key=key)
+
+
+def closed(shop):
+    cart = new_key()
+    first = shop.post_order(cart_id=cart)
+    shop.wait_status(first.id, "fulfilled")
+    shop.sql("UPDATE orders SET status = 10 WHERE id = %s", order.to_uuid(first.id))
+    return post(shop, first.body | {"metadata": {"n": "2"}}, new_key())
+
+
+def unknown(shop, path="/v1/orders"):
+    headers = {"Request-Timeout-Ms": "500", "Idempotency-Key": new_key()}
+    shop.services.postgres_freeze()
+    try:
+        return shop.api.post(path, shop.order_body(), headers=headers, timeout_s=15)
+    finally:
+        shop.services.postgres_thaw()
+
+
+def read(shop, query, client=None):
+    return (client or shop.read).get(query)
+
+
+def of_id(shop, query="", client=None):
+    return read(shop, f"/v1/orders/{shop.fulfilled.id}{query}", client)
+
+
+def of_key(shop, client):
+    return read(shop, f"/v1/orders?idempotency_key={shop.fulfilled.key}", client)
+
+
+def revoke(shop, number=None, reason="it was in a log"):
+    made = shop.operator.post("/admin/keys", {"name": "short", "scopes": ["checkout"]})
+    return shop.operator.post(f"/admin/keys/{number or made.json['id']}/revoke", {"reason": reason})
+
+
+def replay(shop, number=None, reason="the carrier is back"):
+    return shop.operator.post(f"/admin/dead/{number or shop.letter}/replay", {"reason": reason})
+
+
+def replay_closed(shop):
+    shop.sql("UPDATE dead_letter SET state = 'resolved', closed_at = now() WHERE id = %s", shop.letter)
+    return replay(shop)
+
+
+def incident(shop, is_there=True):
+    name = shop.operator.get(f"/admin/dead/{shop.letter}").json["incident"]
+    other = name[:-1] + ("0" if name[-1] != "0" else "1")
+    return shop.operator.get(f"/admin/incidents/{name if is_there else other}")
+
+
+NO_KEY = {"Idempotency-Key": None}
+ARRANGED = {
+    "createOrder": {
+        "replayed": again,
+        "same_cart": lambda shop: again(shop, key=new_key(), cart_id=new_key()),
+        "idempotency_key_required": lambda shop: post(shop, headers=NO_KEY),
+        "idempotency_key_invalid": lambda shop: post(shop, key='""'),
+        "invalid_json": lambda shop: post(shop, ""),
+        "unauthorized": lambda shop: post(shop, client=Client(shop.port("api"))),
+        "forbidden": lambda shop: post(shop, client=shop.read),
+        "idempotency_in_flight": in_flight,
+        "key_abandoned": abandoned,
+        "cart_already_ordered": lambda shop: again(shop, {"metadata": {"n": "2"}}, new_key(), cart_id=new_key()),
+        "cart_closed": closed,
+        "body_too_large": lambda shop: post(shop, "x" * 70000),
+        "unsupported_media_type": lambda shop: post(shop, headers={"Content-Type": "text/plain"}),
+        "idempotency_key_reused": lambda shop: again(shop, {"metadata": {"n": "2"}}),
+        "outcome_unknown": unknown,
+    },
+    "findOrders": {
+        "page": lambda shop: read(shop, "/v1/orders?sku=NO-SUCH"),
+        "receipt": lambda shop: of_key(shop, shop.api),
+        "order": lambda shop: of_key(shop, shop.read),
+        "invalid_query": lambda shop: read(shop, "/v1/orders", shop.api),
+        "unauthorized": lambda shop: of_key(shop, Client(shop.port("api"))),
+        "forbidden": lambda shop: of_key(shop, shop.stranger),
+        "order_not_found": lambda shop: read(shop, f"/v1/orders?idempotency_key={new_key()}"),
+    },
+    "abandonKey": {
+        "abandoned": abandon,
+        "not_abandoned": lambda shop: abandon(shop, shop.fulfilled.key),
+        "unauthorized": lambda shop: abandon(shop, client=shop.nobody),
+        "forbidden": lambda shop: abandon(shop, client=shop.read),
+        "outcome_unknown": lambda shop: unknown(shop, "/v1/orders/abandon"),
+    },
+    "getOrder": {
+        "fulfilled": of_id,
+        "invalid_query": lambda shop: of_id(shop, "?wait=99"),
+        "unauthorized": lambda shop: of_id(shop, client=shop.nobody),
+        "forbidden": lambda shop: of_id(shop, client=shop.stranger),
+        "order_not_found": lambda shop: of_id(shop, client=shop.api),
+    },
+    "getLivez": {"alive": lambda shop: shop.operator.get("/livez")},
+    "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
+    "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
+    "revokeKey": {"revoked": revoke, "not_found": lambda shop: revoke(shop, 999999)},
+    "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
+    "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
+                                                                 {"reads": None, "reason": "x"})},
+    "listActs": {
+        "acts": lambda shop: shop.operator.get("/admin/audit"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/audit?limit=0"),
+    },
+    "getAuditChain": {
+        "chain": lambda shop: shop.operator.get("/admin/audit/chain"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/audit/chain?limit=0"),
+    },
+    "showOrder": {
+        "fulfilled": lambda shop: shop.operator.get(f"/admin/orders/{shop.fulfilled.id}"),
+        "order_not_found": lambda shop: shop.operator.get("/admin/orders/ord_0"),
+    },
+    "listDeadLetters": {
+        "open": lambda shop: shop.operator.get("/admin/dead"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead?filter=state:odd"),
+    },
+    "countDeadLetters": {
+        "counted": lambda shop: shop.operator.get("/admin/dead/count"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead/count?limit=0"),
+    },
+    "listIncidents": {
+        "open": lambda shop: shop.operator.get("/admin/incidents"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/incidents?sort=odd"),
+    },
+    "showIncident": {
+        "open": incident,
+        "invalid_query": lambda shop: shop.operator.get("/admin/incidents/%22"),
+        "not_found": lambda shop: incident(shop, is_there=False),
+    },
+    "showDeadLetter": {
+        "open": lambda shop: shop.operator.get(f"/admin/dead/{shop.letter}"),
+        "not_found": lambda shop: shop.operator.get("/admin/dead/999999"),
+    },
+    "replayDeadLetter": {
+        "not_found": lambda shop: replay(shop, 999999),
+        "validation_failed": lambda shop: replay(shop, reason=""),
+        "replaying": replay,
+        "not_replayable": replay_closed,
+    },
+}
+
+
+def send_example(shop, operation, name, client=None):
+    """The request example of that name, or without a body."""
+    body = requests_of(operation).get(name, {}).get("value")
+    if operation.template.startswith("/v1/"):
+        client = client or shop.api
+    headers = {"Idempotency-Key": new_key()} if operation.method == "POST" else {}
+    return (client or shop.operator).request(operation.method, operation.template.replace("{id}", "1").replace("{name}", "default"), body,
+                                             headers=headers)
+
+
+def answer_for(shop, operation, name):
+    how = ARRANGED.get(operation.description["operationId"], {}).get(name)
+    if how:
+        return how(shop)
+    assert name in requests_of(operation) or name in ("unauthorized", "forbidden"), \
+        f"nothing says how {operation} comes to {name}"
+    of_operators = operation.template.startswith("/admin/")
+    port = shop.port("operator" if of_operators else "api")
+    lacking = shop.checkout if of_operators else shop.reader
+    client = {"unauthorized": Client(port), "forbidden": Client(port, lacking)}.get(name)
+    return send_example(shop, operation, name, client)
+
+
+def examples():
+    """In the order of the document: of what an operator does to a dead letter, what leaves it as it is first."""
+    found = []
+    for operation in contract.operations():
+        for status, response in operation.responses.items():
+            for content in response.get("content", {}).values():
+                found += [(operation, status, name, example["value"])
+                          for name, example in content.get("examples", {}).items()]
+    last = ["replaying", "not_replayable"]
+    found.sort(key=lambda one: last.index(one[2]) if one[2] in last else -1)
+    return [pytest.param(*one, id=f"{one[0]} {one[1]} {one[2]}") for one in found]
+
+
+def shape(value, name=None):
+    """What of a value an example promises."""
+    if isinstance(value, dict):
+        return {key: shape(own, "" if name == "errors" else key) for key, own in sorted(value.items())}
+    if isinstance(value, list):
+        return [shape(value[0], name)] if value else []
+    if name in SAID:
+        return value
+    return type(value).__name__
+
+
+def differences(wanted, got, at=""):
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        for key in sorted({*wanted, *got}):
+            if key not in wanted or key not in got:
+                yield f"{at}/{key}: only in the {'answer' if key in got else 'example'}"
+            else:
+                yield from differences(wanted[key], got[key], f"{at}/{key}")
+    elif isinstance(wanted, list) and isinstance(got, list):
+        for one, other in itertools.islice(zip(wanted, got), 1):
+            yield from differences(one, other, f"{at}/0")
+    elif wanted != got:
+        yield f"{at}: {got!r}, the example has {wanted!r}"
+
+
+@pytest.mark.parametrize("operation, status, name, value", examples())
+def test_each_example_happens(shop, operation, status, name, value):
+    answer = answer_for(shop, operation, name)
+    assert str(answer.status) == status, answer
+    got = answer.json if answer.headers["content-type"].endswith("json") else answer.body.decode()
+    found = list(differences(shape(value), shape(got)))
+    assert not found, "\n".join(found) + f"\n{json.dumps(got)[:2000]}"
+
+
+def test_each_arrangement_is_of_an_example():
+    found = {(operation.description["operationId"], name)
+             for operation in contract.operations() for response in operation.responses.values()
+             for content in response.get("content", {}).values() for name in content.get("examples", {})}
+    arranged = {(operation, name) for operation, names in ARRANGED.items() for name in names}
+    assert not arranged - found
+
+
+@pytest.mark.parametrize("path, media_type", [("/openapi.json", "application/json"),
+                                              ("/docs/errors.md", "text/markdown; charset=utf-8")])
+def test_the_reference_is_served_and_cached(shop, path, media_type):
+    for client in (Client(shop.port("api")), Client(shop.port("operator"))):
+        answer = client.get(path)
+        assert (answer.status, answer.headers["content-type"]) == (200, media_type)
+        known = client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+        assert (known.status, known.body) == (304, b"") and known.headers["etag"] == answer.headers["etag"]
+    if path == "/openapi.json":
+        assert answer.json == contract.load()
+
+
+def test_the_type_of_a_problem_leads_to_its_paragraph(shop):
+    problem = Client(shop.port("api")).get("/v1/orders/ord_0").json
+    path, _, code = problem["type"].partition("#")
+    assert f"\n## {code}\n" in Client(shop.port("api")).get(path).body.decode()
