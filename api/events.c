@@ -103,7 +103,7 @@ static bool may_ask(struct http_request *request, struct stream *stream, const s
 
     if (api_has_key(request) || token == NULL) {
         stream->has_principal = true;
-        return api_admit(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &stream->principal);
+        return api_admit_read(request, SCOPE_CHECKOUT | SCOPE_ORDERS_READ, &stream->principal);
     }
     if (!is_signed(&api_of(request)->token_keys, id, token)) {
         problem_reply(request, &(struct problem){.code = "order_not_found"});
