@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,12 +14,17 @@
 enum { LINE_BYTES_MAX = 16384, CARD_DIGITS_MIN = 13, CARD_DIGITS_MAX = 19 };
 
 static const char *process_name = "docket";
-static enum log_level least_level = LOG_INFO;
+static _Atomic enum log_level least_level = LOG_INFO;
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
 void log_open(const char *process, enum log_level least)
 {
     process_name = process;
+    least_level = least;
+}
+
+void log_set_level(enum log_level least)
+{
     least_level = least;
 }
 

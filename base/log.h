@@ -20,6 +20,7 @@ struct log_about {
 };
 
 void log_open(const char *process, enum log_level least); /* once, before any thread */
+void log_set_level(enum log_level least);                 /* at any time, from any thread */
 bool log_level_parse(const char *name, enum log_level *level);
 
 void log_write(enum log_level level, const char *event, const struct log_about *about,

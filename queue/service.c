@@ -30,6 +30,7 @@ static void read_settings(struct service *service, enum program program)
                 service->settings.log_level);
         exit(2);
     }
+    service->log_level = level;
     log_open(service->process, level);
 }
 
@@ -51,6 +52,8 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
     database_init(&service->database, service->settings.pg, service->settings.single_node);
     srandom((unsigned)(time(NULL) ^ getpid()));
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN); /* until the loop hears them */
+    signal(SIGUSR2, SIG_IGN);
     setenv("UV_THREADPOOL_SIZE", "1", 0); /* names are looked up there, and nothing else is done */
     uv_loop_init(&service->loop);
 }
@@ -163,6 +166,17 @@ static void on_signal(uv_signal_t *handle, int number)
     service->on_stop(service->owner);
 }
 
+static void on_log_signal(uv_signal_t *handle, int number)
+{
+    const struct service *service = handle->data;
+    bool is_all = number == SIGUSR1;
+
+    log_set_level(LOG_DEBUG); /* so that the change itself is told, whatever it is */
+    log_info("log_level", "%s", is_all ? "debug, until SIGUSR2" : service->settings.log_level);
+    if (!is_all)
+        log_set_level(service->log_level);
+}
+
 static void close_handle(uv_handle_t *handle, void *data)
 {
     (void)data;
@@ -196,17 +210,23 @@ bool service_is_stopping(const struct service *service)
 
 int service_run(struct service *service)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
+    static const struct {
+        int number;
+        void (*act)(uv_signal_t *handle, int number);
+    } acts[] = {{SIGTERM, on_signal},
+                {SIGINT, on_signal},
+                {SIGUSR1, on_log_signal},
+                {SIGUSR2, on_log_signal}};
     struct fault fault;
 
     if (!open_health(service, &fault)) {
         fprintf(stderr, "docket: %s\n", fault.text);
         return 2;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(acts); i++) {
         uv_signal_init(&service->loop, &service->signals[i]);
         service->signals[i].data = service;
-        uv_signal_start(&service->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&service->signals[i], acts[i].act, acts[i].number);
     }
     uv_timer_init(&service->loop, &service->patience);
     vitals_watch(&service->loop, &service->database, answer_ready, service);

@@ -3,6 +3,9 @@
  *     service_begin ─► (open what the program is made of) ─► service_run ─SIGTERM─► on_stop
  *                                                               … ─► service_ended ─► exit 0
  *
+ * SIGUSR1 makes the log tell everything (debug), SIGUSR2 makes it as it was set: only who may
+ * signal the process can, and nothing starts anew.
+ *
  * /livez answers as long as the loop turns; /readyz says what is missing; /metrics is Prometheus'.
  */
 #pragma once
@@ -10,6 +13,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "queue/database.h"
 #include "schema/settings.h"
@@ -28,7 +32,8 @@ struct service {
     void *owner;
 
     /* Private. */
-    uv_signal_t signals[2];
+    uv_signal_t signals[4];
+    enum log_level log_level; /* the one that was set */
     uv_timer_t patience;
     struct http_server *health;
     bool is_stopping;

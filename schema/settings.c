@@ -17,7 +17,8 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
-    {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0, "debug, info, warn or error.", ALL,
+    {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
+     "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
 
     {"DOCKET_API_LISTEN", CONFIG_TEXT, "127.0.0.1:8080", 0, 0,

@@ -60,6 +60,8 @@ void admin_keys_get(struct http_request *request); /* keys.c */
 void admin_keys_post(struct http_request *request);
 void admin_key_revoke(struct http_request *request);
 void admin_catalogue_put(struct http_request *request); /* catalogue.c */
+void admin_pause(struct http_request *request);         /* pause.c */
+void admin_resume(struct http_request *request);
 void admin_catalogue_get(struct http_request *request); /* stock.c */
 void admin_stock_post(struct http_request *request);
 void admin_order_get(struct http_request *request); /* orders.c */

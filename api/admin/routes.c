@@ -30,6 +30,8 @@ const struct http_route admin_routes[] = {
     {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
+    {"POST", "/admin/holds/{id}/pause", admin_pause},
+    {"POST", "/admin/holds/{id}/resume", admin_resume},
     {NULL, NULL, NULL},
 };
 
@@ -50,9 +52,8 @@ static const struct pg_statement *const operator_statements[] = {
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,    &sql_quota_set,    &sql_key_create,
-    &sql_key_revoke,    &sql_dead_replay,  &sql_dead_discard,
-    &sql_catalogue_put, &sql_stock_change, NULL,
+    &sql_audit_lock,  &sql_breaker_hold, &sql_quota_set,     &sql_key_create,   &sql_key_revoke,
+    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, &sql_stock_change, NULL,
 };
 
 void admin_open(struct api *api)

@@ -4,8 +4,8 @@ import pytest
 
 from docket_local import order
 from harness import must, wait_for
-from harness.outcomes import (WORKER, facts, kinds, post, post_many, task, wait_all, wait_task)
-from harness.relay import metric
+from harness.outcomes import WORKER, facts, post_many, wait_all
+from harness.relay import metric, on_channel, queue_count
 
 BREAKER = WORKER | {"DOCKET_BREAKER_FAILURES": 5, "DOCKET_ATTEMPTS_MAX": 3}
 RELAY = {"DOCKET_SWEEP_S": 1, "DOCKET_BREAKER_PAUSE_MS": 100, "DOCKET_BREAKER_PAUSE_MAX_MS": 500}
@@ -58,14 +58,15 @@ def parked(docket, orders, stage=1):
     return docket.one(PARKED, uuids(orders), stage)
 
 
-def wait_parked(docket, orders, stage=1, deadline_s=20):
+def wait_parked(docket, orders, stage=1, deadline_s=20, costs_nothing=True):
     def is_shut():
         return parked(docket, orders, stage)[0] == len(orders) and docket.sql(
             "SELECT 1 FROM breaker WHERE stage = %s AND state = 2", stage)
 
     wait_for(is_shut, deadline_s, f"all {len(orders)} are parked, and the breaker is open",
              every_s=0.05)
-    must(parked(docket, orders, stage)[1:], (0, 0), "attempts and crashes of what is parked")
+    if costs_nothing:
+        must(parked(docket, orders, stage)[1:], (0, 0), "attempts and crashes of what is parked")
 
 
 def released(docket, orders, stage=1):
@@ -97,3 +98,96 @@ def test_a_provider_that_is_away_costs_no_attempt_and_the_oldest_go_first(shop, 
     out = released(shop, orders)
     must(out[1:], sorted(out[1:], key=order.to_uuid), "the oldest first, after the probe")
     must_have_cost_nothing(shop, orders)
+
+
+def test_a_carrier_that_is_away_costs_no_attempt_and_ships_each_once(shop):
+    begin_outage(shop, "act_then_500", ("ship",))
+    begin_outage(shop, "unavailable", ("lookup",))
+    orders = post_many(shop, ORDERS)
+    wait_parked(shop, orders, stage=2)
+    end_outage(shop)
+    wait_all(shop, orders, "fulfilled")
+    must(len(facts(shop, "shipment", *orders)), ORDERS, "shipments")
+    must_have_cost_nothing(shop, orders)
+
+
+def test_a_confirm_that_an_outage_left_unknown_stays_so_and_is_looked_up(shop):
+    """The provider charges and says 500, answers no look-up, but takes creates: some failures look
+    like an order's own, until it is seen that they are not.  Each is charged once."""
+    begin_outage(shop, "act_then_500", ("confirm",))
+    begin_outage(shop, "unavailable", ("retrieve",))
+    orders = post_many(shop, ORDERS)
+    wait_parked(shop, orders, costs_nothing=False)
+    asked = shop.sql("SELECT reason, count(*) FROM orders o JOIN payment_attempt p ON p.order_id = "
+                     "o.id WHERE o.id = ANY (%s::uuid[]) AND p.state = 6 GROUP BY reason",
+                     uuids(orders))
+    assert [reason for reason, _ in asked] == ["payment_outcome_unknown"], asked
+    end_outage(shop)
+    wait_all(shop, orders, "fulfilled")
+    must(len(facts(shop, "charge", *orders)), ORDERS, "charges")
+    must(shop.one("SELECT count(*) FROM dead_letter"), 0, "dead letters")
+    shop.books().must_balance()
+
+
+def test_a_worker_and_a_relay_that_die_meanwhile_forget_nothing(shop):
+    begin_outage(shop, "unavailable", ("create", "confirm", "retrieve"))
+    orders = post_many(shop, ORDERS)
+    wait_for(lambda: parked(shop, orders)[0] > 0, 10, "the first is parked")
+    shop.kill("payment")
+    shop.start("payment", env=BREAKER)
+    wait_for(lambda: parked(shop, orders)[0] == ORDERS, 20, "all are parked")
+    end_outage(shop)
+    wait_for(lambda: parked(shop, orders)[0] < ORDERS - 2, 20, "they are being let out")
+    shop.kill("relay")
+    shop.start("relay", env=RELAY)
+    wait_all(shop, orders, "fulfilled")
+    must(shop.one("SELECT count(*) FROM dead_letter"), 0, "dead letters")
+    shop.books().must_balance()
+
+
+def test_a_paused_provider_is_not_called_until_it_is_resumed(shop):
+    shop.docket("pause", "stripe", "--reason", "maintenance")
+    again = shop.docket("pause", "stripe", "--reason", "maintenance")
+    assert "nothing was done" in again, again
+    wait_for(lambda: "stripe is open" in shop.log("payment").rpartition("stripe is closed")[2], 5,
+             "the worker knows")
+    orders = post_many(shop, 10)
+    wait_parked(shop, orders)
+    for label, env in (("payment", BREAKER), ("relay", RELAY), ("api", None)):
+        shop.restart(label, env=env)
+    must(parked(shop, orders)[0], 10, "parked, after every restart")
+    must(facts(shop, "intent", *orders), [], "intents")
+    shop.docket("resume", "stripe", "--reason", "it is over")
+    wait_all(shop, orders, "fulfilled")
+    must(shop.sql("SELECT act, target, reason FROM audit WHERE act IN ('pause', 'resume') "
+                  "ORDER BY id"), [("pause", "outside stripe", "maintenance"),
+                                   ("resume", "outside stripe", "it is over")], "the audit")
+    must_have_cost_nothing(shop, orders)
+
+
+def test_a_paused_queue_keeps_its_messages_and_nothing_is_swept(shop):
+    shop.docket("pause", "payment", "--reason", "a release")
+    wait_for(lambda: "paused" in shop.log("payment"), 5, "the worker knows")
+    wait_for(lambda: consumers(shop) == 0, 10, "nobody consumes")
+    orders = post_many(shop, 10)
+    wait_for(lambda: queue_count(shop) == 10, 10, "their messages wait")
+    shop.restart("payment", env=BREAKER)  # is ready, and takes nothing up
+    wait_for(lambda: metric(shop, "docket_paused{stage=\"payment\"}") == 1, 5, "the relay shows it")
+    must(consumers(shop), 0, "consumers")
+    states_then = shop.sql("SELECT DISTINCT state, sweeps FROM task WHERE order_id = ANY "
+                           "(%s::uuid[])", uuids(orders))
+    must(states_then, [(1, 0)], "ready, and never swept")
+    shop.docket("resume", "payment", "--reason", "released")
+    wait_all(shop, orders, "fulfilled")
+    shop.books().must_balance()
+
+
+def test_a_name_that_nobody_has_is_refused(shop):
+    from docket_local.problem import Problem
+    with pytest.raises(Problem, match="payment, stripe, fulfilment, carrier"):
+        shop.docket("pause", "paypal", "--reason", "test")
+
+
+def consumers(docket):
+    return on_channel(docket, lambda channel: channel.queue_declare(
+        "docket.payment", passive=True).method.consumer_count)

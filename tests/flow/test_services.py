@@ -1,5 +1,6 @@
 """The services that every other test stands on: private, on loopback only, never as root."""
 import os
+import signal
 import subprocess
 
 import pytest
@@ -84,3 +85,19 @@ def test_no_environment_of_the_caller_reaches_a_server(services):
     pid = process.running(services.home, "postgres")
     listed = subprocess.run(["cat", f"/proc/{pid}/environ"], capture_output=True, check=True).stdout
     assert not {name for name in os.environ if f"\0{name}=".encode() in listed} - {"PATH", "LANG"}
+
+
+@pytest.mark.parametrize("name", ("api", "relay", "payment"))
+def test_a_signal_makes_the_log_tell_everything_and_another_one_less_again(docket, name):
+    docket.start(name, env={"DOCKET_LOG_LEVEL": "warn"})
+    pid = docket.pid(name)
+    assert '"level":"info"' not in docket.log(name)
+    process.tell(pid, signal.SIGUSR1)
+    wait_for(lambda: "debug, until SIGUSR2" in docket.log(name), 5, "it is at debug")
+    docket.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+               "WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    wait_for(lambda: "pg_link_state" in docket.log(name), 10, "a line of debug")
+    process.tell(pid, signal.SIGUSR2)
+    wait_for(lambda: '"event":"log_level","text":"warn"' in docket.log(name), 5, "it is at warn")
+    docket.stop(name)
+    assert '"event":"stopped"' not in docket.log(name), "a line of info"

@@ -1,0 +1,67 @@
+/* Pausing a stage's queue, or the provider or carrier that it calls; and letting it go on. */
+#include "api/admin/admin.h"
+#include "schema/outsides.h"
+#include "schema/statements.h"
+
+static void on_held(struct admin_errand *errand, const PGresult *rows)
+{
+    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+}
+
+static bool find(const char *name, enum stage *stage, bool *is_queue)
+{
+    const struct outside *outside = outside_named(name);
+
+    *is_queue = outside == NULL;
+    if (outside == NULL)
+        return stage_parse(name, stage);
+    *stage = outside->stage;
+    return true;
+}
+
+static void refuse_name(struct http_request *request, struct arena *arena)
+{
+    const char *names = "";
+
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
+        const struct outside *outside = outside_of((enum stage)stage);
+
+        names = arena_print(arena, "%s%s%s%s%s", names, *names ? ", " : "",
+                            stage_name((enum stage)stage), outside ? ", " : "",
+                            outside ? outside->name : "");
+    }
+    problem_reply(request, &(struct problem){.code = "not_found",
+                                             .detail = arena_print(arena, "there is: %s", names)});
+}
+
+static void hold(struct http_request *request, bool is_paused)
+{
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_breaker_hold, on_held, REASON_REQUIRED);
+    const char *name = http_param(request, "id");
+    enum stage stage;
+    bool is_queue;
+
+    if (errand == NULL)
+        return;
+    if (!find(name, &stage, &is_queue)) {
+        refuse_name(request, &errand->arena);
+        admin_errand_free(errand);
+        return;
+    }
+    pg_add_text(&errand->ticket.params, name);
+    pg_add_i16(&errand->ticket.params, (int16_t)stage);
+    pg_add_bool(&errand->ticket.params, is_queue);
+    pg_add_bool(&errand->ticket.params, is_paused);
+    admin_act_send(errand);
+}
+
+void admin_pause(struct http_request *request)
+{
+    hold(request, true);
+}
+
+void admin_resume(struct http_request *request)
+{
+    hold(request, false);
+}
