@@ -112,6 +112,12 @@ def replay_closed(shop):
     return replay(shop)
 
 
+def hold(shop, act, name="stripe", reason="maintenance"):
+    if act == "resume":
+        shop.operator.post("/admin/holds/stripe/pause", {"reason": "maintenance"})
+    return shop.operator.post(f"/admin/holds/{name}/{act}", {"reason": reason})
+
+
 def incident(shop, is_there=True):
     name = shop.operator.get(f"/admin/dead/{shop.letter}").json["incident"]
     other = name[:-1] + ("0" if name[-1] != "0" else "1")
@@ -164,11 +170,20 @@ ARRANGED = {
     "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
     "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
     "revokeKey": {"revoked": revoke, "not_found": lambda shop: revoke(shop, 999999)},
+    "pause": {"paused": lambda shop: hold(shop, "pause"), "not_found": lambda shop: hold(shop, "pause", "odd"),
+              "validation_failed": lambda shop: hold(shop, "pause", reason="")},
+    "resume": {"resumed": lambda shop: hold(shop, "resume"), "not_found": lambda shop: hold(shop, "resume", "odd"),
+               "validation_failed": lambda shop: hold(shop, "resume", reason="")},
+    "listCatalogue": {"page": lambda shop: shop.operator.get("/admin/catalogue")},
+    "findOrdersOfKey": {
+        "found": lambda shop: shop.operator.get(f"/admin/orders?key={shop.fulfilled.key}"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/orders"),
+    },
     "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
     "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
                                                                  {"reads": None, "reason": "x"})},
     "listActs": {
-        "acts": lambda shop: shop.operator.get("/admin/audit"),
+        "acts": lambda shop: shop.operator.get("/admin/audit?act=catalogue%20load"),
         "invalid_query": lambda shop: shop.operator.get("/admin/audit?limit=0"),
     },
     "getAuditChain": {
