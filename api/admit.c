@@ -14,6 +14,11 @@ static const char *presented_key(const struct http_request *request)
     return http_header(request, "X-Api-Key");
 }
 
+bool api_has_key(const struct http_request *request)
+{
+    return presented_key(request) != NULL;
+}
+
 bool api_is_about_a_key(const struct http_request *request)
 {
     const char *path = http_path(request);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "api/catalogue.h"
+#include "api/events.h"
 #include "api/keys.h"
+#include "api/pace.h"
 #include "api/problem.h"
 #include "api/pulse.h"
 #include "api/quota.h"
@@ -27,6 +29,7 @@ struct api {
     struct quotas *quotas;
     struct catalogue *catalogue;
     struct waiters *waiters;
+    struct events *events;
     struct hint *hint;    /* to the relay: there is work */
     struct http_tls *tls; /* NULL: none is configured */
     struct http_server *public_server, *operator_server;
@@ -42,6 +45,7 @@ static inline struct api *api_of(const struct http_request *request)
 bool api_admit(struct http_request *request, unsigned scopes, struct principal *principal)
     __attribute__((warn_unused_result));
 
+bool api_has_key(const struct http_request *request); /* presents one, valid or not */
 /* The same for a read, which costs a token of the account's quota. */
 bool api_admit_read(struct http_request *request, unsigned scopes, struct principal *principal)
     __attribute__((warn_unused_result));
@@ -69,4 +73,5 @@ bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 /* Orders accepted, replayed; commit latency. */
 void stats_register(void); /* stats.c */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
+struct load stats_load(const struct api *api);
 void stats_watch(struct api *api); /* gauges, before they are read */

@@ -17,6 +17,7 @@ enum {
     OPERATOR_BODY_BYTES_MAX = 8 * 1024 * 1024,
     OPERATOR_CONNECTIONS_MAX = 1000,
     LONG_POLLS_MAX = 20000,
+    STREAM_UNREAD_BYTES_MAX = 64 * 1024,
     READS_WAITING_MAX = 20000,
     GRACE_MS = 7000,
     OPERATOR_GRACE_MS = 500
@@ -29,6 +30,7 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders", orders_find},
     {"POST", "/v1/orders/abandon", orders_abandon},
     {"GET", "/v1/orders/{id}", orders_get},
+    {"GET", "/v1/orders/{id}/events", order_events_get},
     {"POST", "/v1/quotes", quotes_post},
     {NULL, NULL, NULL},
 };
@@ -81,6 +83,7 @@ static void open_postgres(struct api *api)
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
+    api->events = events_create(api);
     list_open(api);
     admin_open(api);
     open_pulse(api);
@@ -98,6 +101,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
 
     options.limits.body_bytes_max = (size_t)api->service.settings.body_bytes_max;
     options.limits.connections_max = (int)api->service.settings.connections_max;
+    options.limits.unread_bytes_max = STREAM_UNREAD_BYTES_MAX;
     api->public_server =
         http_server_open(&api->service.loop, api->service.settings.api_listen, &options, fault);
     if (api->public_server == NULL)
@@ -112,8 +116,8 @@ static bool open_listeners(struct api *api, struct fault *fault)
     return api->operator_server != NULL;
 }
 
-/* Nothing new is taken, long polls are answered, orders in flight are committed.  The operators'
- * listener goes last, so that /readyz says what is happening. */
+/* Nothing new is taken, long polls are answered, streams ended, orders in flight are committed. The
+ * operators' listener goes last, so that /readyz says what is happening. */
 static void on_operators_drained(void *owner)
 {
     struct api *api = owner;
@@ -134,6 +138,7 @@ static void on_stop(void *owner)
 {
     struct api *api = owner;
 
+    events_stop(api->events);
     waiters_wake_all(api->waiters);
     http_server_drain(api->public_server, GRACE_MS, on_public_drained, api);
 }
@@ -145,6 +150,7 @@ static void close_postgres(struct api *api)
     list_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
+    events_destroy(api->events);
     waiters_destroy(api->waiters);
     hint_destroy(api->hint);
     keys_destroy(api->keys);

@@ -12,8 +12,18 @@ static void render_1(struct text *body, const char *id, const char *token)
                id, token, id);
 }
 
+static void render_2(struct text *body, const char *id, const char *token)
+{
+    text_print(body,
+               "{\"id\":\"%s\",\"accepted\":\"yes\",\"status\":\"accepted\",\"final\":false,"
+               "\"version\":1,\"poll_after_ms\":1000,\"client_token\":\"%s\","
+               "\"links\":{\"self\":\"/v1/orders/%s\",\"events\":\"/v1/orders/%s/events\"}}",
+               id, token, id, id);
+}
+
 static void (*const renderers[])(struct text *body, const char *id, const char *token) = {
     [1] = render_1,
+    [2] = render_2,
 };
 
 bool order_view_receipt(struct text *body, const struct order_id *id, int16_t renderer,
@@ -27,6 +37,43 @@ bool order_view_receipt(struct text *body, const struct order_id *id, int16_t re
     order_id_format(id, public_id);
     renderers[renderer](body, public_id, token);
     return true;
+}
+
+/* What may be asked for next: only routes that exist, and only where they would be accepted in this
+ * status.  The one place where a link is added (`cancel`, `payment_attempts`, …). */
+static void add_links(struct text *body, const char *id, const struct order_face *face)
+{
+    text_print(body, ",\"links\":{\"self\":\"/v1/orders/%s\"", id);
+    if (!face->is_final)
+        text_print(body, ",\"events\":\"/v1/orders/%s/events\"", id);
+    text_add(body, "}");
+}
+
+void order_view_head(struct text *body, const struct order_face *face)
+{
+    char id[ORDER_ID_TEXT_SIZE];
+
+    order_id_format(&face->id, id);
+    text_print(body, "{\"id\":\"%s\",\"status\":\"%s\",\"final\":%s,\"version\":%d,\"reason\":", id,
+               order_status_name(face->status), face->is_final ? "true" : "false", face->version);
+    text_add_json(body, face->reason);
+}
+
+void order_view_tail(struct text *body, const struct order_face *face)
+{
+    char id[ORDER_ID_TEXT_SIZE];
+
+    order_id_format(&face->id, id);
+    if (face->tracking) {
+        text_add(body, ",\"tracking\":");
+        text_add_json(body, face->tracking);
+    }
+    text_add(body, "},\"accepted_at\":");
+    order_view_time(body, face->accepted_us);
+    text_add(body, ",\"updated_at\":");
+    order_view_time(body, face->updated_us);
+    add_links(body, id, face);
+    text_add(body, "}");
 }
 
 void order_view_money(struct text *body, int64_t amount, const char *currency)

@@ -13,6 +13,7 @@
 #include "schema/client_token.h"
 #include "schema/money.h"
 #include "schema/order.h"
+#include "schema/order_state.h"
 
 enum { RECEIPT_BYTES_MAX = 1024, VIEW_BYTES_MAX = 256 * 1024 };
 
@@ -20,6 +21,20 @@ enum { RECEIPT_BYTES_MAX = 1024, VIEW_BYTES_MAX = 256 * 1024 };
 bool order_view_receipt(struct text *body, const struct order_id *id, int16_t renderer,
                         int16_t token_key, const struct token_keys *keys)
     __attribute__((warn_unused_result));
+
+/* What differs between the versions of one order; all else of it is between head and tail. */
+struct order_face {
+    struct order_id id;
+    int32_t version;
+    enum order_status status;
+    bool is_final;
+    const char *reason;
+    const char *tracking; /* NULL: not shipped yet */
+    int64_t accepted_us, updated_us;
+};
+
+void order_view_head(struct text *body, const struct order_face *face);
+void order_view_tail(struct text *body, const struct order_face *face);
 
 void order_view_money(struct text *body, int64_t amount, const char *currency);
 /* The members "lines", "items_total", "shipping_total" and "total" of a priced order. */

@@ -46,6 +46,7 @@ static const struct {
     {"idempotency_key_reused", 422, NEVER, "The key belongs to another body"},
     {"head_too_large", 431, NEVER, "The request's head is too large"},
     {"too_many_fields", 431, NEVER, "The request's head has too many fields"},
+    {"too_many_streams", 429, AFTER_PAUSE, "Too many streams are open"},
     {"quota_exceeded", 429, AFTER_PAUSE, "The account's quota is spent"},
     {"internal_error", 500, AFTER_PAUSE, "A fault of ours"},
     {"method_not_implemented", 501, NEVER, "This method is not supported"},

@@ -12,7 +12,7 @@
 #include "api/fields.h"
 #include "base/clock.h"
 
-enum { WAIT_S_MAX = 60, US_A_SECOND = 1000000 };
+enum { WAIT_S_MAX = 60, US_A_MS = 1000 };
 
 /* Lives until it was answered and the reader has let go of it. */
 struct showing {
@@ -99,24 +99,24 @@ const char *read_client_token(const struct http_request *request)
 }
 
 /* Everybody who may not read it is told the same as if it were not there. */
-static bool may_read(const struct showing *showing)
+bool read_is_allowed(const struct http_request *request, const struct principal *principal,
+                     const struct reading *reading)
 {
-    const struct reading *reading = &showing->reading;
-    const char *token = read_client_token(showing->request);
+    const char *token = read_client_token(request);
 
-    if (!reading->is_found || reading->account_id != showing->principal.account_id)
+    if (!reading->is_found || (principal && reading->account_id != principal->account_id))
         return false;
-    return (showing->principal.scopes & SCOPE_ORDERS_READ) ||
-           (token && client_token_is_of(&api_of(showing->request)->token_keys, reading->token_key,
+    return (principal && (principal->scopes & SCOPE_ORDERS_READ)) ||
+           (token && client_token_is_of(&api_of(request)->token_keys, reading->token_key,
                                         &reading->id, token));
 }
 
-/* The older the order, the longer its next change takes. */
-static int poll_after_ms(const struct api *api, const struct reading *reading)
+static int64_t poll_after_ms(const struct api *api, const struct reading *reading)
 {
-    int64_t age_s = (database_now_us(&api->service.database) - reading->accepted_us) / US_A_SECOND;
+    struct load load = stats_load(api);
+    int64_t age_us = database_now_us(&api->service.database) - reading->accepted_us;
 
-    return age_s < 10 ? 1000 : age_s < 60 ? 2000 : age_s < 600 ? 5000 : 15000;
+    return pace_poll_ms(age_us / US_A_MS, &load);
 }
 
 static void answer(struct showing *showing, bool is_known)
@@ -128,7 +128,8 @@ static void answer(struct showing *showing, bool is_known)
     http_reply_header(request, "ETag", "\"%d\"", reading->version);
     http_reply_header(request, "Cache-Control", "private, no-cache");
     if (!reading->is_final)
-        http_reply_header(request, "Poll-After-Ms", "%d", poll_after_ms(api_of(request), reading));
+        http_reply_header(request, "Poll-After-Ms", "%lld",
+                          (long long)poll_after_ms(api_of(request), reading));
     if (is_known)
         http_reply(request, 304, NULL, NULL, 0);
     else
@@ -161,7 +162,7 @@ static void on_read(struct reading *reading)
 
     if (!reading->is_read) {
         answer_problem(showing, "temporarily_unavailable");
-    } else if (!may_read(showing)) {
+    } else if (!read_is_allowed(showing->request, &showing->principal, reading)) {
         answer_problem(showing, "order_not_found");
     } else {
         is_known = etag && field_etag_is(etag, reading->version);

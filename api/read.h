@@ -7,5 +7,8 @@
  * otherwise. */
 void read_begin(struct http_request *request, const struct principal *principal,
                 const struct order_id *id);
+/* principal: NULL: whoever has the order's token, and no key. */
+bool read_is_allowed(const struct http_request *request, const struct principal *principal,
+                     const struct reading *reading);
 /* What the client presents, or NULL. */
 const char *read_client_token(const struct http_request *request);

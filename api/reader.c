@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/order_view.h"
 #include "schema/order_state.h"
@@ -32,6 +33,9 @@ enum {
     TRACKING
 };
 
+/* Those of order_passed.sql, after the position. */
+enum { PASSED_VERSION = 1, PASSED_STATUS, PASSED_AT_US };
+
 struct reader {
     struct group_work work;
     struct pg_params params;
@@ -42,6 +46,8 @@ static struct reading *reading_of(struct group_ticket *ticket)
 {
     return container_of(ticket, struct reading, group_ticket);
 }
+
+static void send_passed(struct group_batch *batch, struct reader *reader);
 
 static bool send_reads(struct group_batch *batch)
 {
@@ -54,7 +60,33 @@ static bool send_reads(struct group_batch *batch)
         pg_array_uuid(&reader->params, reading_of(ticket)->id.bytes);
     pg_array_end(&reader->params);
     group_send(batch, &sql_order_read, &reader->params);
+    send_passed(batch, reader);
     return true;
+}
+
+/* After the orders, in a newer snapshot: nothing is missing between known and newest. */
+static void send_passed(struct group_batch *batch, struct reader *reader)
+{
+    struct group_ticket *ticket;
+    int count = 0;
+
+    pg_params_clear(&reader->params);
+    pg_array_begin(&reader->params, PG_UUID);
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        if (reading_of(ticket)->wants_passed) {
+            pg_array_uuid(&reader->params, reading_of(ticket)->id.bytes);
+            count++;
+        }
+    }
+    pg_array_end(&reader->params);
+    pg_array_begin(&reader->params, PG_INT4);
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        if (reading_of(ticket)->wants_passed)
+            pg_array_i32(&reader->params, reading_of(ticket)->known_version);
+    }
+    pg_array_end(&reader->params);
+    if (count > 0)
+        group_send(batch, &sql_order_passed, &reader->params);
 }
 
 static void add_text_element(struct text *body, const PGresult *result, int row, int column,
@@ -115,27 +147,48 @@ static void add_totals(struct text *body, const PGresult *result, int row)
 static void render(struct reading *reading, const PGresult *result, int row)
 {
     struct text *body = &reading->body;
-    char id[ORDER_ID_TEXT_SIZE];
+    const struct order_face face = {
+        .id = reading->id,
+        .version = reading->version,
+        .status = (enum order_status)pg_i16(result, row, STATUS),
+        .is_final = reading->is_final,
+        .reason = pg_text(result, row, REASON),
+        .tracking = pg_is_null(result, row, TRACKING) ? NULL : pg_text(result, row, TRACKING),
+        .accepted_us = reading->accepted_us,
+        .updated_us = pg_i64(result, row, UPDATED_US),
+    };
 
-    order_id_format(&reading->id, id);
     text_clear(body);
-    text_print(body, "{\"id\":\"%s\",\"status\":\"%s\",\"final\":%s,\"version\":%d,\"reason\":", id,
-               order_status_name((enum order_status)pg_i16(result, row, STATUS)),
-               reading->is_final ? "true" : "false", reading->version);
-    text_add_json(body, pg_text(result, row, REASON));
+    order_view_head(body, &face);
+    reading->head_length = body->length;
     add_totals(body, result, row);
     add_lines(body, result, row);
     text_add(body, ",\"shipping\":{\"method\":");
     text_add_json(body, pg_text(result, row, SHIPPING_METHOD));
-    if (!pg_is_null(result, row, TRACKING)) {
-        text_add(body, ",\"tracking\":");
-        text_add_json(body, pg_text(result, row, TRACKING));
-    }
-    text_add(body, "},\"accepted_at\":");
-    order_view_time(body, reading->accepted_us);
-    text_add(body, ",\"updated_at\":");
-    order_view_time(body, pg_i64(result, row, UPDATED_US));
-    text_print(body, ",\"links\":{\"self\":\"/v1/orders/%s\"}}", id);
+    reading->tail_length = body->length;
+    order_view_tail(body, &face);
+    reading->tail_length = body->length - reading->tail_length;
+}
+
+void reader_render_passed(const struct reading *reading, const struct passed_version *passed,
+                          struct text *body)
+{
+    const struct text *newest = &reading->body;
+    const struct order_face face = {
+        .id = reading->id,
+        .version = passed->version,
+        .status = (enum order_status)passed->status,
+        .is_final = order_status_is_final((enum order_status)passed->status),
+        .reason = "",
+        .accepted_us = reading->accepted_us,
+        .updated_us = passed->at_us,
+    };
+
+    text_clear(body);
+    order_view_head(body, &face);
+    text_add_bytes(body, newest->bytes + reading->head_length,
+                   newest->length - reading->head_length - reading->tail_length);
+    order_view_tail(body, &face);
 }
 
 static void read_row(struct reading *reading, const PGresult *result, int row)
@@ -150,23 +203,60 @@ static void read_row(struct reading *reading, const PGresult *result, int row)
     render(reading, result, row);
 }
 
-static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+static void note_orders(struct reading **readings, int count, const PGresult *result)
 {
-    struct reading *readings[TICKETS_MAX];
-    struct group_ticket *ticket;
-    int count = 0;
-
-    (void)nth; /* there is one statement */
-    TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        readings[count] = reading_of(ticket);
-        readings[count++]->is_found = false;
-    }
+    for (int i = 0; i < count; i++)
+        readings[i]->is_found = false;
     for (int row = 0; row < PQntuples(result); row++) {
         int index = pg_i32(result, row, POSITION) - 1;
 
         assert(index >= 0 && index < count);
         read_row(readings[index], result, row);
     }
+}
+
+static void add_passed(struct reading *reading, const PGresult *result, int row)
+{
+    int32_t version = pg_i32(result, row, PASSED_VERSION);
+
+    if (version >= reading->version || reading->passed_count == PASSED_MAX)
+        return; /* the newest one is in the body, and what is newer yet is news for another read */
+    if (reading->passed == NULL)
+        reading->passed = xcalloc(PASSED_MAX, sizeof(*reading->passed));
+    reading->passed[reading->passed_count++] = (struct passed_version){
+        .version = version,
+        .status = pg_i16(result, row, PASSED_STATUS),
+        .at_us = pg_i64(result, row, PASSED_AT_US),
+    };
+}
+
+static void note_passed(struct reading **readings, int count, const PGresult *result)
+{
+    for (int i = 0; i < count; i++)
+        readings[i]->passed_count = 0;
+    for (int row = 0; row < PQntuples(result); row++) {
+        int index = pg_i32(result, row, POSITION) - 1;
+
+        assert(index >= 0 && index < count);
+        add_passed(readings[index], result, row);
+    }
+}
+
+/* The first statement is about all orders, the second about those whose past is wanted. */
+static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+{
+    struct reading *readings[TICKETS_MAX];
+    struct group_ticket *ticket;
+    int count = 0;
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        if (nth == 0 || reading_of(ticket)->wants_passed)
+            readings[count++] = reading_of(ticket);
+    }
+    if (nth == 0)
+        note_orders(readings, count, result);
+    else
+        note_passed(readings, count, result);
 }
 
 static void on_settled(struct group_ticket *ticket)
@@ -182,12 +272,16 @@ static void on_released(struct group_ticket *ticket)
     struct reading *reading = reading_of(ticket);
 
     text_finish(&reading->body);
+    free(reading->passed);
+    reading->passed = NULL;
     reading->on_released(reading);
 }
 
 bool reader_submit(struct reader *reader, struct reading *reading)
 {
     reading->is_read = reading->is_found = false;
+    reading->passed = NULL;
+    reading->passed_count = 0;
     text_init(&reading->body, VIEW_BYTES_MAX);
     reading->group_ticket = (struct group_ticket){
         .on_settled = on_settled,
@@ -195,6 +289,11 @@ bool reader_submit(struct reader *reader, struct reading *reading)
         .deadline_ms = reading->deadline_ms,
     };
     return group_submit(reader->group, &reading->group_ticket);
+}
+
+int reader_waiting(const struct reader *reader)
+{
+    return group_waiting(reader->group);
 }
 
 bool reader_is_idle(const struct reader *reader)
@@ -211,7 +310,8 @@ void reader_register_metrics(void)
 
 struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max)
 {
-    static const struct pg_statement *const statements[] = {&sql_order_read, NULL};
+    static const struct pg_statement *const statements[] = {&sql_order_read, &sql_order_passed,
+                                                            NULL};
     struct reader *reader = xcalloc(1, sizeof(*reader));
     const struct group_options options = {
         .server = &database->server,

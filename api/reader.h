@@ -10,8 +10,19 @@
 #include "queue/group.h"
 #include "schema/order_id.h"
 
+enum { PASSED_MAX = 100 }; /* as in order_passed.sql */
+
+/* A version between the one that is known and the newest. */
+struct passed_version {
+    int32_t version;
+    int16_t status;
+    int64_t at_us;
+};
+
 struct reading {
     struct order_id id;
+    bool wants_passed;
+    int32_t known_version; /* what passed since this one */
     uint64_t deadline_ms;
     void (*on_settled)(struct reading *reading);
     void (*on_released)(struct reading *reading); /* the memory is the caller's again */
@@ -21,8 +32,12 @@ struct reading {
     int64_t account_id, accepted_us;
     int32_t version;
     int16_t token_key, status;
-    struct text body; /* freed after on_released */
+    struct text body; /* freed after on_released, as all below */
+    struct passed_version *passed;
+    int passed_count;
 
+    /* Private. */
+    size_t head_length, tail_length; /* of the body: what differs between versions */
     struct group_ticket group_ticket;
 };
 
@@ -31,5 +46,10 @@ void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)
     __attribute__((warn_unused_result));
+/* The order as it was shown at a version that has passed, but for the reason and the tracking
+ * number, which only the newest has, and with the time at which it became so. */
+void reader_render_passed(const struct reading *reading, const struct passed_version *passed,
+                          struct text *body);
+int reader_waiting(const struct reader *reader);
 void reader_register_metrics(void);
 bool reader_is_idle(const struct reader *reader);

@@ -34,6 +34,14 @@ static bool is_replay(enum intake_verdict verdict)
     return verdict == INTAKE_REPLAYED || verdict == INTAKE_CART_REPLAYED;
 }
 
+/* Of an order that was accepted just now; the body says the same for ever. */
+static int64_t poll_after_ms(struct http_request *request)
+{
+    struct load load = stats_load(api_of(request));
+
+    return pace_poll_ms(0, &load);
+}
+
 void receipt_reply(struct http_request *request, const struct intake_ticket *ticket, int status)
 {
     const struct token_keys *keys = &api_of(request)->token_keys;
@@ -55,6 +63,8 @@ void receipt_reply(struct http_request *request, const struct intake_ticket *tic
     }
     http_reply_header(request, "Location", "/v1/orders/%s", id);
     http_reply_header(request, "Retry-After", "1");
+    if (ticket->verdict == INTAKE_ACCEPTED)
+        http_reply_header(request, "Poll-After-Ms", "%lld", (long long)poll_after_ms(request));
     if (is_replay(ticket->verdict))
         http_reply_header(request, "Idempotent-Replayed", "true");
     http_reply(request, status, "application/json", body.bytes, body.length);

@@ -1,6 +1,7 @@
 #include "api/api.h"
 #include "api/tls.h"
 #include "base/metrics.h"
+#include "queue/vitals.h"
 
 #define COUNTER(variable, outcome)                                                                 \
     static struct metric variable = {                                                              \
@@ -37,6 +38,7 @@ void stats_register(void)
         metric_register(all[i]);
     tls_register_metrics();
     problem_register_metrics();
+    events_register_metrics();
     intake_register_metrics();
     reader_register_metrics();
 }
@@ -77,8 +79,17 @@ static void refresh(void *owner)
     metric_set(&waiting, intake_waiting(api->intake));
     tls_refresh(api);
     metric_set(&polls, waiters_count(api->waiters));
+    events_refresh_metrics(api->events);
     metric_set(&connections, api->public_server ? http_server_connections(api->public_server) : 0);
     metric_set(&single_node, api->service.database.is_single_node);
+}
+
+struct load stats_load(const struct api *api)
+{
+    return (struct load){
+        .waiting = intake_waiting(api->intake) + reader_waiting(api->reader),
+        .lag_us = vitals_lag_us(),
+    };
 }
 
 void stats_watch(struct api *api)

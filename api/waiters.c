@@ -12,32 +12,39 @@ LIST_HEAD(bucket, waiter);
 
 struct waiters {
     struct bucket buckets[BUCKETS];
-    int count, count_max;
+    int count, count_max, uncounted;
     uv_timer_t *tick;
 };
 
-/* The last bytes of an id are random. */
 static struct bucket *bucket_of(struct waiters *waiters, const struct order_id *id)
 {
-    uint32_t hash;
+    return &waiters->buckets[order_id_hash(id) % BUCKETS];
+}
 
-    memcpy(&hash, id->bytes + ORDER_ID_BYTES - sizeof(hash), sizeof(hash));
-    return &waiters->buckets[hash % BUCKETS];
+static void add(struct waiters *waiters, struct waiter *waiter, bool is_counted)
+{
+    LIST_INSERT_HEAD(bucket_of(waiters, &waiter->id), waiter, next);
+    waiter->is_counted = is_counted;
+    *(is_counted ? &waiters->count : &waiters->uncounted) += 1;
 }
 
 bool waiters_add(struct waiters *waiters, struct waiter *waiter)
 {
     if (waiters->count >= waiters->count_max)
         return false;
-    LIST_INSERT_HEAD(bucket_of(waiters, &waiter->id), waiter, next);
-    waiters->count++;
+    add(waiters, waiter, true);
     return true;
+}
+
+void waiters_add_uncounted(struct waiters *waiters, struct waiter *waiter)
+{
+    add(waiters, waiter, false);
 }
 
 void waiters_remove(struct waiters *waiters, struct waiter *waiter)
 {
     LIST_REMOVE(waiter, next);
-    waiters->count--;
+    *(waiter->is_counted ? &waiters->count : &waiters->uncounted) -= 1;
 }
 
 static bool is_of(const struct waiter *waiter, const struct order_id *id)
@@ -95,7 +102,7 @@ bool waiters_ask(void *owner, struct pg_params *params)
     const struct waiters *waiters = owner;
     const struct waiter *waiter;
 
-    if (waiters->count == 0)
+    if (waiters->count + waiters->uncounted == 0)
         return false;
     pg_array_begin(params, PG_UUID);
     for (int i = 0; i < BUCKETS; i++) {
@@ -124,7 +131,7 @@ static void expire(struct waiters *waiters, uint64_t now_ms)
     struct bucket taken = LIST_HEAD_INITIALIZER(taken);
     struct waiter *waiter, *following;
 
-    for (int i = 0; waiters->count > 0 && i < BUCKETS; i++) {
+    for (int i = 0; waiters->count + waiters->uncounted > 0 && i < BUCKETS; i++) {
         for (waiter = LIST_FIRST(&waiters->buckets[i]); waiter; waiter = following) {
             following = LIST_NEXT(waiter, next);
             if (now_ms >= waiter->until_ms)

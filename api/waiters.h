@@ -1,4 +1,4 @@
-/* api/waiters.h - long polls: who waits for the next version of which order
+/* api/waiters.h - long polls and feeds: who waits for the next version of which order
  *
  * Told by the hints of workers (NOTIFY docket_orders) and, since a hint may be lost, by one
  * question a second for the versions of all orders that somebody waits for.
@@ -22,7 +22,9 @@ struct waiter {
     /* Once: there may be a newer version, or (is_late) there was none in time. */
     void (*on_woken)(struct waiter *waiter, bool is_late);
 
-    LIST_ENTRY(waiter) next; /* private */
+    /* Private. */
+    bool is_counted;
+    LIST_ENTRY(waiter) next;
 };
 
 struct waiters *waiters_create(uv_loop_t *loop, int count_max);
@@ -30,9 +32,11 @@ void waiters_destroy(struct waiters *waiters);
 /* False: too many wait. */
 bool waiters_add(struct waiters *waiters, struct waiter *waiter)
     __attribute__((warn_unused_result));
+/* One whose number is bounded elsewhere. */
+void waiters_add_uncounted(struct waiters *waiters, struct waiter *waiter);
 void waiters_remove(struct waiters *waiters, struct waiter *waiter);
-void waiters_wake_all(struct waiters *waiters); /* as if it were too late for all of them */
-int waiters_count(const struct waiters *waiters);
+void waiters_wake_all(struct waiters *waiters);   /* as if it were too late for all of them */
+int waiters_count(const struct waiters *waiters); /* those that are counted */
 
 /* A hint's payload: uuids between commas. */
 void waiters_on_hint(void *owner, const char *payload);

@@ -11,6 +11,7 @@ enum { TICK_MS = 100 };
 static struct metric build = METRIC(METRIC_GAUGE, "docket_build_info", "1; what runs.");
 static struct metric ready =
     METRIC(METRIC_GAUGE, "docket_ready", "1: /readyz says yes; 0: it says why not.");
+static int64_t lag_us;
 static struct metric lag = {.type = METRIC_HISTOGRAM,
                             .name = "docket_loop_lag_seconds",
                             .help = "How late the event loop was, ten times a second."};
@@ -33,7 +34,8 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ns = clock_monotonic_ns();
 
     (void)timer;
-    metric_observe_us(&lag, now_ns > due_ns ? (int64_t)(now_ns - due_ns) / 1000 : 0);
+    lag_us = now_ns > due_ns ? (int64_t)(now_ns - due_ns) / 1000 : 0;
+    metric_observe_us(&lag, lag_us);
     due_ns = now_ns + (uint64_t)TICK_MS * 1000000;
 }
 
@@ -69,4 +71,9 @@ void vitals_register(void)
     metric_set(&build, 1);
     process_metrics_register();
     pg_link_register_metrics();
+}
+
+int64_t vitals_lag_us(void)
+{
+    return lag_us;
 }

@@ -14,7 +14,7 @@ enum {
     ORDER_LINES_MAX = 100,
     ORDER_QUANTITY_MAX = 9999,
     ORDER_KEY_LENGTH_MAX = 255,
-    ORDER_RENDERER = 1 /* of the 202's body: see api/order_view.h */
+    ORDER_RENDERER = 2 /* of the 202's body: see api/order_view.h */
 };
 
 struct order_line {

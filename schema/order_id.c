@@ -111,3 +111,11 @@ bool order_id_parse_uuid(struct order_id *id, const char *text)
     }
     return *text == '\0';
 }
+
+uint32_t order_id_hash(const struct order_id *id)
+{
+    uint32_t hash;
+
+    memcpy(&hash, id->bytes + ORDER_ID_BYTES - sizeof(hash), sizeof(hash));
+    return hash;
+}

@@ -23,3 +23,6 @@ bool order_id_parse(struct order_id *id, const char *text) __attribute__((warn_u
 /* "xxxxxxxx-xxxx-…", as Postgres and messages write it. */
 void order_id_format_uuid(const struct order_id *id, char text[ORDER_ID_UUID_SIZE]);
 bool order_id_parse_uuid(struct order_id *id, const char *text) __attribute__((warn_unused_result));
+
+/* For tables in memory: the last bytes of an id are random. */
+uint32_t order_id_hash(const struct order_id *id);

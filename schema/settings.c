@@ -41,6 +41,12 @@ const struct config_entry settings_entries[] = {
      FIELD(accept_waiting_max)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
+    {"DOCKET_STREAMS_MAX", CONFIG_NUMBER, "10000", 0, 1000000,
+     "Most streams of order events at once; more are answered 503.", PROGRAM_API,
+     FIELD(streams_max)},
+    {"DOCKET_STREAMS_ACCOUNT_MAX", CONFIG_NUMBER, "5000", 0, 1000000,
+     "Most of them that follow orders of one account; more are answered 429.", PROGRAM_API,
+     FIELD(streams_account_max)},
     {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
      "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
      "again at SIGHUP.",

@@ -9,7 +9,12 @@
 #include "base/memory.h"
 #include "ops/cli/command.h"
 
-enum { ANSWER_BYTES_MAX = 64 * 1024 * 1024, CONNECT_MS = 5000, TOTAL_MS = 30000 };
+enum {
+    ANSWER_BYTES_MAX = 64 * 1024 * 1024,
+    CONNECT_MS = 5000,
+    TOTAL_MS = 30000,
+    URL_BYTES_MAX = 64 * 1024
+};
 
 static int last_code = EXIT_REFUSED;
 
@@ -124,7 +129,7 @@ static long perform(const struct settings *settings, const char *method, const c
     CURLcode result;
     long status = 0;
 
-    text_init(&url, 64 * 1024);
+    text_init(&url, URL_BYTES_MAX);
     text_print(&url, "%s%s", settings->operator_url, path);
     prepare(curl, method, url.bytes, answer);
     if (settings->operator_ca[0] != '\0')

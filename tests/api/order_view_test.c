@@ -33,6 +33,28 @@ static void renderer_1_writes_these_bytes_for_ever(void **state)
     text_finish(&body);
 }
 
+static void renderer_2_names_the_stream(void **state)
+{
+    static const char expected[] =
+        "{\"id\":\"ord_01m84eqhsae6kbrjpa7sd7kfnk\",\"accepted\":\"yes\",\"status\":\"accepted\","
+        "\"final\":false,\"version\":1,\"poll_after_ms\":1000,"
+        "\"client_token\":\"5OSG0hj7Ea7J2Yfy8xSrLOZldFvnM56t63yTbkcqgoM\","
+        "\"links\":{\"self\":\"/v1/orders/ord_01m84eqhsae6kbrjpa7sd7kfnk\","
+        "\"events\":\"/v1/orders/ord_01m84eqhsae6kbrjpa7sd7kfnk/events\"}}";
+    struct token_keys keys;
+    struct fault fault;
+    struct order_id id;
+    struct text body;
+
+    (void)state;
+    assert_true(token_keys_parse(&keys, "1:" KEY, &fault));
+    assert_true(order_id_parse(&id, "ord_01m84eqhsae6kbrjpa7sd7kfnk"));
+    text_init(&body, RECEIPT_BYTES_MAX);
+    assert_true(order_view_receipt(&body, &id, 2, 1, &keys));
+    assert_string_equal(body.bytes, expected);
+    text_finish(&body);
+}
+
 static void says_so_when_it_cannot_render(void **state)
 {
     struct token_keys keys;
@@ -43,7 +65,7 @@ static void says_so_when_it_cannot_render(void **state)
     (void)state;
     assert_true(token_keys_parse(&keys, "1:" KEY, &fault));
     text_init(&body, RECEIPT_BYTES_MAX);
-    assert_false(order_view_receipt(&body, &id, 2, 1, &keys));
+    assert_false(order_view_receipt(&body, &id, 3, 1, &keys));
     assert_false(order_view_receipt(&body, &id, 0, 1, &keys));
     assert_false(order_view_receipt(&body, &id, 1, 9, &keys));
     text_finish(&body);
@@ -62,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(renderer_1_writes_these_bytes_for_ever),
+        cmocka_unit_test(renderer_2_names_the_stream),
         cmocka_unit_test(says_so_when_it_cannot_render),
         cmocka_unit_test(every_code_has_its_status),
     };

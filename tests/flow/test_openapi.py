@@ -166,6 +166,12 @@ ARRANGED = {
         "forbidden": lambda shop: of_id(shop, client=shop.stranger),
         "order_not_found": lambda shop: of_id(shop, client=shop.api),
     },
+    "followOrder": {
+        "invalid_query": lambda shop: of_id(shop, "/events?last_event_id=x"),
+        "unauthorized": lambda shop: of_id(shop, "/events", shop.nobody),
+        "forbidden": lambda shop: of_id(shop, "/events", shop.stranger),
+        "order_not_found": lambda shop: of_id(shop, "/events", shop.api),
+    },
     "getLivez": {"alive": lambda shop: shop.operator.get("/livez")},
     "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
     "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
