@@ -80,29 +80,6 @@ static int show(const struct call *call)
     return answer ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
-static int replay(const struct call *call)
-{
-    char path[64];
-    long long id;
-    json_t *wish, *answer;
-
-    if (!call_id(call, 0, &id))
-        return EXIT_USAGE;
-    snprintf(path, sizeof(path), "/admin/dead/%lld/replay", id);
-    wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
-    answer = admin_call("POST", path, wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
-             text_of(answer, "stage"), text_of(answer, "order"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
-}
-
 #define FILTER_HELP                                                                                 \
     "A FILTER is terms that must all hold; a list means any of them. age>2h age<1d12h (since it "   \
     "first gave up: s, m, h, d, w), since:2026-11-24 until:2026-11-24T10:30:00Z, "                  \
@@ -174,18 +151,43 @@ static const struct command command_export = {
 };
 static const struct option replay_options[] = {
     {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    {"yes", NULL, "Do it; without it, a filter only says what it is about.", OPTION_FLAG, false},
+    {"dry-run", NULL, "Only say what it is about, whatever else is given.", OPTION_FLAG, false},
+    {"all", NULL, "Every open dead letter is meant: the filter is empty.", OPTION_FLAG, false},
+    {"rate", "N", "At most so many a second (100; 0: no limit).", OPTION_NUMBER, false},
+    {"ramp", "N,N,…",
+     "The steps: each waits for what became of the one before "
+     "(1,5,20,100,500,2000; the last is repeated).",
+     OPTION_TEXT, false},
+    {"stop-at", "PERCENT", "Stop when more of a step than this fail again (20; 100: never).",
+     OPTION_NUMBER, false},
     {.name = NULL},
 };
 static const struct command command_replay = {
     .name = "replay",
-    .summary = "Let the order go on where it stopped; what is paid is not paid again.",
-    .operands = "ID",
+    .summary = "Let orders go on where they stopped; what is paid is not paid again.",
+    .about =
+        "One id goes on at once. A filter makes a run: its letters are those that fit now, the "
+        "relay lets them out step by step, and it stops by itself when too many fail "
+        "again (docket dead runs).\n" FILTER_HELP,
+    .operands = "[FILTER…]",
     .options = replay_options,
-    .examples = "docket dead replay 7 --reason \"the carrier is back\"",
-    .run = replay,
+    .examples = "docket dead replay 7 --reason \"the carrier is back\"\n"
+                "docket dead replay code:gone --reason \"the carrier is back\"\n"
+                "docket dead replay code:gone --reason \"the carrier is back\" --rate 20 --yes",
+    .run = dead_replay_run,
 };
-static const struct command *const commands[] = {&command_list,    &command_show,   &command_replay,
-                                                 &command_discard, &command_export, NULL};
+static const struct command *const commands[] = {&command_list,
+                                                 &command_show,
+                                                 &command_replay,
+                                                 &command_discard,
+                                                 &command_export,
+                                                 &command_dead_runs,
+                                                 &command_dead_pause,
+                                                 &command_dead_resume,
+                                                 &command_dead_cancel,
+                                                 &command_dead_pace,
+                                                 NULL};
 
 const struct command command_dead = {
     .name = "dead",

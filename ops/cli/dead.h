@@ -20,6 +20,9 @@ void dead_words_finish(struct dead_words *words);
 json_t *dead_page(const char *path, const struct dead_words *words, const char *cursor,
                   long long limit) __attribute__((warn_unused_result));
 
+/* [{fate, currency, count, amount}] of all pages; NULL: said why. */
+json_t *dead_count(const struct dead_words *words) __attribute__((warn_unused_result));
+
 void dead_print_incidents(const json_t *answer);
 void dead_print_incident(const json_t *incident);
 void dead_print_letters(const json_t *letters);
@@ -30,3 +33,6 @@ const char *dead_fate_text(const char *fate);
 
 int dead_discard_run(const struct call *call); /* dead_discard.c */
 int dead_export_run(const struct call *call);  /* dead_export.c */
+int dead_replay_run(const struct call *call);  /* dead_runs.c: one letter, or a run of many */
+extern const struct command command_dead_runs, command_dead_pause, command_dead_resume,
+    command_dead_cancel, command_dead_pace;

@@ -27,8 +27,7 @@ static void add_row(json_t *rows, const json_t *more)
     json_array_append_new(rows, json_deep_copy(more));
 }
 
-/* The rows of all pages; NULL: said why. */
-static json_t *look(const struct dead_words *words)
+json_t *dead_count(const struct dead_words *words)
 {
     json_t *rows = json_array(), *row, *page = NULL;
     char cursor[100] = "";
@@ -72,7 +71,7 @@ static void print_rows(const json_t *rows)
 
 static int preview(const struct call *call, const struct dead_words *words)
 {
-    json_t *rows = look(words);
+    json_t *rows = dead_count(words);
 
     if (rows == NULL)
         return EXIT_REFUSED;

@@ -1,8 +1,10 @@
 """Replay runs: many dead letters go on at a pace, each once, whatever is killed meanwhile."""
+import json
 import os
 
 import pytest
 
+from docket_local.problem import Problem
 from harness import must, wait_for
 from harness.letters import make_letters
 from harness.outcomes import open_quick_shop
@@ -98,3 +100,26 @@ def test_a_run_stops_by_itself_while_the_provider_fails(shop):
     state, *_, failed_new = wait_run(shop, run, "stopped")
     must((state, failed_new), ("stopped", 1), "the run")
     must(replays(shop, letters)[1], 1, "replays")
+
+
+def test_the_command_makes_shows_and_ends_runs(shop):
+    letters = make_letters(shop, 12, code="by_command")
+    looked = shop.docket("dead", "replay", "code:by_command", "--reason", "a test")
+    must("Nothing was done" in looked and "12" in looked, True, looked)
+    must(replays(shop, letters), {0: 12}, "replays after a look")
+    made = shop.docket("dead", "replay", "code:by_command", "--reason", "a test", "--rate", "1",
+                       "--ramp", "1,2", "--yes", "--json")
+    run = str(json.loads(made)["id"])
+    shop.docket("dead", "pause", run, "--reason", "a test")
+    must("paused" in shop.docket("dead", "runs", run), True, "the state that is shown")
+    shop.docket("dead", "resume", run, "--reason", "a test")
+    shop.docket("dead", "pace", run, "--rate", "0", "--reason", "a test")
+    wait_run(shop, int(run), "done")
+    must(replays(shop, letters), {1: 12}, "replays")
+    shown = shop.docket("dead", "runs", run)
+    must("12 released" in shown, True, shown)
+    must("code:by_command" in shop.docket("dead", "runs"), True, "the list")
+    with pytest.raises(Problem, match="nothing was changed"):
+        shop.docket("dead", "cancel", run, "--reason", "a test")
+    with pytest.raises(Problem, match="no ramp"):
+        shop.docket("dead", "replay", "code:by_command", "--reason", "x", "--ramp", "1,x", "--yes")
