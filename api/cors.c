@@ -116,7 +116,7 @@ const char *cors_allowed(const char *origins, const char *origin)
     return NULL;
 }
 
-static bool is_preflight(const struct http_request *request)
+static bool is_preflight(struct http_request *request)
 {
     return strcmp(http_method(request), "OPTIONS") == 0 &&
            http_header(request, "Access-Control-Request-Method") != NULL &&
