@@ -1,7 +1,7 @@
 """Pages in browsers: who may call the public listener, what a preflight hears, and what nobody else does."""
 import pytest
 
-from harness import Client
+from harness import Client, wait_for
 from harness.client import Raw, new_key
 
 OURS, THEIRS = "https://shop.example", "https://evil.example"
@@ -103,7 +103,6 @@ def test_a_star_is_for_all_and_needs_no_postgres(shop):
     shop.start("api", label="api2", wait=False, env={
         "DOCKET_CORS_ORIGINS": "*", "DOCKET_PG": "host=127.0.0.1 port=1 dbname=none user=none"})
     port = shop.processes["api2"].world.ports["api"]
-    from harness import wait_for
     wait_for(lambda: ask(port, "/v1/orders", THEIRS).status == 204, 10, "a preflight is answered")
     answer = ask(port, "/v1/orders", THEIRS)
     assert answer.headers["access-control-allow-origin"] == "*"
