@@ -21,7 +21,7 @@ enum {
     RUN_ID,
     RUN_VERSION,
     RUN_IS_FILLING,
-    RUN_FILTER,
+    RUN_HAS_IDS,
     RUN_RATE,
     RUN_RAMP,
     RUN_STOP_SHARE,
@@ -40,7 +40,7 @@ enum {
 struct run {
     int64_t id;
     int32_t version;
-    bool is_filling;
+    bool is_filling, has_ids;
     struct replay_sight sight;
 };
 
@@ -141,12 +141,13 @@ static void begin_act(const struct replay *replay, struct pg_params *params)
 
 static void fill(struct replay *replay)
 {
+    bool has_ids = replay->runs[replay->at].has_ids;
     struct pg_params params;
 
     begin_act(replay, &params);
     pg_add_i32(&params, REPLAY_PAGE);
     replay->rest_ms = 0;
-    send_part(replay, &sql_replay_fill_ids, &params);
+    send_part(replay, has_ids ? &sql_replay_fill_ids : &sql_replay_fill, &params);
 }
 
 static void release(struct replay *replay)
@@ -228,6 +229,7 @@ static void note_run(struct run *run, const PGresult *result, int row)
         .id = pg_i64(result, row, RUN_ID),
         .version = pg_i32(result, row, RUN_VERSION),
         .is_filling = pg_bool(result, row, RUN_IS_FILLING),
+        .has_ids = pg_bool(result, row, RUN_HAS_IDS),
         .sight =
             {
                 .now_us = pg_i64(result, row, RUN_NOW),
@@ -381,9 +383,13 @@ void replay_end(struct replay *replay)
 
 struct replay *replay_create(uv_loop_t *loop, const struct replay_options *options)
 {
-    static const struct pg_statement *const statements[] = {
-        &sql_replay_fold,    &sql_replay_runs, &sql_replay_fill_ids,
-        &sql_replay_release, &sql_replay_end,  NULL};
+    static const struct pg_statement *const statements[] = {&sql_replay_fold,
+                                                            &sql_replay_runs,
+                                                            &sql_replay_fill,
+                                                            &sql_replay_fill_ids,
+                                                            &sql_replay_release,
+                                                            &sql_replay_end,
+                                                            NULL};
     struct replay *replay = xcalloc(1, sizeof(*replay));
     const struct errand_options errand = {
         .name = "run",

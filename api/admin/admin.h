@@ -73,3 +73,9 @@ void admin_dead_discard(struct http_request *request);
 void admin_dead_replay(struct http_request *request);
 void admin_incidents_list(struct http_request *request); /* incidents.c */
 void admin_incident_get(struct http_request *request);
+void admin_runs_list(struct http_request *request); /* runs.c */
+void admin_runs_post(struct http_request *request);
+void admin_run_pause(struct http_request *request);
+void admin_run_resume(struct http_request *request);
+void admin_run_cancel(struct http_request *request);
+void admin_run_rate(struct http_request *request);

@@ -30,30 +30,31 @@ const struct http_route admin_routes[] = {
     {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
+    {"GET", "/admin/runs", admin_runs_list},
+    {"POST", "/admin/runs", admin_runs_post},
+    {"POST", "/admin/runs/{id}/pause", admin_run_pause},
+    {"POST", "/admin/runs/{id}/resume", admin_run_resume},
+    {"POST", "/admin/runs/{id}/cancel", admin_run_cancel},
+    {"POST", "/admin/runs/{id}/rate", admin_run_rate},
     {"POST", "/admin/holds/{id}/pause", admin_pause},
     {"POST", "/admin/holds/{id}/resume", admin_resume},
     {NULL, NULL, NULL},
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_account_list,
-    &sql_audit_list,
-    &sql_catalogue_page,
-    &sql_order_by_key,
-    &sql_audit_chain,
-    &sql_key_list,
-    &sql_order_show,
-    &sql_dead_list,
-    &sql_dead_show,
-    &sql_dead_count,
-    &sql_incident_list,
-    &sql_incident_show,
-    NULL,
+    &sql_account_list,   &sql_audit_list,
+    &sql_catalogue_page, &sql_order_by_key,
+    &sql_audit_chain,    &sql_key_list,
+    &sql_order_show,     &sql_dead_list,
+    &sql_dead_show,      &sql_dead_count,
+    &sql_incident_list,  &sql_replay_list,
+    &sql_incident_show,  NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,  &sql_breaker_hold, &sql_quota_set,     &sql_key_create,   &sql_key_revoke,
-    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, &sql_stock_change, NULL,
+    &sql_audit_lock,   &sql_breaker_hold,  &sql_quota_set,    &sql_key_create,
+    &sql_key_revoke,   &sql_dead_replay,   &sql_dead_discard, &sql_catalogue_put,
+    &sql_stock_change, &sql_replay_create, &sql_replay_act,   NULL,
 };
 
 void admin_open(struct api *api)

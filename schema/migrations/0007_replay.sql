@@ -15,8 +15,7 @@ CREATE TABLE replay_run (
     rate           integer NOT NULL CHECK (rate BETWEEN 0 AND 100000),   -- a second; 0: no limit
     ramp           integer[] NOT NULL CHECK (cardinality(ramp) BETWEEN 1 AND 20 AND 1 <= ALL (ramp)),
     stop_share     integer NOT NULL CHECK (stop_share BETWEEN 0 AND 100),   -- percent of a step
-    filled_at      timestamptz,                    -- filling by the filter, newest first: the last
-    filled_id      bigint,                         -- letter looked at
+    fill_cursor    text,                           -- of dead_page(), while filling by the filter
     cursor         bigint NOT NULL DEFAULT 0,      -- the last letter of ids, then of those dealt with
     members        bigint NOT NULL DEFAULT 0,
     released       bigint NOT NULL DEFAULT 0,

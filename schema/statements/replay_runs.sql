@@ -1,7 +1,7 @@
 -- The runs that go on, as the relay decides about them (queue/replay_rule.h).
 --   $1 fence   $2 runs at most
 -- One row back without an id if there are none; none at all if the lease is not held.
-SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.filter, r.rate, r.ramp, r.stop_share,
+SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.ids IS NOT NULL AS has_ids, r.rate, r.ramp, r.stop_share,
        r.members, r.released, r.skipped,
        r.succeeded + r.failed_same + r.failed_new + r.withdrawn AS ended,
        r.ramp_at, r.step_released, r.step_succeeded, r.step_failed,
@@ -9,7 +9,7 @@ SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.filter, r.rate, r.r
        (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us
 FROM relay_lease lease
 LEFT JOIN LATERAL (
-    SELECT id, version, state, filter, rate, ramp, stop_share, members, released, skipped, succeeded,
+    SELECT id, version, state, ids, rate, ramp, stop_share, members, released, skipped, succeeded,
            failed_same, failed_new, withdrawn, ramp_at, step_released, step_succeeded, step_failed,
            paced_at
     FROM replay_run

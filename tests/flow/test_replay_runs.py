@@ -22,11 +22,16 @@ def leave_no_faults(shop):
     shop.no_faults()
 
 
-def begin(shop, letters, rate=0, ramp=(1, 5, 20, 100, 500), stop_share=20):
-    """The id of a new run of these letters."""
-    return shop.one(
-        "INSERT INTO replay_run (ids, actor, reason, rate, ramp, stop_share) "
-        "VALUES (%s, 'test', 'test', %s, %s, %s) RETURNING id", list(letters), rate, list(ramp), stop_share)
+def begin(shop, letters, **wishes):
+    """The id of a new run of these letters, or of a filter."""
+    members = {"filter": letters} if isinstance(letters, str) else {"ids": list(letters)}
+    answer = shop.operator.post("/admin/runs", members | {"rate": 0, "reason": "a test"} | wishes)
+    must(answer.status, 200, repr(answer))
+    return answer.json["id"]
+
+
+def act(shop, run, what, **more):
+    return shop.operator.post(f"/admin/runs/{run}/{what}", {"reason": "a test"} | more).status
 
 
 def of_run(shop, run):
@@ -60,3 +65,36 @@ def test_each_member_goes_on_once_step_by_step(shop):
          "outcomes that came after the next step began")
     shop.books().must_balance()
 
+
+def test_a_filter_says_who_the_members_are_and_two_runs_have_one_effect(shop):
+    letters = make_letters(shop, 40, code="twice_filtered")
+    runs = [begin(shop, "code:twice_filtered", ramp=[5, 100]) for _ in range(2)]
+    ended = [wait_run(shop, run, "done") for run in runs]
+    must(sum(run[2] for run in ended), 40, "released by both")
+    must(replays(shop, letters), {1: 40}, "replays")
+    shop.books().must_balance()
+
+
+def test_a_run_is_paused_resumed_and_canceled(shop):
+    letters = make_letters(shop, 30)
+    run = begin(shop, letters, rate=1)
+    must(act(shop, run, "pause"), 200, "pause")
+    must(act(shop, run, "pause"), 409, "pause again")
+    before = of_run(shop, run)[2]
+    must(act(shop, run, "resume"), 200, "resume")
+    wait_for(lambda: of_run(shop, run)[2] > before, 10, "it goes on")
+    must(act(shop, run, "cancel"), 200, "cancel")
+    at_cancel = of_run(shop, run)[2]
+    must(act(shop, run, "resume"), 409, "what was canceled stays so")
+    must((of_run(shop, run)[0], of_run(shop, run)[2] < 30), ("canceled", True), "the run")
+    must(replays(shop, letters)[1], at_cancel, "replays")
+    must(shop.one("SELECT count(*) FROM audit WHERE target = %s", f"replay_run {run}"), 4, "acts")
+
+
+def test_a_run_stops_by_itself_while_the_provider_fails(shop):
+    letters = make_letters(shop, 30)
+    shop.fault("confirm", "wrong_amount")
+    run = begin(shop, letters)
+    state, *_, failed_new = wait_run(shop, run, "stopped")
+    must((state, failed_new), ("stopped", 1), "the run")
+    must(replays(shop, letters)[1], 1, "replays")

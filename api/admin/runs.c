@@ -1,0 +1,217 @@
+/* Replay runs: made, listed, shown, paused, resumed, canceled, paced.  The relay executes them
+ * (queue/replay.h). */
+#include <string.h>
+
+#include "api/admin/admin.h"
+#include "api/admin/dead_query.h"
+#include "schema/json_fields.h"
+#include "schema/statements.h"
+
+enum { RUNS_OPEN_MAX = 50, LIST_MAX = 100, IDS_MAX = 1000, RATE_MAX = 100000, RAMP_MAX = 20 };
+enum { RATE_DEFAULT = 100, STOP_DEFAULT = 20 };
+enum { WAS_DONE, STATE_BEFORE, JSON };
+
+static const int32_t ramp_default[] = {1, 5, 20, 100, 500, 2000};
+
+struct run_wish {
+    const char *filter;
+    const json_t *ids, *ramp;
+    int64_t rate, stop_at;
+    bool all;
+};
+
+#define AT(field) offsetof(struct run_wish, field)
+
+static const struct json_field run_fields[] = {
+    {"filter", FIELD_TEXT, false, 0, DEAD_FILTER_TEXT_MAX, NULL, NULL, AT(filter)},
+    {"ids", FIELD_LIST, false, 1, IDS_MAX, NULL, NULL, AT(ids)},
+    {"ramp", FIELD_LIST, false, 1, RAMP_MAX, NULL, NULL, AT(ramp)},
+    {"rate", FIELD_INTEGER, false, 0, RATE_MAX, NULL, NULL, AT(rate)},
+    {"stop_at", FIELD_INTEGER, false, 0, 100, NULL, NULL, AT(stop_at)},
+    {"all", FIELD_FLAG, false, 0, 0, NULL, NULL, AT(all)},
+    {.name = NULL},
+};
+
+static bool refuse(struct admin_errand *errand, const char *detail)
+{
+    problem_reply(errand->request, &(struct problem){.code = "invalid_query", .detail = detail});
+    return false;
+}
+
+static bool are_numbers(const json_t *list, int64_t most)
+{
+    size_t index;
+    const json_t *value;
+
+    json_array_foreach(list, index, value)
+    {
+        if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+            json_integer_value(value) > most)
+            return false;
+    }
+    return true;
+}
+
+static bool read_wish(struct admin_errand *errand, struct run_wish *wish)
+{
+    struct problem_items problems = {.arena = &errand->arena};
+
+    json_fields_read(errand->body, "", run_fields, wish, &problems);
+    if (problems.count > 0) {
+        admin_refuse(errand->request, &problems);
+        return false;
+    }
+    if ((wish->filter == NULL) == (wish->ids == NULL))
+        return refuse(errand, "a run has either a filter or ids");
+    if (!are_numbers(wish->ids, INT64_MAX) || !are_numbers(wish->ramp, 1000000))
+        return refuse(errand, "ids and ramp are numbers from 1 on, a step 1000000 at most");
+    return true;
+}
+
+/* What the run is to be of: $3 to $5. */
+static bool add_members(struct admin_errand *errand, const struct run_wish *wish)
+{
+    struct pg_params *params = &errand->ticket.params;
+    struct dead_filter filter;
+    size_t index;
+    const json_t *value;
+
+    if (wish->filter) {
+        if (!dead_query_read(errand->request, wish->filter, &filter))
+            return false;
+        if (filter.is_empty && !wish->all)
+            return refuse(errand, "an empty filter is every dead letter; say `all` if it is meant");
+        pg_add_text(params, wish->filter);
+        dead_filter_bind(&filter, params);
+        pg_add_text(params, NULL);
+        return true;
+    }
+    pg_add_text(params, NULL);
+    pg_add_text(params, NULL);
+    pg_array_begin(params, PG_INT8);
+    json_array_foreach(wish->ids, index, value) pg_array_i64(params, json_integer_value(value));
+    pg_array_end(params);
+    return true;
+}
+
+static void add_ramp(struct pg_params *params, const json_t *ramp)
+{
+    size_t index;
+    const json_t *value;
+
+    pg_array_begin(params, PG_INT4);
+    for (size_t i = 0; ramp == NULL && i < ARRAY_SIZE(ramp_default); i++)
+        pg_array_i32(params, ramp_default[i]);
+    json_array_foreach(ramp, index, value) pg_array_i32(params, (int32_t)json_integer_value(value));
+    pg_array_end(params);
+}
+
+static void on_made(struct admin_errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0)
+        problem_reply(errand->request,
+                      &(struct problem){.code = "overloaded",
+                                        .detail = "too many runs are open; cancel one, or wait"});
+    else
+        admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+}
+
+void admin_runs_post(struct http_request *request)
+{
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_replay_create, on_made, REASON_REQUIRED);
+    struct run_wish wish = {.rate = RATE_DEFAULT, .stop_at = STOP_DEFAULT};
+
+    if (errand == NULL)
+        return;
+    if (!read_wish(errand, &wish) || !add_members(errand, &wish)) {
+        admin_errand_free(errand);
+        return;
+    }
+    pg_add_i32(&errand->ticket.params, (int32_t)wish.rate);
+    add_ramp(&errand->ticket.params, wish.ramp);
+    pg_add_i32(&errand->ticket.params, (int32_t)wish.stop_at);
+    pg_add_i32(&errand->ticket.params, RUNS_OPEN_MAX);
+    admin_act_send(errand);
+}
+
+static void on_listed(struct admin_errand *errand, const PGresult *rows)
+{
+    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+}
+
+void admin_runs_list(struct http_request *request)
+{
+    struct admin_errand *errand = admin_errand_create(request, &sql_replay_list, on_listed);
+
+    if (errand == NULL)
+        return;
+    pg_add_text(&errand->ticket.params, NULL);
+    pg_add_i32(&errand->ticket.params, LIST_MAX);
+    admin_errand_send(errand, api_of(request)->operators);
+}
+
+static void on_acted(struct admin_errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0)
+        problem_reply(errand->request,
+                      &(struct problem){.code = "not_found", .detail = "there is no such run"});
+    else if (pg_bool(rows, 0, WAS_DONE))
+        admin_reply_json(errand->request, 200, pg_text(rows, 0, JSON));
+    else
+        problem_reply(errand->request,
+                      &(struct problem){.code = "not_replayable",
+                                        .detail = arena_print(&errand->arena,
+                                                              "the run is %s; nothing was changed",
+                                                              pg_text(rows, 0, STATE_BEFORE))});
+}
+
+static void act(struct http_request *request, const char *what)
+{
+    static const struct json_field fields[] = {
+        {"rate", FIELD_INTEGER, true, 0, RATE_MAX, NULL, NULL, AT(rate)},
+        {.name = NULL},
+    };
+    struct admin_errand *errand =
+        admin_act_create(request, &sql_replay_act, on_acted, REASON_REQUIRED);
+    struct run_wish wish = {.rate = 0};
+    int64_t id;
+
+    if (errand == NULL)
+        return;
+    if (admin_param_number(request, &id)) {
+        struct problem_items problems = {.arena = &errand->arena};
+        bool wants_rate = strcmp(what, "rate") == 0;
+
+        json_fields_read(errand->body, "", wants_rate ? fields : fields + 1, &wish, &problems);
+        if (problems.count == 0) {
+            pg_add_i64(&errand->ticket.params, id);
+            pg_add_text(&errand->ticket.params, what);
+            pg_add_i32(&errand->ticket.params, (int32_t)wish.rate);
+            admin_act_send(errand);
+            return;
+        }
+        admin_refuse(request, &problems);
+    }
+    admin_errand_free(errand);
+}
+
+void admin_run_pause(struct http_request *request)
+{
+    act(request, "pause");
+}
+
+void admin_run_resume(struct http_request *request)
+{
+    act(request, "resume");
+}
+
+void admin_run_cancel(struct http_request *request)
+{
+    act(request, "cancel");
+}
+
+void admin_run_rate(struct http_request *request)
+{
+    act(request, "rate");
+}
