@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/admin/admin.h"
+#include "api/cors.h"
 #include "api/list.h"
 #include "api/pages.h"
 #include "api/tls.h"
@@ -95,6 +96,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
         .routes = public_routes,
         .limits = http_limits_default,
         .on_error = on_public_error,
+        .on_answering = cors_on_answering,
         .tls = api->tls,
         .owner = api,
     };
@@ -107,6 +109,7 @@ static bool open_listeners(struct api *api, struct fault *fault)
     if (api->public_server == NULL)
         return false;
     options.routes = admin_routes;
+    options.on_answering = NULL;
     options.tls = api->service.settings.operator_tls ? api->tls : NULL;
     options.on_error = problem_on_error;
     options.limits.body_bytes_max = OPERATOR_BODY_BYTES_MAX;
@@ -178,6 +181,8 @@ int main(int argc, char **argv)
     api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
+        return refuse_to_start(&fault);
+    if (!cors_check(api.service.settings.cors_origins, &fault))
         return refuse_to_start(&fault);
     if (!tls_open(&api, &fault))
         return refuse_to_start(&fault);

@@ -47,6 +47,10 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_STREAMS_ACCOUNT_MAX", CONFIG_NUMBER, "5000", 0, 1000000,
      "Most of them that follow orders of one account; more are answered 429.", PROGRAM_API,
      FIELD(streams_account_max)},
+    {"DOCKET_CORS_ORIGINS", CONFIG_TEXT, "", 0, 0,
+     "Whose pages may call DOCKET_API_LISTEN from a browser: \"https://shop.example,…\", or * for "
+     "all.",
+     PROGRAM_API, FIELD(cors_origins)},
     {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
      "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
      "again at SIGHUP.",

@@ -23,7 +23,7 @@ struct settings {
     int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
     int64_t streams_max, streams_account_max;
     int64_t quota_orders, quota_reads;
-    const char *tls_cert, *tls_key;
+    const char *tls_cert, *tls_key, *cors_origins;
     bool operator_tls;
 
     /* relay and workers */

@@ -44,6 +44,7 @@ struct http_request *http_request_create(struct http_server *server,
     request->target = (struct http_target){.raw_path = "", .query = NULL};
     request->path = "";
     request->match.route = NULL;
+    request->match.path_exists = false;
     request->match.param_count = 0;
     request->received_ns = uv_hrtime();
     request->status = 0;
@@ -118,6 +119,20 @@ void http_request_refuse(struct http_request *request, const struct http_refusal
     answer_error(request, refusal->status, refusal->code, refusal->detail);
 }
 
+/* "OPTIONS *" asks about the server as a whole, which has nothing to say. */
+static void answer_options(struct http_request *request)
+{
+    if (request->match.path_exists)
+        http_reply_header(request, "Allow", "%s", http_methods(request));
+    http_reply(request, 204, NULL, NULL, 0);
+}
+
+static bool is_options(const struct http_request *request)
+{
+    return strcmp(request->message.method, "OPTIONS") == 0 &&
+           (request->match.path_exists || strcmp(request->path, "*") == 0);
+}
+
 void http_request_dispatch(struct http_request *request)
 {
     static const struct http_refusal bad_target = {400, "malformed_request",
@@ -132,9 +147,10 @@ void http_request_dispatch(struct http_request *request)
                       &request->match);
     if (request->match.route != NULL) {
         request->match.route->handle(request);
+    } else if (is_options(request)) {
+        answer_options(request);
     } else if (request->match.path_exists) {
-        http_reply_header(request, "Allow", "%s",
-                          http_router_methods(routes, &request->target, &request->arena));
+        http_reply_header(request, "Allow", "%s", http_methods(request));
         answer_error(request, 405, "method_not_allowed", "This path has other methods.");
     } else {
         answer_error(request, 404, "not_found", "There is nothing at this path.");
@@ -159,6 +175,17 @@ const char *http_method(const struct http_request *request)
 const char *http_path(const struct http_request *request)
 {
     return request->path;
+}
+
+const char *http_methods(struct http_request *request)
+{
+    struct arena *arena = &request->arena;
+
+    if (!request->match.path_exists)
+        return NULL;
+    return arena_print(
+        arena, "%s, OPTIONS",
+        http_router_methods(request->server->options.routes, &request->target, arena));
 }
 
 const struct http_route *http_route(const struct http_request *request)
@@ -212,6 +239,22 @@ const char *http_header(const struct http_request *request, const char *name)
     const struct http_field *field = http_message_field(&request->message, name);
 
     return field ? field->value : NULL;
+}
+
+const char *http_header_early(struct http_request *request, const char *name)
+{
+    const struct text *head = &request->message.head;
+    const char *found, *end;
+
+    if (request->message.field_count > 0 || head->length == 0)
+        return http_header(request, name);
+    found = strcasestr(head->bytes, arena_print(&request->arena, "\r\n%s:", name));
+    if (found == NULL)
+        return NULL;
+    found += strlen(name) + 3;
+    found += strspn(found, " \t");
+    end = strchr(found, '\r');
+    return end ? arena_print(&request->arena, "%.*s", (int)(end - found), found) : NULL;
 }
 
 int http_header_count(const struct http_request *request, const char *name)

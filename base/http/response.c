@@ -75,6 +75,8 @@ static void add_connection(struct text *out, const struct http_request *request)
 static void add_head(struct text *out, struct http_request *request, int status,
                      const char *content_type)
 {
+    if (request->server->options.on_answering != NULL)
+        request->server->options.on_answering(request);
     add_status(out, status);
     text_add(out, http_server_date(request->server));
     text_add(out, "Request-Id: ");

@@ -10,6 +10,8 @@
  * keep the pointer until http_reply, and must call exactly one of http_reply, http_stream_end and
  * http_abort once.
  *
+ * OPTIONS is answered by the server itself: 204 and Allow (RFC 9110 §9.3.7).
+ *
  * What cannot be framed (RFC 9112: CL and TE together, a repeated or signed length, a bare CR or
  * LF, obs-fold, a space before the colon, an unknown coding, no or two Hosts) is answered 400 and
  * the connection is closed; nothing after it is parsed.
@@ -54,6 +56,9 @@ struct http_server_options {
      * head is complete and its fields can be read. */
     void (*on_error)(struct http_request *request, int status, const char *code,
                      const char *detail);
+    /* May be NULL.  Called once before the head of an answer is written, also of a stream and of
+     * what the server itself says: may add fields (http_reply_header), and nothing else. */
+    void (*on_answering)(struct http_request *request);
     /* May be NULL.  Called when a request was answered, for metrics and logs: status 0 if the
      * connection was gone. */
     void (*on_answered)(struct http_request *request, int status, uint64_t microseconds);
@@ -82,6 +87,8 @@ struct arena *http_arena(struct http_request *request);
 const char *http_method(const struct http_request *request);
 const char *http_path(const struct http_request *request); /* decoded path without the query */
 const struct http_route *http_route(const struct http_request *request); /* NULL: none matched */
+/* "GET, HEAD, OPTIONS": what its path answers to; NULL: there is no such path. */
+const char *http_methods(struct http_request *request);
 const char *http_param(const struct http_request *request, const char *name); /* of the route */
 const char *http_query(const struct http_request *request,
                        const char *name); /* percent-decoded or NULL */
@@ -89,6 +96,8 @@ const char *http_query(const struct http_request *request,
 const char *http_query_name(const struct http_request *request, int index);
 const char *http_query_value(const struct http_request *request, int index);
 const char *http_header(const struct http_request *request, const char *name); /* first, or NULL */
+/* The same, but also of a head that was refused before its fields were understood (400, 431). */
+const char *http_header_early(struct http_request *request, const char *name);
 int http_header_count(const struct http_request *request, const char *name);
 const char *http_body(const struct http_request *request, size_t *length); /* NUL-terminated */
 const char *http_id(

@@ -17,7 +17,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 # What HTTP itself adds to any answer; all else has to be documented.
 OF_HTTP = {"connection", "content-length", "content-type", "date", "transfer-encoding", "vary"}
 OF_QUOTA = {"ratelimit", "ratelimit-policy"}  # info.description: wherever there is a quota
-OF_CORS = re.compile(r"access-control-\w+")
+OF_CORS = re.compile(r"access-control-[\w-]+")
 SEEN_IN_FULL = 300  # answers of one kind; of those that follow, each 50th is looked at
 
 

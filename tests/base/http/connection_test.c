@@ -391,7 +391,7 @@ static void says_what_is_not_there(void **state)
     must_send(client, GET("/nothing") "DELETE /echo HTTP/1.1\r\nHost: a\r\n\r\n" GET("/%zz"));
     must_receive(client, "HTTP/1.1 404 Not Found\r\n");
     must_receive(client, "HTTP/1.1 405 Method Not Allowed\r\n");
-    must_receive(client, "Allow: POST\r\n");
+    must_receive(client, "Allow: POST, OPTIONS\r\n");
     must_receive(client, "HTTP/1.1 400 Bad Request\r\n");
     must_end(client);
 }
