@@ -52,6 +52,7 @@ void admin_open(struct api *api);
 void admin_close(struct api *api);
 
 /* Its handlers, one file a resource. */
+void admin_status_get(struct http_request *request);   /* status.c */
 void admin_accounts_get(struct http_request *request); /* accounts.c */
 void admin_quota_put(struct http_request *request);
 void admin_audit_list(struct http_request *request); /* audit.c */

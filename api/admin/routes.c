@@ -11,6 +11,7 @@ const struct http_route admin_routes[] = {
     {"GET", "/livez", livez_get},
     {"GET", "/readyz", readyz_get},
     {"GET", "/metrics", metrics_get},
+    {"GET", "/admin/status", admin_status_get},
     {"GET", "/admin/accounts", admin_accounts_get},
     {"PUT", "/admin/accounts/{name}/quota", admin_quota_put},
     {"GET", "/admin/audit", admin_audit_list},
@@ -42,13 +43,9 @@ const struct http_route admin_routes[] = {
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_account_list,   &sql_audit_list,
-    &sql_catalogue_page, &sql_order_by_key,
-    &sql_audit_chain,    &sql_key_list,
-    &sql_order_show,     &sql_dead_list,
-    &sql_dead_show,      &sql_dead_count,
-    &sql_incident_list,  &sql_replay_list,
-    &sql_incident_show,  NULL,
+    &sql_status,      &sql_account_list,  &sql_audit_list,  &sql_catalogue_page, &sql_order_by_key,
+    &sql_audit_chain, &sql_key_list,      &sql_order_show,  &sql_dead_list,      &sql_dead_show,
+    &sql_dead_count,  &sql_incident_list, &sql_replay_list, &sql_incident_show,  NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {

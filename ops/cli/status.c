@@ -1,0 +1,210 @@
+/* docket status: how everything stands, and what needs a person */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops/cli/command.h"
+#include "ops/cli/screen.h"
+
+enum { WATCH_S = 2, UNKNOWN_SLA_S = 900, OUTBOX_LATE_S = 60 };
+
+static double age_of(const json_t *status, const char *stamp)
+{
+    double now, then;
+
+    return *stamp && time_parse_stamp(text_of(status, "at"), &now) && time_parse_stamp(stamp, &then)
+               ? now - then
+               : 0;
+}
+
+/* "12", or "10,000 or more" where counting stopped. */
+static void say_count(const char *label, const json_t *status, long long count, const char *stamp)
+{
+    const char *more = count >= number_of(status, "count_max") ? " or more" : "";
+
+    if (count > 0 && *stamp)
+        say_line(label, "%s%s, the oldest for %s", number_text(count), more,
+                 span_text(age_of(status, stamp)));
+    else
+        say_line(label, "%s%s", number_text(count), more);
+}
+
+static void say_processes(const json_t *status)
+{
+    size_t index;
+    const json_t *row;
+
+    say_line("relay", "%s",
+             is_true(json_object_get(status, "relay"), "leads")
+                 ? "one leads"
+                 : "NONE leads: nothing is published");
+    json_array_foreach(json_object_get(status, "workers"), index, row)
+        say_line("workers", "%s: %lld alive", text_of(row, "stage"), number_of(row, "alive"));
+}
+
+static void say_backlog(const json_t *status)
+{
+    const json_t *outbox = json_object_get(status, "outbox");
+    const json_t *unknown = json_object_get(status, "unknown"), *row;
+    size_t index;
+
+    say_count("accepted", status, number_of(status, "accepted_last_minute"), "");
+    say_count("outbox", status, number_of(outbox, "rows"), text_of(outbox, "oldest_at"));
+    say_count("waiting", status, number_of(json_object_get(status, "waiting"), "tasks"), "");
+    json_array_foreach(json_object_get(status, "parked"), index, row)
+    {
+        char label[64];
+
+        snprintf(label, sizeof(label), "parked %.40s", text_of(row, "stage"));
+        say_count(label, status, number_of(row, "tasks"), text_of(row, "since"));
+    }
+    say_count("unknown", status, number_of(unknown, "payments"), text_of(unknown, "since"));
+}
+
+static void say_trouble(const json_t *status)
+{
+    size_t index;
+    const json_t *row;
+
+    json_array_foreach(json_object_get(status, "dead"), index, row)
+        say_line("dead letters", "%s open, %s replaying, %s at risk",
+                 number_text(number_of(row, "open")), number_text(number_of(row, "replaying")),
+                 money_text(number_of(row, "amount"), text_of(row, "currency")));
+    json_array_foreach(json_object_get(status, "breakers"), index, row)
+        say_line("held back", "%s (%s) since %s, by %s: %s", text_of(row, "name"),
+                 is_true(row, "held") ? "paused" : text_of(row, "state"),
+                 time_text(text_of(row, "since")), text_of(row, "who"), text_of(row, "why"));
+    json_array_foreach(json_object_get(status, "runs"), index, row) say_line(
+        "replay run", "%lld is %s, %s of %s released", number_of(row, "id"), text_of(row, "state"),
+        number_text(number_of(row, "released")), number_text(number_of(row, "members")));
+}
+
+/* Adds a sentence to what needs a person. */
+static void need(json_t *needs, const char *text, const char *command)
+{
+    json_array_append_new(needs, json_pack("{s:s, s:s}", "what", text, "command", command));
+}
+
+static void find_processes(const json_t *status, json_t *needs)
+{
+    size_t index;
+    const json_t *row;
+    char text[128];
+
+    if (!is_true(json_object_get(status, "relay"), "leads"))
+        need(needs, "no relay leads: accepted orders wait unpublished", "start docket-relay");
+    json_array_foreach(json_object_get(status, "workers"), index, row)
+    {
+        if (number_of(row, "alive") > 0)
+            continue;
+        snprintf(text, sizeof(text), "no %.40s worker is alive", text_of(row, "stage"));
+        need(needs, text, "start docket-worker");
+    }
+}
+
+static void find_trouble(const json_t *status, json_t *needs)
+{
+    size_t index;
+    const json_t *row;
+
+    json_array_foreach(json_object_get(status, "dead"), index, row)
+    {
+        if (number_of(row, "open") > 0)
+            need(needs, "dead letters are open", "docket dead list");
+    }
+    json_array_foreach(json_object_get(status, "breakers"), index, row)
+    {
+        if (is_true(row, "held"))
+            need(needs, "an operator holds something back", "docket resume NAME --reason …");
+    }
+    json_array_foreach(json_object_get(status, "runs"), index, row)
+    {
+        if (strcmp(text_of(row, "state"), "stopped") == 0)
+            need(needs, "a replay run stopped by itself", "docket dead runs");
+    }
+}
+
+static json_t *needs_of(const json_t *status)
+{
+    json_t *needs = json_array();
+
+    find_processes(status, needs);
+    if (age_of(status, text_of(json_object_get(status, "outbox"), "oldest_at")) > OUTBOX_LATE_S)
+        need(needs, "messages have waited for over a minute to be published",
+             "see the relay's log: is the broker away or blocked?");
+    if (age_of(status, text_of(json_object_get(status, "unknown"), "since")) > UNKNOWN_SLA_S)
+        need(needs, "a payment's outcome has been unknown for over 15 minutes",
+             "ask the provider; docket order show says of which order");
+    find_trouble(status, needs);
+    return needs;
+}
+
+static void print_status(const json_t *status, const json_t *needs)
+{
+    size_t index;
+    const json_t *row;
+
+    sayf("%s\n", time_text(text_of(status, "at")));
+    say_processes(status);
+    say_backlog(status);
+    say_trouble(status);
+    if (json_array_size(needs) == 0)
+        say(GREEN, "Nothing needs a person.\n");
+    json_array_foreach(needs, index, row)
+    {
+        say(RED, "needs a person: ");
+        sayf("%s (%s)\n", text_of(row, "what"), text_of(row, "command"));
+    }
+}
+
+static bool show(const struct call *call)
+{
+    json_t *status = admin_call("GET", "/admin/status", NULL), *needs;
+
+    if (status == NULL)
+        return false;
+    needs = needs_of(status);
+    if (call_flag(call, "json")) {
+        json_object_set(status, "needs", needs);
+        print_json(status);
+    } else {
+        if (call_flag(call, "watch") && screen_is_terminal())
+            fputs("\033[H\033[2J", stdout); /* in place */
+        print_status(status, needs);
+    }
+    fflush(stdout);
+    screen_forget();
+    json_decref(needs);
+    json_decref(status);
+    return true;
+}
+
+static int run(const struct call *call)
+{
+    bool is_shown = show(call);
+
+    while (is_shown && call_flag(call, "watch")) {
+        sleep(WATCH_S);
+        is_shown = show(call);
+    }
+    return is_shown ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+static const struct option options[] = {
+    {"watch", NULL, "Again every 2 s, in place, until Ctrl-C.", OPTION_FLAG, false},
+    {.name = NULL},
+};
+
+const struct command command_status = {
+    .name = "status",
+    .summary = "Show how everything stands, and what needs a person.",
+    .about =
+        "accepted: orders of the last minute. outbox: rows (of up to 100 messages) that wait to "
+        "be published. waiting: tasks that wait for their next attempt, or for their customer. "
+        "parked: tasks whose provider, carrier or queue is held back. unknown: payments that only "
+        "the provider's evidence settles. Counts stop at 10,000.",
+    .options = options,
+    .examples = "docket status\ndocket status --watch",
+    .run = run,
+};

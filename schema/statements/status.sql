@@ -1,0 +1,47 @@
+-- How everything stands, in one row.  What may be many is counted up to a bound.
+--   $1 count up to here
+SELECT jsonb_build_object(
+    'at', clock_timestamp(),
+    'count_max', $1::int8,
+    'accepted_last_minute', (SELECT count(*) FROM (
+        SELECT FROM orders WHERE id >= month_floor(clock_timestamp() - interval '1 minute')
+        LIMIT $1::int8) AS o),
+    'outbox', (SELECT jsonb_build_object('rows', count(*), 'oldest_at', min(at)) FROM (
+        SELECT at FROM outbox ORDER BY id LIMIT $1::int8) AS x),
+    'waiting', (SELECT jsonb_build_object('tasks', count(*), 'due_at', min(due_at)) FROM (
+        SELECT due_at FROM task WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1::int8) AS t),
+    'parked', (SELECT coalesce(jsonb_agg(jsonb_build_object('stage', c.stage, 'tasks', p.tasks,
+                                                            'since', p.since)), '[]')
+        FROM claimed c CROSS JOIN LATERAL (
+            SELECT count(*) AS tasks, min(parked_at) AS since FROM (
+                SELECT parked_at FROM task WHERE stage = c.stage AND parked_at IS NOT NULL
+                ORDER BY order_id LIMIT $1::int8) AS t) AS p
+        WHERE p.tasks > 0),
+    'unknown', (SELECT jsonb_build_object('payments', count(*), 'since', min(sent_at)) FROM (
+        SELECT sent_at FROM payment_attempt WHERE state = 6 ORDER BY sent_at LIMIT $1::int8) AS u),
+    'dead', (SELECT coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'open', open,
+                                       'replaying', replaying, 'amount', amount)
+                                       ORDER BY amount DESC), '[]')
+        FROM (SELECT currency, sum(open)::int8 AS open, sum(replaying)::int8 AS replaying,
+                     sum(at_risk)::int8 AS amount
+              FROM incident_part GROUP BY currency) AS d
+        WHERE open + replaying > 0),
+    'runs', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'state', state,
+                                       'members', members, 'released', released) ORDER BY id), '[]')
+        FROM (SELECT id, state, members, released FROM replay_run
+              WHERE state NOT IN ('done', 'canceled') ORDER BY id LIMIT 50) AS r),
+    'breakers', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'class', class,
+                                           'stage', stage, 'held', held, 'since', since,
+                                           'who', who, 'why', why, 'state',
+                                           (ARRAY['closed', 'open', 'probing', 'ramping'])[state])
+                                           ORDER BY name, class), '[]')
+        FROM breaker WHERE state <> 1 OR held),
+    'relay', (SELECT jsonb_build_object('leads', until > clock_timestamp(), 'until',
+                                        CASE WHEN isfinite(until) THEN until END)
+        FROM relay_lease),
+    'workers', (SELECT coalesce(jsonb_agg(jsonb_build_object('stage', c.stage, 'alive', w.alive)
+                                          ORDER BY c.stage), '[]')
+        FROM claimed c CROSS JOIN LATERAL (
+            SELECT count(*) AS alive FROM worker w
+            WHERE w.stage = c.stage AND w.alive_until > clock_timestamp()) AS w)
+)::text
