@@ -5,6 +5,7 @@
  */
 #include "api/events.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -329,6 +330,7 @@ static void on_tick(uv_timer_t *timer)
             continue;
         }
         feeds_leave(follower);
+        assert(stream->account != NULL); /* so it leaves this list */
         end(stream);
     }
 }

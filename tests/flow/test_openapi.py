@@ -124,6 +124,15 @@ def incident(shop, is_there=True):
     return shop.operator.get(f"/admin/incidents/{name if is_there else other}")
 
 
+def run(shop, path="", **body):
+    return shop.operator.post(f"/admin/runs{path}", {"reason": "the carrier is back"} | body)
+
+
+def act_on_run(what, **more):
+    return {"not_found": lambda shop: run(shop, f"/999999/{what}", **more),
+            "validation_failed": lambda shop: run(shop, f"/1/{what}", **more, reason="")}
+
+
 NO_KEY = {"Idempotency-Key": None}
 ARRANGED = {
     "createOrder": {
@@ -172,6 +181,14 @@ ARRANGED = {
         "forbidden": lambda shop: of_id(shop, "/events", shop.stranger),
         "order_not_found": lambda shop: of_id(shop, "/events", shop.api),
     },
+    "createReplayRun": {
+        "invalid_query": lambda shop: run(shop, filter="state:odd"),
+        "validation_failed": lambda shop: run(shop, ids=[1], reason=""),
+    },
+    "pauseReplayRun": act_on_run("pause"),
+    "resumeReplayRun": act_on_run("resume"),
+    "cancelReplayRun": act_on_run("cancel"),
+    "rateReplayRun": act_on_run("rate", rate=5),
     "getLivez": {"alive": lambda shop: shop.operator.get("/livez")},
     "getReadyz": {"ready": lambda shop: shop.operator.get("/readyz")},
     "listKeys": {"keys": lambda shop: shop.operator.get("/admin/keys")},
