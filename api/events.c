@@ -5,7 +5,6 @@
  */
 #include "api/events.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,18 +318,17 @@ static void on_gone(struct http_request *request, void *data)
 static void on_tick(uv_timer_t *timer)
 {
     struct events *events = timer->data;
-    struct stream *stream;
+    struct stream *stream, *following;
     uint64_t now_ms = clock_monotonic_ms();
 
-    while ((stream = TAILQ_FIRST(&events->begun)) != NULL && stream->beat_ms <= now_ms) {
-        struct follower *follower = &stream->follower;
-
+    for (stream = TAILQ_FIRST(&events->begun); stream && stream->beat_ms <= now_ms;
+         stream = following) {
+        following = TAILQ_NEXT(stream, next);
         if (http_stream_write(stream->request, sse_heartbeat, strlen(sse_heartbeat))) {
             beat_later(stream);
             continue;
         }
-        feeds_leave(follower);
-        assert(stream->account != NULL); /* so it leaves this list */
+        feeds_leave(&stream->follower);
         end(stream);
     }
 }
