@@ -277,6 +277,7 @@ static bool begin(struct stream *stream, struct account *account)
     bool is_head = strcmp(http_method(request), "HEAD") == 0;
     CLEANUP(text_finish) struct text preface;
 
+    text_init(&preface, PREFACE_BYTES_MAX);
     stream->account = account;
     TAILQ_INSERT_TAIL(&stream->events->begun, stream, next);
     http_reply_header(request, "Cache-Control", "no-store");
@@ -287,7 +288,6 @@ static bool begin(struct stream *stream, struct account *account)
         return false;
     }
     http_on_gone(request, on_gone, stream);
-    text_init(&preface, PREFACE_BYTES_MAX);
     sse_add_retry(&preface, RETRY_MS_LEAST + random() % RETRY_MS_SPREAD);
     return write_to(stream, preface.bytes, preface.length);
 }

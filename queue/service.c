@@ -63,7 +63,7 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
 
 static void reply_text(struct http_request *request, int status, const char *text)
 {
-    http_reply(request, status, "text/plain; charset=utf-8", text, strlen(text));
+    http_reply(request, status, "text/plain", text, strlen(text));
 }
 
 static void get_livez(struct http_request *request)

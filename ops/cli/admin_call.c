@@ -151,17 +151,27 @@ static long perform(const struct settings *settings, const char *method, const c
     return status;
 }
 
+/* Read once, since its texts live until the process ends.  NULL: said why. */
+static const struct settings *settings_of_docket(void)
+{
+    static struct settings settings;
+    static bool is_read;
+
+    is_read = is_read || command_settings(&settings, PROGRAM_DOCKET);
+    return is_read ? &settings : NULL;
+}
+
 json_t *admin_call(const char *method, const char *path, const json_t *body)
 {
-    static struct settings settings; /* its texts live until the process ends */
+    const struct settings *settings = settings_of_docket();
     struct text answer;
     char *sent = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_t *value = NULL;
     long status = 0;
 
     text_init(&answer, ANSWER_BYTES_MAX);
-    if (command_settings(&settings, PROGRAM_DOCKET))
-        status = perform(&settings, method, path, sent, &answer);
+    if (settings != NULL)
+        status = perform(settings, method, path, sent, &answer);
     if (status != 0) {
         value = json_loadb(answer.bytes ? answer.bytes : "", answer.length, 0, NULL);
         if (status >= 400 || value == NULL) {

@@ -59,8 +59,8 @@ def build():
 
 
 def _paths():
-    return ["meson.build", "meson_options.txt",
-            *tree.files(".c", ".h", ".sql", ".py", "meson.build")]
+    return ["meson.build", "meson_options.txt", "docs/errors.md",
+            *tree.files(".c", ".h", ".sql", ".py", "meson.build", ".yaml")]
 
 
 def _changed_texts():
