@@ -172,7 +172,7 @@ def test_a_new_product_is_sold_at_once_and_stock_stays_where_it_is_not_named(sho
 
 @pytest.mark.parametrize("arguments", [
     (), ("nonsense",), ("key",), ("key", "create"), ("key", "revoke", "x"), ("dead", "replay", "1"),
-    ("dead", "replay", "1", "2", "--reason", "x"), ("order", "show"), ("catalogue", "load"),
+    ("dead", "show", "1", "2"), ("order", "show"), ("catalogue", "load"),
     ("migrate", "sideways"), ("config", "more"), ("dead", "list", "--stat", "open")])
 def test_a_wrong_command_line_is_explained(shop, arguments):
     code, _, why = run(shop, *arguments)
