@@ -73,9 +73,22 @@ static void wait(struct order_change *change, const char *event, int64_t due_ms)
     change->keeps_running = false;
 }
 
-/* Until the relay lets it out; nothing is counted. */
+/* A failure of which nobody can say yet whose it was is counted too, on account. */
+static void count_attempt(struct order_change *change, const struct order_facts *facts,
+                          const struct order_lesson *lesson)
+{
+    change->task_attempt = facts->attempt + 1;
+    change->task_doubted = lesson->is_doubtful ? facts->doubted + 1 : 0;
+}
+
+/* Until the relay lets it out; nothing is counted, and what was counted on account is taken back.
+ */
 static void park(struct order_change *change, const char *event)
 {
+    int32_t own = change->task_attempt - change->task_doubted;
+
+    change->task_attempt = own > 0 ? own : 0;
+    change->task_doubted = 0;
     change->task_state = TASK_PARKED;
     change->event = event;
     change->keeps_running = false;
@@ -85,7 +98,7 @@ static void finish(struct order_change *change, const char *event)
 {
     change->task_state = TASK_DONE;
     change->event = event;
-    change->task_attempt = 0;
+    change->task_attempt = change->task_doubted = 0;
     change->keeps_running = false;
 }
 
@@ -150,7 +163,7 @@ static void decide_intent_stored(const struct order_facts *facts, const struct o
     change->is_sending = true;
     change->event = "payment_sent";
     if (facts->attempt_state == ATTEMPT_UNKNOWN) /* settled: look-ups do not count against it */
-        change->task_attempt = 0;
+        change->task_attempt = change->task_doubted = 0;
     if (facts->since_sent_ms < 0)
         change->confirms = 1;
     else if (facts->since_sent_ms >= policy->longest_call_ms)
@@ -262,7 +275,7 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
         park(change, is_payment ? "payment_unknown" : "shipment_unknown");
         return;
     }
-    change->task_attempt = facts->attempt + 1;
+    count_attempt(change, facts, lesson);
     if (!retry_decide(&policy->retry, FAULT_UNKNOWN, change->task_attempt, lesson->retry_after_ms,
                       random, &pause_ms))
         pause_ms = policy->retry.max_ms;
@@ -333,7 +346,7 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
         park(change, "parked");
         return;
     }
-    change->task_attempt = facts->attempt + 1;
+    count_attempt(change, facts, lesson);
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms)) {
         change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
@@ -484,6 +497,7 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
         .event = "",
         .task_state = TASK_RUNNING,
         .task_attempt = facts->attempt,
+        .task_doubted = facts->doubted,
         .attempt_state = facts->attempt_state,
         .is_final = order_status_is_final(facts->status),
         .keeps_running = true,
@@ -515,6 +529,7 @@ void order_apply(struct order_facts *facts, const struct order_change *change)
     facts->version++;
     facts->status = change->status;
     facts->attempt = change->task_attempt;
+    facts->doubted = change->task_doubted;
     if (change->attempt_number != 0) {
         if (facts->attempt_number == 0)
             facts->since_opened_ms = 0;
