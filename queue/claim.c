@@ -35,6 +35,9 @@ enum column {
     PASS,
     IS_UNKNOWN,
     DOUBTED,
+    IS_FENCED,
+    SINCE_UNKNOWN,
+    SINCE_ENDED,
 };
 
 enum statement { CLAIM, FACTS };
@@ -117,6 +120,9 @@ static void read_facts(struct claim_ticket *claim, const PGresult *result, int r
         .is_shipped = pg_bool(result, row, IS_SHIPPED),
         .is_unknown = pg_bool(result, row, IS_UNKNOWN),
         .doubted = pg_i32(result, row, DOUBTED),
+        .is_fenced = pg_bool(result, row, IS_FENCED),
+        .since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN),
+        .since_ended_ms = pg_i64(result, row, SINCE_ENDED),
     };
     claim->pass = pg_i64(result, row, PASS);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));

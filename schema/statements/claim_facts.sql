@@ -2,7 +2,8 @@
 -- rows are locked, and this statement's snapshot holds all that was committed before they were.
 --   $1 order ids   $2 stage   $3 worker
 SELECT o.id, o.version, o.status, t.fence, t.attempt, t.crashes,
-       o.total, o.currency, o.payment_method, o.shipping_method, o.trace,
+       o.total, o.currency, coalesce(p.method, o.payment_method) AS payment_method,
+       o.shipping_method, o.trace,
        coalesce(p.number, 0::int2) AS attempt_number,
        coalesce(p.state, 0::int2) AS attempt_state,
        coalesce(p.intent_id, '') AS intent_id,
@@ -15,7 +16,11 @@ SELECT o.id, o.version, o.status, t.fence, t.attempt, t.crashes,
        EXISTS (SELECT FROM shipment s WHERE s.order_id = w.order_id) AS is_shipped,
        l.skus, l.quantities,
        coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address,
-       t.pass, t.fault_kind = 'unknown' AS is_unknown, t.doubted
+       t.pass, t.fault_kind = 'unknown' AS is_unknown, t.doubted,
+       coalesce(p.fenced, false) AS is_fenced,
+       coalesce((extract(epoch FROM clock_timestamp() - p.unknown_since) * 1000)::int8, -1)
+           AS since_unknown,
+       coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended
 FROM unnest($1::uuid[]) AS w (order_id)
 CROSS JOIN LATERAL (
     SELECT t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted FROM task t
@@ -28,7 +33,8 @@ CROSS JOIN LATERAL (
     FROM orders o WHERE o.id = w.order_id LIMIT 1
 ) AS o
 LEFT JOIN LATERAL (
-    SELECT p.number, p.state, p.intent_id, p.confirms, p.sent_at, p.opened_at
+    SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
+           p.unknown_since, p.ended_at
     FROM payment_attempt p WHERE p.order_id = w.order_id ORDER BY p.number DESC LIMIT 1
 ) p ON true
 LEFT JOIN LATERAL (

@@ -8,6 +8,8 @@
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
 --   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
 --   $27 provider  $28 process   $29 the last so many attempts are in doubt
+--   $30 decline reason  $31 the same card may do  $32 another card may  $33 next action
+--   $34 no money can move by this attempt any more
 -- One row back for each that won: its position from 1, its new version.
 -- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH locked AS MATERIALIZED (
@@ -16,11 +18,13 @@ WITH locked AS MATERIALIZED (
                 $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
                 $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
                 $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
-                $26::bool[], $29::int4[]) WITH ORDINALITY
+                $26::bool[], $29::int4[], $30::text[], $31::bool[], $32::bool[],
+                $33::text[], $34::bool[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
-               fault_text, keeps_running, doubted, n)
+               fault_text, keeps_running, doubted, decline_reason, retry_same_card,
+               try_another_card, next_action, fenced, n)
           ORDER BY c.order_id) AS c
     CROSS JOIN LATERAL (
         SELECT o.version AS current, o.trace, o.total, o.currency, o.payment_method
@@ -39,7 +43,8 @@ WITH locked AS MATERIALIZED (
            CASE WHEN fault_kind <> '' THEN
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)
-           WHEN decline_code <> '' THEN jsonb_build_object('decline_code', decline_code)
+           WHEN decline_code <> '' THEN 
+               jsonb_build_object('decline_code', decline_code, 'reason', decline_reason)
            WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking) END
     FROM winner
 ), tasks AS (
@@ -63,16 +68,26 @@ WITH locked AS MATERIALIZED (
     GROUP BY next, part
 ), attempts AS (
     INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency,
-                                 intent_id, confirms, decline_code)
+                                 intent_id, confirms)
     SELECT order_id, number, attempt_state, $27::text, payment_method, total, currency,
-           coalesce(intent_id, ''), confirms, decline_code
+           coalesce(intent_id, ''), confirms
     FROM winner WHERE number <> 0 AND total > 0
     ON CONFLICT (order_id, number) DO NOTHING
     RETURNING order_id
 ), attempts_moved AS (
     UPDATE payment_attempt p
     SET state = w.attempt_state, intent_id = coalesce(w.intent_id, p.intent_id),
-        confirms = w.confirms, decline_code = w.decline_code,
+        confirms = w.confirms, next_action = w.next_action, fenced = p.fenced OR w.fenced,
+        decline_code = CASE WHEN w.decline_code <> '' THEN w.decline_code ELSE p.decline_code END,
+        decline_reason = CASE WHEN w.decline_code <> '' THEN w.decline_reason
+                              ELSE p.decline_reason END,
+        retry_same_card = CASE WHEN w.decline_code <> '' THEN w.retry_same_card
+                               ELSE p.retry_same_card END,
+        try_another_card = CASE WHEN w.decline_code <> '' THEN w.try_another_card
+                                ELSE p.try_another_card END,
+        unknown_since = CASE WHEN w.attempt_state = 6 THEN coalesce(p.unknown_since, now())
+                             WHEN w.attempt_state = 2 THEN p.unknown_since END,
+        ended_at = CASE WHEN w.attempt_state IN (4, 7) THEN coalesce(p.ended_at, now()) END,
         sent_at = CASE WHEN w.is_sending THEN clock_timestamp() ELSE p.sent_at END,
         captured = CASE WHEN w.is_captured THEN p.amount ELSE p.captured END
     FROM winner w WHERE p.order_id = w.order_id AND p.number = w.number

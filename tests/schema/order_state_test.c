@@ -110,11 +110,13 @@ static bool is_open(enum attempt_state state)
 
 static struct order_lesson lesson_of(enum verdict verdict)
 {
+    static const struct decline decline = {"lost_card", "fraud_suspected", false, true};
     struct order_lesson lesson = {.verdict = verdict,
                                   .fault = {FAULT_TRANSIENT, "code", "text"},
                                   .retry_after_ms = -1,
                                   .intent_id = "pi_1",
-                                  .decline_code = "lost_card",
+                                  .decline = &decline,
+                                  .next_action = "{}",
                                   .carrier_id = "shp_1",
                                   .tracking = "T1"};
 
@@ -133,13 +135,13 @@ static bool next_facts(struct order_facts *facts, unsigned n)
     unsigned rest = n / STATUSES / ATTEMPTS;
     bool has_sent = ages[rest / 4 % ARRAY_SIZE(ages)] >= 0;
 
-    if (rest >= 4 * ARRAY_SIZE(ages) * 2)
+    if (rest >= 4 * ARRAY_SIZE(ages) * 2 * 2)
         return false;
     *facts = (struct order_facts){
         .version = 7,
         .status = (enum order_status)(n % STATUSES),
         .total = 100,
-        .stage = rest / 4 / ARRAY_SIZE(ages) == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
+        .stage = rest / 4 / ARRAY_SIZE(ages) % 2 == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
         .attempt = rest % 4 < 2 ? 0 : 11,
         .doubted = rest % 4 < 2 ? 0 : 2,
         .claims = 1,
@@ -149,6 +151,12 @@ static bool next_facts(struct order_facts *facts, unsigned n)
         .confirms = has_sent,
         .since_sent_ms = ages[rest / 4 % ARRAY_SIZE(ages)],
         .since_opened_ms = attempt == ATTEMPT_NONE ? -1 : 1000,
+        .since_unknown_ms = attempt == ATTEMPT_UNKNOWN ? ages[rest / 4 % ARRAY_SIZE(ages)] : -1,
+        .since_ended_ms = attempt == ATTEMPT_DECLINED || attempt == ATTEMPT_VOIDED
+                              ? (rest % 2 ? 1000 : WAIT_MS)
+                              : -1,
+        .is_fenced = attempt == ATTEMPT_VOIDED ||
+                     (attempt == ATTEMPT_DECLINED && rest / 4 / ARRAY_SIZE(ages) / 2 == 0),
         .held = rest % 2 ? 3 : 0,
     };
     return true;
@@ -283,6 +291,8 @@ static void keeps_money_and_goods_together(const struct order_facts *facts,
     if (change->stock == STOCK_RETURNED && (attempt_after(facts, change) == ATTEMPT_UNKNOWN ||
                                             attempt_after(facts, change) == ATTEMPT_CAPTURED))
         SAY(facts, lesson, "gives stock back while money may have moved");
+    if (change->stock == STOCK_RETURNED && facts->attempt_number != 0 && !change->is_fenced)
+        SAY(facts, lesson, "gives stock back while the intent can still be paid");
     if (change->status == ORDER_OUT_OF_STOCK && facts->status != ORDER_OUT_OF_STOCK &&
         (is_open(attempt_after(facts, change)) || facts->held > 0))
         SAY(facts, lesson, "out of stock with an open payment, or with stock");
@@ -324,7 +334,8 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
                                          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
     bool ends = change->task_state == TASK_DONE;
     bool settles =
-        lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN;
+        lesson->verdict == VERDICT_DECLINED ||
+        (lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN);
 
     bool takes_back = facts->doubted > 0 && change->task_state == TASK_PARKED;
 
@@ -413,6 +424,9 @@ static struct order_facts paying(enum attempt_state attempt)
                                 .confirms = 1,
                                 .since_sent_ms = 0,
                                 .since_opened_ms = 0,
+                                .since_unknown_ms = -1,
+                                .since_ended_ms = -1,
+                                .intent_id = "pi_1",
                                 .held = 1};
 }
 
@@ -429,8 +443,8 @@ static void an_unknown_payment_never_dies_of_age(void **state)
         assert_int_equal(change.attempt_state, ATTEMPT_UNKNOWN);
         assert_in_range(change.due_ms, 1, policy.retry.max_ms);
         order_apply(&facts, &change);
-        facts.since_sent_ms += change.due_ms;
-        assert_int_equal(facts.status, facts.since_sent_ms - change.due_ms > SLA_MS
+        facts.since_unknown_ms += change.due_ms;
+        assert_int_equal(facts.status, facts.since_unknown_ms - change.due_ms > SLA_MS
                                            ? ORDER_ON_HOLD
                                            : ORDER_PROCESSING);
     }
@@ -547,6 +561,119 @@ static void what_is_paid_after_its_stock_was_returned_is_for_a_person(void **sta
     assert_int_not_equal(change.status, ORDER_CONFIRMED);
 }
 
+/* --- the end of an attempt ---------------------------------------------------------------------
+ */
+
+static void a_declined_payment_is_fenced_off_before_its_stock_is_returned(void **state)
+{
+    struct order_lesson declined = lesson_of(VERDICT_DECLINED), voided = lesson_of(VERDICT_VOIDED);
+    struct order_facts facts = paying(ATTEMPT_AUTHORIZING);
+    struct order_change change;
+
+    (void)state;
+    order_decide(&facts, &declined, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_string_equal(change.decline->reason, "fraud_suspected");
+    assert_true(change.keeps_running && change.stock == STOCK_KEPT && !change.is_fenced);
+    order_apply(&facts, &change);
+    assert_true(order_must_fence(&facts, &policy));
+    order_decide(&facts, &voided, &policy, 1, &change);
+    assert_true(change.is_fenced && change.stock == STOCK_RETURNED);
+    assert_int_equal(change.attempt_state, ATTEMPT_DECLINED);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_int_equal(change.due_ms, WAIT_MS);
+    assert_string_equal(change.reason, "payment_declined");
+    order_apply(&facts, &change);
+    assert_false(order_must_fence(&facts, &policy));
+}
+
+static void the_customer_s_time_is_not_shortened_by_who_looks_early(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_VOIDED);
+    struct order_facts facts = paying(ATTEMPT_DECLINED);
+    struct order_change change;
+
+    (void)state;
+    facts.status = ORDER_PAYMENT_FAILED;
+    facts.is_fenced = true;
+    facts.since_ended_ms = 1000;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_int_equal(change.due_ms, WAIT_MS - 1000);
+    facts.since_ended_ms = WAIT_MS;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_CANCELED);
+}
+
+static void a_declined_payment_that_succeeded_after_all_is_paid(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_PAID);
+    struct order_facts facts = paying(ATTEMPT_DECLINED);
+    struct order_change change;
+
+    (void)state;
+    facts.status = ORDER_PAYMENT_FAILED;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_true(change.is_halfway);
+    order_apply(&facts, &change);
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_CONFIRMED);
+}
+
+/* However often it was confirmed again meanwhile. */
+static void an_unknown_payment_is_fenced_off_past_its_time(void **state)
+{
+    struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+
+    (void)state;
+    facts.since_sent_ms = LONGEST_MS;
+    facts.since_unknown_ms = SLA_MS;
+    assert_false(order_must_fence(&facts, &policy));
+    facts.since_unknown_ms = SLA_MS + 1;
+    assert_true(order_must_fence(&facts, &policy));
+    facts.attempt_state = ATTEMPT_AUTHORIZING;
+    assert_true(order_must_fence(&facts, &policy));
+    facts.since_unknown_ms = -1;
+    assert_false(order_must_fence(&facts, &policy));
+}
+
+static void an_unknown_payment_that_was_fenced_off_ends_without_money(void **state)
+{
+    static const enum order_status from[] = {ORDER_PROCESSING, ORDER_ON_HOLD};
+    static const enum order_status to[] = {ORDER_PAYMENT_FAILED, ORDER_CANCELED};
+    struct order_lesson lesson = lesson_of(VERDICT_VOIDED);
+    struct order_change change;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+        struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+
+        facts.status = from[i];
+        order_decide(&facts, &lesson, &policy, 1, &change);
+        assert_int_equal(change.status, to[i]);
+        assert_int_equal(change.attempt_state, ATTEMPT_VOIDED);
+        assert_true(change.is_fenced && change.stock == STOCK_RETURNED);
+    }
+}
+
+static void who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_REQUIRES_ACTION);
+    struct order_facts facts = paying(ATTEMPT_AUTHORIZING);
+    struct order_change change;
+
+    (void)state;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 5000);
+    assert_string_equal(change.next_action, "{}");
+    facts.since_opened_ms = 100000;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 25000);
+    facts.since_opened_ms = WAIT_MS - 700;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 700);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -569,6 +696,12 @@ int main(void)
         cmocka_unit_test(gives_up_after_the_last_attempt_and_not_before),
         cmocka_unit_test(a_change_raises_the_version_by_one),
         cmocka_unit_test(what_is_paid_after_its_stock_was_returned_is_for_a_person),
+        cmocka_unit_test(a_declined_payment_is_fenced_off_before_its_stock_is_returned),
+        cmocka_unit_test(the_customer_s_time_is_not_shortened_by_who_looks_early),
+        cmocka_unit_test(a_declined_payment_that_succeeded_after_all_is_paid),
+        cmocka_unit_test(an_unknown_payment_is_fenced_off_past_its_time),
+        cmocka_unit_test(an_unknown_payment_that_was_fenced_off_ends_without_money),
+        cmocka_unit_test(who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
