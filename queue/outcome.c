@@ -74,6 +74,11 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(keeps_running));
 }
 
+static void put_doubts(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
+}
+
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
                   const struct outcome_context *context)
 {
@@ -84,6 +89,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
+    put_doubts(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
     for (int i = 0; i < count; i++)

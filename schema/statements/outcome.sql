@@ -7,7 +7,7 @@
 --   $16 a confirm is about to be sent  $17 decline code  $18 captured
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
 --   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
---   $27 provider  $28 process
+--   $27 provider  $28 process   $29 the last so many attempts are in doubt
 -- One row back for each that won: its position from 1, its new version.
 -- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH locked AS MATERIALIZED (
@@ -16,11 +16,11 @@ WITH locked AS MATERIALIZED (
                 $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
                 $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
                 $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
-                $26::bool[]) WITH ORDINALITY
+                $26::bool[], $29::int4[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
-               fault_text, keeps_running, n)
+               fault_text, keeps_running, doubted, n)
           ORDER BY c.order_id) AS c
     CROSS JOIN LATERAL (
         SELECT o.version AS current, o.trace, o.total, o.currency, o.payment_method
@@ -44,7 +44,7 @@ WITH locked AS MATERIALIZED (
     FROM winner
 ), tasks AS (
     UPDATE task t
-    SET state = w.task_state, attempt = w.task_attempt,
+    SET state = w.task_state, attempt = w.task_attempt, doubted = w.doubted,
         worker_id = CASE WHEN w.keeps_running THEN t.worker_id END,
         due_at = CASE WHEN w.task_state = 3 THEN now() + w.due_ms * interval '1 millisecond' END,
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
