@@ -65,13 +65,13 @@ bool api_is_about_a_key(const struct http_request *request);
 /* The routes, one file a resource. */
 void orders_post(struct http_request *request); /* accept.c */
 void orders_post_too_large(struct http_request *request, const char *detail);
-void orders_abandon(struct http_request *request); /* abandon.c */
-void orders_get(struct http_request *request);     /* read.c */
-void orders_find(struct http_request *request);    /* find.c */
-void quotes_post(struct http_request *request);    /* quote.c */
+void orders_abandon(struct http_request *request);      /* abandon.c */
+void orders_get(struct http_request *request);          /* read.c */
+void orders_find(struct http_request *request);         /* find.c */
+void quotes_post(struct http_request *request);         /* quote.c */
 void stripe_webhook_post(struct http_request *request); /* stripe_webhook.c */
 void stripe_webhook_register_metrics(void);
-void livez_get(struct http_request *request);      /* health.c */
+void livez_get(struct http_request *request); /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
 bool api_is_ready(const void *owner, struct text *reason); /* health.c */
