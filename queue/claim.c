@@ -23,6 +23,7 @@ enum {
     TRACE,
     PASS,
     IS_UNKNOWN,
+    DOUBTED,
 };
 
 /* The columns of claim_facts.sql. */
@@ -132,6 +133,7 @@ static void read_claimed(struct claim_ticket *claim, const PGresult *result, int
         .crashes = pg_i32(result, row, CRASHES),
         .claims = pg_i32(result, row, FENCE),
         .is_unknown = pg_bool(result, row, IS_UNKNOWN),
+        .doubted = pg_i32(result, row, DOUBTED),
     };
     order->total = claim->facts.total;
     snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));

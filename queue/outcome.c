@@ -61,7 +61,7 @@ static void put_faults(struct pg_params *params, struct outcome_row *const *rows
     PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
 }
 
-/* $12 to $25: money, goods and faults. */
+/* $12 to $26: money, goods and faults. */
 static void put_effects(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
     PUT(params, PG_INT2, pg_array_i16, change->attempt_number);
@@ -76,6 +76,7 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->stock);
     put_faults(params, rows, count);
     put_flag(params, rows, count, FIELD(keeps_running));
+    PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
 }
 
 static bool has_letter(const struct outcome_row *row)

@@ -23,7 +23,7 @@ WITH wanted AS MATERIALIZED (
     WHERE t.order_id = w.id AND t.stage = $2::int2 AND t.order_id BETWEEN $6::uuid AND $7::uuid
       AND (t.state = 1
            OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
-    RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind,
+    RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted,
               w.version + 1 AS version, w.status
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process)
@@ -32,4 +32,5 @@ WITH wanted AS MATERIALIZED (
 UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
 FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid
 RETURNING o.id, o.version, o.status, c.fence, c.attempt, c.crashes, o.total, o.currency,
-          o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown
+          o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown,
+          c.doubted

@@ -6,9 +6,10 @@
 --   $12 payment attempt (0: none)  $13 its state  $14 intent (NULL: as it is)  $15 confirms
 --   $16 a confirm is about to be sent  $17 decline code  $18 captured
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
---   $22 fault kind  $23 code  $24 text  $25 the worker keeps the task  $26 provider  $27 process
+--   $22 fault kind  $23 code  $24 text  $25 the worker keeps the task
+--   $26 the last so many attempts are in doubt  $27 provider  $28 process
 -- A task that goes on as it was is not written.  Dead letters: outcome_letters.sql, right after.
---   $28, $29 least and greatest order id: only their months' partitions are opened
+--   $29, $30 least and greatest order id: only their months' partitions are opened
 -- One row back for each that won: its position from 1, its new version.
 -- The update itself locks, in the order of the ids (a nested loop over a sorted list), and sees the
 -- newest version of a row it had to wait for: who won is what it returns.
@@ -20,17 +21,17 @@ WITH winner AS (
                 $7::text[], $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[],
                 $13::int2[], $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[],
                 $19::text[], $20::text[], $21::int2[], $22::text[], $23::text[], $24::text[],
-                $25::bool[]) WITH ORDINALITY
+                $25::bool[], $26::int4[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, fault_kind, fault_code,
-               fault_text, keeps_running, n)
+               fault_text, keeps_running, doubted, n)
           ORDER BY c.order_id) AS c
-    WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $28::uuid AND $29::uuid
+    WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $29::uuid AND $30::uuid
     RETURNING c.*, o.trace, o.total, o.currency, o.payment_method
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
-    SELECT order_id, version + 1, event, status, $27::text,
+    SELECT order_id, version + 1, event, status, $28::text,
            CASE WHEN fault_kind <> '' THEN
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)
@@ -39,15 +40,16 @@ WITH winner AS (
     FROM winner
 ), tasks AS (
     UPDATE task t
-    SET state = w.task_state, attempt = w.task_attempt,
+    SET state = w.task_state, attempt = w.task_attempt, doubted = w.doubted,
         worker_id = CASE WHEN w.keeps_running THEN t.worker_id END,
         due_at = CASE WHEN w.task_state = 3 THEN now() + w.due_ms * interval '1 millisecond' END,
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
         fault_kind = w.fault_kind, fault_code = w.fault_code, fault_text = w.fault_text
     FROM winner w
     WHERE t.order_id = w.order_id AND t.stage = w.stage
-      AND t.order_id BETWEEN $28::uuid AND $29::uuid
-      AND (NOT w.keeps_running OR w.task_attempt <> t.attempt OR w.fault_kind <> t.fault_kind)
+      AND t.order_id BETWEEN $29::uuid AND $30::uuid
+      AND (NOT w.keeps_running OR w.task_attempt <> t.attempt OR w.doubted <> t.doubted
+           OR w.fault_kind <> t.fault_kind)
 ), following AS (
     INSERT INTO task (order_id, stage)
     SELECT order_id, next FROM winner WHERE next NOT IN (0, stage)
@@ -62,7 +64,7 @@ WITH winner AS (
 ), attempts AS (
     INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency,
                                  intent_id, confirms, decline_code)
-    SELECT order_id, number, attempt_state, $26::text, payment_method, total, currency,
+    SELECT order_id, number, attempt_state, $27::text, payment_method, total, currency,
            coalesce(intent_id, ''), confirms, decline_code
     FROM winner WHERE number <> 0 AND total > 0
     ON CONFLICT (order_id, number) DO NOTHING
@@ -75,7 +77,7 @@ WITH winner AS (
         captured = CASE WHEN w.is_captured THEN p.amount ELSE p.captured END
     FROM winner w
     WHERE p.order_id = w.order_id AND p.number = w.number
-      AND p.order_id BETWEEN $28::uuid AND $29::uuid
+      AND p.order_id BETWEEN $29::uuid AND $30::uuid
 ), shipped AS (
     INSERT INTO shipment (order_id, reference, carrier_id, tracking)
     SELECT order_id, order_id::text, carrier_id, coalesce(tracking, '')
@@ -84,7 +86,7 @@ WITH winner AS (
     UPDATE reservation r SET state = CASE w.stock WHEN 1 THEN 3 ELSE 2 END
     FROM winner w
     WHERE w.stock <> 0 AND r.order_id = w.order_id AND r.state = 1
-      AND r.order_id BETWEEN $28::uuid AND $29::uuid
+      AND r.order_id BETWEEN $29::uuid AND $30::uuid
     RETURNING r.sku, r.quantity, r.state
 ), returned AS MATERIALIZED (
     SELECT s.sku, x.quantity
