@@ -17,7 +17,7 @@ WITH winner AS (
     UPDATE orders o
     SET version = o.version + 1, status = c.status, final = c.final, reason = c.reason,
         updated_at = now()
-    FROM (SELECT * FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[],
+    FROM (SELECT c.* FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[],
                 $7::text[], $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[],
                 $13::int2[], $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[],
                 $19::text[], $20::text[], $21::int2[], $22::text[], $23::text[], $24::text[],
