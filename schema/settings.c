@@ -55,6 +55,10 @@ const struct config_entry settings_entries[] = {
      "Whose pages may call DOCKET_API_LISTEN from a browser: \"https://shop.example,…\", or * for "
      "all.",
      PROGRAM_API, FIELD(cors_origins)},
+    {"DOCKET_STRIPE_WEBHOOK_SECRETS", CONFIG_SECRET, "", 0, 0,
+     "What Stripe signs its events with: \"whsec_…\", several separated by commas while one is "
+     "replaced; empty: POST /v1/webhooks/stripe is answered 404.",
+     PROGRAM_API, FIELD(webhook_secrets)},
     {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
      "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
      "again at SIGHUP.",

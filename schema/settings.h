@@ -26,6 +26,7 @@ struct settings {
     int64_t quota_orders, quota_reads;
     const char *tls_cert, *tls_key, *cors_origins;
     bool operator_tls;
+    const char *webhook_secrets;
 
     /* relay and workers */
     const char *metrics_listen;
