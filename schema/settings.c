@@ -17,6 +17,10 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
+    {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
+     "Whole months of orders that are kept besides the present one; docket migrate retire takes "
+     "older ones away.  0: all are kept.",
+     PROGRAM_MIGRATE, FIELD(retention_months)},
     {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
      "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},

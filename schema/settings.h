@@ -17,6 +17,7 @@ enum program {
 struct settings {
     const char *pg, *amqp, *log_level;
     bool single_node;
+    int64_t retention_months;
 
     /* API */
     const char *api_listen, *operator_listen, *operator_key, *token_keys;
