@@ -66,6 +66,17 @@ static struct metric *counter_of(enum intake_verdict verdict)
     return &unknown;
 }
 
+const char *stats_outcome(enum intake_verdict verdict)
+{
+    const struct metric *counter = counter_of(verdict);
+
+    if (counter == &accepted)
+        return "accepted";
+    if (counter == &replayed)
+        return "replayed";
+    return counter == &refused ? "refused" : "unknown";
+}
+
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds)
 {
     metric_add(counter_of(verdict), 1);
