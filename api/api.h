@@ -9,6 +9,7 @@
 #include "api/pulse.h"
 #include "api/quota.h"
 #include "api/reader.h"
+#include "api/shed.h"
 #include "api/waiters.h"
 #include "base/http/server.h"
 #include "queue/ask.h"
@@ -21,6 +22,7 @@ struct api {
     struct service service; /* loop, settings, database, signals */
     struct token_keys token_keys;
     struct intake *intake;
+    struct shed *shed;
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */

@@ -71,11 +71,14 @@ static void open_pulse(struct api *api)
 
 static void open_postgres(struct api *api)
 {
-    const struct intake_options options = {
+    struct intake_options options = {
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
+        .batch_max = (int)api->service.settings.accept_batch_max,
     };
 
+    api->shed = shed_create(&api->service.loop, api);
+    options.watch = shed_watch(api->shed);
     api->keys = keys_create(api->service.settings.operator_key);
     api->quotas =
         quotas_create(api->service.settings.quota_orders, api->service.settings.quota_reads);
@@ -149,6 +152,7 @@ static void on_stop(void *owner)
 static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
+    shed_destroy(api->shed);
     reader_destroy(api->reader);
     list_close(api);
     admin_close(api);
