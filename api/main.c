@@ -33,6 +33,7 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders/{id}", orders_get},
     {"GET", "/v1/orders/{id}/events", order_events_get},
     {"POST", "/v1/quotes", quotes_post},
+    {"POST", "/v1/webhooks/stripe", stripe_webhook_post},
     {NULL, NULL, NULL},
 };
 
@@ -71,11 +72,18 @@ static void open_pulse(struct api *api)
 
 static void open_postgres(struct api *api)
 {
+<<<<<<< HEAD
     struct intake_options options = {
+=======
+    static char stripe[] = "stripe";
+    const struct intake_options options = {
+>>>>>>> main
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
         .batch_max = (int)api->service.settings.accept_batch_max,
     };
+    const struct group_options inbox = {
+        .server = &api->service.database.server, .links = 2, .owner = stripe};
 
     api->shed = shed_create(&api->service.loop, api);
     options.watch = shed_watch(api->shed);
@@ -86,6 +94,7 @@ static void open_postgres(struct api *api)
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
+    api->inbox = group_create(&api->service.loop, &inbox_work, &inbox);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
     api->events = events_create(api);
     list_open(api);
@@ -152,7 +161,11 @@ static void on_stop(void *owner)
 static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
+<<<<<<< HEAD
     shed_destroy(api->shed);
+=======
+    group_destroy(api->inbox);
+>>>>>>> main
     reader_destroy(api->reader);
     list_close(api);
     admin_close(api);
@@ -185,6 +198,8 @@ int main(int argc, char **argv)
     api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
+        return refuse_to_start(&fault);
+    if (!webhook_secrets_parse(&api.webhook_secrets, api.service.settings.webhook_secrets, &fault))
         return refuse_to_start(&fault);
     if (!cors_check(api.service.settings.cors_origins, &fault))
         return refuse_to_start(&fault);

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 
-enum { US_A_MS = 1000, TICK_MS = 10 };
+enum { US_A_MS = 1000, TICK_MS = 10, TICK_US = TICK_MS * US_A_MS };
 
 struct shed {
     struct api *api;
@@ -67,13 +67,13 @@ static void on_tick(uv_timer_t *timer)
 
     push_back(shed, shed->api->public_server &&
                         shed_rule_pushes_back(&shed->rule, (int64_t)(now - shed->due_us)));
-    shed->due_us = now + TICK_MS * US_A_MS;
+    shed->due_us = now + TICK_US;
 }
 
 static void begin(struct shed *shed)
 {
     log_warn("shedding", "orders wait longer than DOCKET_ACCEPT_DELAY_MS: new ones are refused");
-    shed->due_us = now_us() + TICK_MS * US_A_MS;
+    shed->due_us = now_us() + TICK_US;
     uv_timer_start(shed->tick, on_tick, TICK_MS, TICK_MS);
 }
 

@@ -68,11 +68,9 @@ static void on_connection(uv_stream_t *listener, int status)
         warn_of_failure(server, status);
     if (status < 0 || server->is_draining)
         return;
-    if (server->is_pausing)
-        server->has_pending = true;
-    else if (server->connection_count < most || evict_idle(server))
+    if (!server->is_pausing && (server->connection_count < most || evict_idle(server)))
         http_connection_accept(server, false);
-    else if (server->connection_count < most + SURPLUS_MAX)
+    else if (!server->is_pausing && server->connection_count < most + SURPLUS_MAX)
         http_connection_accept(server, true);
     else
         server->has_pending = true;
