@@ -25,11 +25,8 @@ struct api {
     struct token_keys token_keys;
     struct webhook_secrets webhook_secrets; /* none: there is no POST /v1/webhooks/stripe */
     struct intake *intake;
-<<<<<<< HEAD
     struct shed *shed;
-=======
     struct group *inbox; /* the provider's events */
->>>>>>> main
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */

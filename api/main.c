@@ -72,12 +72,8 @@ static void open_pulse(struct api *api)
 
 static void open_postgres(struct api *api)
 {
-<<<<<<< HEAD
-    struct intake_options options = {
-=======
     static char stripe[] = "stripe";
-    const struct intake_options options = {
->>>>>>> main
+    struct intake_options options = {
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
         .batch_max = (int)api->service.settings.accept_batch_max,
@@ -161,11 +157,8 @@ static void on_stop(void *owner)
 static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
-<<<<<<< HEAD
     shed_destroy(api->shed);
-=======
     group_destroy(api->inbox);
->>>>>>> main
     reader_destroy(api->reader);
     list_close(api);
     admin_close(api);
