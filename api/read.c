@@ -207,9 +207,7 @@ static void on_read(struct reading *reading)
         answer_problem(showing, "order_not_found");
     } else {
         is_known = etag && field_etag_is(etag, reading->version);
-        if (!is_known || !would_wait(showing))
-            answer(showing, is_known);
-        else if (!showing->is_stale && !wait(showing))
+        if (!is_known || !would_wait(showing) || !(showing->is_stale || wait(showing)))
             answer(showing, is_known);
     }
 }

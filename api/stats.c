@@ -42,6 +42,7 @@ void stats_register(void)
     waiters_register_metrics();
     intake_register_metrics();
     reader_register_metrics();
+    stripe_webhook_register_metrics();
 }
 
 static struct metric *counter_of(enum intake_verdict verdict)

@@ -17,6 +17,10 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
+    {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
+     "Whole months of orders that are kept besides the present one; docket migrate retire takes "
+     "older ones away.  0: all are kept.",
+     PROGRAM_MIGRATE, FIELD(retention_months)},
     {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
      "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
@@ -51,6 +55,10 @@ const struct config_entry settings_entries[] = {
      "Whose pages may call DOCKET_API_LISTEN from a browser: \"https://shop.example,…\", or * for "
      "all.",
      PROGRAM_API, FIELD(cors_origins)},
+    {"DOCKET_STRIPE_WEBHOOK_SECRETS", CONFIG_SECRET, "", 0, 0,
+     "What Stripe signs its events with: \"whsec_…\", several separated by commas while one is "
+     "replaced; empty: POST /v1/webhooks/stripe is answered 404.",
+     PROGRAM_API, FIELD(webhook_secrets)},
     {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
      "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
      "again at SIGHUP.",

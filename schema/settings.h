@@ -17,6 +17,7 @@ enum program {
 struct settings {
     const char *pg, *amqp, *log_level;
     bool single_node;
+    int64_t retention_months;
 
     /* API */
     const char *api_listen, *operator_listen, *operator_key, *token_keys;
@@ -25,6 +26,7 @@ struct settings {
     int64_t quota_orders, quota_reads;
     const char *tls_cert, *tls_key, *cors_origins;
     bool operator_tls;
+    const char *webhook_secrets;
 
     /* relay and workers */
     const char *metrics_listen;

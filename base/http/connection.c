@@ -477,7 +477,7 @@ void http_connection_on_deadline(struct http_deadline *deadline)
                                              "The request did not arrive in time."};
     struct http_connection *connection = container_of(deadline, struct http_connection, reading);
 
-    if (connection->is_surplus && connection->receiving)
+    if (connection->state == HTTP_CONNECTION_HEAD && connection->is_surplus)
         turn_away(connection);
     else if (connection->state == HTTP_CONNECTION_HEAD || connection->state == HTTP_CONNECTION_BODY)
         refuse(connection, &late);
