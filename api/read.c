@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "api/fields.h"
+#include "api/receipts.h"
 #include "base/clock.h"
 
 enum { WAIT_S_MAX = 60, US_A_MS = 1000, UNSEEN = INT32_MAX - 1 };
@@ -24,9 +25,14 @@ struct showing {
     struct reading reading;
     struct waiter waiter;
     uint64_t wait_until_ms;
+<<<<<<< HEAD
     bool is_held;      /* by the reader */
     bool is_listening; /* while it is read, the waiter takes hints */
     bool is_stale;     /* one came: there may be a newer version than the one that is read */
+=======
+    uint64_t deadline_ms; /* of the client, if it does not want to wait; 0: none */
+    bool is_held;         /* by the reader */
+>>>>>>> main
 };
 
 static void submit(struct showing *showing);
@@ -67,6 +73,7 @@ void read_begin(struct http_request *request, const struct principal *principal,
     showing->request = request;
     showing->principal = *principal;
     showing->reading.id = showing->waiter.id = *id;
+    showing->deadline_ms = wait_s == 0 ? deadline_of(request) : 0;
     showing->wait_until_ms = clock_monotonic_ms() + (uint64_t)wait_s * 1000;
     submit(showing);
 }
@@ -93,7 +100,9 @@ static void submit(struct showing *showing)
     showing->reading.on_settled = on_read;
     showing->reading.on_released = on_read_released;
     showing->reading.deadline_ms =
-        clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
+        showing->deadline_ms
+            ? showing->deadline_ms
+            : clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
     showing->is_held = reader_submit(api->reader, &showing->reading);
     if (!showing->is_held) {
         stop_listening(showing);

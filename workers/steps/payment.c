@@ -210,7 +210,7 @@ static void begin_call(struct job *job, enum payment_operation operation)
         .may_send = may_send,
         .on_done = on_done,
     };
-    if (job_begin_call(job))
+    if (job_begin_call(job, payment_operation_name(operation)))
         provider->start(provider, &payment->call);
 }
 

@@ -121,11 +121,12 @@ void job_reserve(struct job *job)
     job_go_on(job);
 }
 
-bool job_begin_call(struct job *job)
+bool job_begin_call(struct job *job, const char *name)
 {
     const struct outside *outside = outside_of(job->stage);
     struct order_lesson held = {.verdict = VERDICT_HELD, .retry_after_ms = -1};
 
+    (void)name;
     if (!world.is_outage || job->pass > 0) {
         job->has_call = true;
         world.caller = job;
