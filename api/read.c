@@ -25,14 +25,10 @@ struct showing {
     struct reading reading;
     struct waiter waiter;
     uint64_t wait_until_ms;
-<<<<<<< HEAD
-    bool is_held;      /* by the reader */
-    bool is_listening; /* while it is read, the waiter takes hints */
-    bool is_stale;     /* one came: there may be a newer version than the one that is read */
-=======
     uint64_t deadline_ms; /* of the client, if it does not want to wait; 0: none */
     bool is_held;         /* by the reader */
->>>>>>> main
+    bool is_listening;    /* while it is read, the waiter takes hints */
+    bool is_stale;        /* one came: there may be a newer version than the one that is read */
 };
 
 static void submit(struct showing *showing);
