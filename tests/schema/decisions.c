@@ -48,6 +48,9 @@ static struct order_facts facts_of(int status, int attempt, int stage, int tried
         .attempt_state = (enum attempt_state)attempt,
         .since_sent_ms = tried % 2 ? 1000000 : -1,
         .since_opened_ms = 5000,
+        .since_unknown_ms = tried % 2 && attempt == ATTEMPT_UNKNOWN ? 1000000 : -1,
+        .since_ended_ms = tried % 2 ? 1000 : -1,
+        .is_fenced = tried / 8,
         .held = tried / 2 % 2,
         .is_unknown = tried / 8,
     };
