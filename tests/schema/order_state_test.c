@@ -110,11 +110,13 @@ static bool is_open(enum attempt_state state)
 
 static struct order_lesson lesson_of(enum verdict verdict)
 {
+    static const struct decline decline = {"lost_card", "fraud_suspected", false, true};
     struct order_lesson lesson = {.verdict = verdict,
                                   .fault = {FAULT_TRANSIENT, "code", "text"},
                                   .retry_after_ms = -1,
                                   .intent_id = "pi_1",
-                                  .decline_code = "lost_card",
+                                  .decline = &decline,
+                                  .next_action = "{}",
                                   .carrier_id = "shp_1",
                                   .tracking = "T1"};
 
@@ -133,14 +135,15 @@ static bool next_facts(struct order_facts *facts, unsigned n)
     unsigned rest = n / STATUSES / ATTEMPTS;
     bool has_sent = ages[rest / 4 % ARRAY_SIZE(ages)] >= 0;
 
-    if (rest >= 4 * ARRAY_SIZE(ages) * 2)
+    if (rest >= 4 * ARRAY_SIZE(ages) * 2 * 2)
         return false;
     *facts = (struct order_facts){
         .version = 7,
         .status = (enum order_status)(n % STATUSES),
         .total = 100,
-        .stage = rest / 4 / ARRAY_SIZE(ages) == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
+        .stage = rest / 4 / ARRAY_SIZE(ages) % 2 == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
         .attempt = rest % 4 < 2 ? 0 : 11,
+        .doubted = rest % 4 < 2 ? 0 : 2,
         .claims = 1,
         .attempt_number = attempt != ATTEMPT_NONE,
         .attempt_state = attempt,
@@ -148,6 +151,12 @@ static bool next_facts(struct order_facts *facts, unsigned n)
         .confirms = has_sent,
         .since_sent_ms = ages[rest / 4 % ARRAY_SIZE(ages)],
         .since_opened_ms = attempt == ATTEMPT_NONE ? -1 : 1000,
+        .since_unknown_ms = attempt == ATTEMPT_UNKNOWN ? ages[rest / 4 % ARRAY_SIZE(ages)] : -1,
+        .since_ended_ms = attempt == ATTEMPT_DECLINED || attempt == ATTEMPT_VOIDED
+                              ? (rest % 2 ? 1000 : WAIT_MS)
+                              : -1,
+        .is_fenced = attempt == ATTEMPT_VOIDED ||
+                     (attempt == ATTEMPT_DECLINED && rest / 4 / ARRAY_SIZE(ages) / 2 == 0),
         .held = rest % 2 ? 3 : 0,
     };
     return true;
@@ -282,6 +291,8 @@ static void keeps_money_and_goods_together(const struct order_facts *facts,
     if (change->stock == STOCK_RETURNED && (attempt_after(facts, change) == ATTEMPT_UNKNOWN ||
                                             attempt_after(facts, change) == ATTEMPT_CAPTURED))
         SAY(facts, lesson, "gives stock back while money may have moved");
+    if (change->stock == STOCK_RETURNED && facts->attempt_number != 0 && !change->is_fenced)
+        SAY(facts, lesson, "gives stock back while the intent can still be paid");
     if (change->status == ORDER_OUT_OF_STOCK && facts->status != ORDER_OUT_OF_STOCK &&
         (is_open(attempt_after(facts, change)) || facts->held > 0))
         SAY(facts, lesson, "out of stock with an open payment, or with stock");
@@ -323,9 +334,12 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
                                          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
     bool ends = change->task_state == TASK_DONE;
     bool settles =
-        lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN;
+        lesson->verdict == VERDICT_DECLINED ||
+        (lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN);
 
-    if (change->task_attempt != facts->attempt && !counts && !ends && !settles)
+    bool takes_back = facts->doubted > 0 && change->task_state == TASK_PARKED;
+
+    if (change->task_attempt != facts->attempt && !counts && !ends && !settles && !takes_back)
         SAY(facts, lesson, "counts an attempt that did not fail");
     if (lesson->verdict == VERDICT_FAILED && !lesson->is_outage &&
         change->task_attempt != facts->attempt + 1)
@@ -333,6 +347,35 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
     if (lesson->verdict == VERDICT_INTERRUPTED &&
         (change->task_attempt != facts->attempt || change->task_state != TASK_READY))
         SAY(facts, lesson, "an interruption counts, or is not made good");
+}
+
+/* At the beginning of an outage, with few orders: nothing tells whose the first failures are. */
+static void what_was_counted_in_doubt_is_taken_back_once_an_outage_is_seen(void **state)
+{
+    struct order_lesson failed = lesson_of(VERDICT_FAILED), held = lesson_of(VERDICT_HELD);
+    struct order_facts facts = {.version = 3,
+                                .status = ORDER_PROCESSING,
+                                .total = 100,
+                                .stage = STAGE_PAYMENT,
+                                .attempt_number = 1,
+                                .attempt_state = ATTEMPT_CREATED,
+                                .since_sent_ms = -1,
+                                .held = 1};
+    struct order_change change;
+
+    (void)state;
+    for (int n = 1; n <= 3; n++) { /* the first is its own: others were answered meanwhile */
+        failed.is_doubtful = n > 1;
+        order_decide(&facts, &failed, &policy, 1, &change);
+        order_apply(&facts, &change);
+        assert_int_equal(facts.attempt, n);
+        assert_int_equal(facts.doubted, n - 1);
+    }
+    order_decide(&facts, &held, &policy, 1, &change);
+    order_apply(&facts, &change);
+    assert_int_equal(change.task_state, TASK_PARKED);
+    assert_int_equal(facts.attempt, 1);
+    assert_int_equal(facts.doubted, 0);
 }
 
 static void only_failures_count(void **state)
@@ -352,8 +395,8 @@ static void rests_parked(const struct order_facts *facts, const struct order_les
         return;
     if (change->task_state != TASK_PARKED || change->keeps_running || change->next != STAGE_NONE)
         SAY(facts, lesson, "is not parked");
-    if (change->task_attempt != facts->attempt)
-        SAY(facts, lesson, "counts an outage");
+    if (change->task_attempt != facts->attempt - facts->doubted || change->task_doubted != 0)
+        SAY(facts, lesson, "counts an outage, or does not take back what was in doubt");
     if (change->reason[0] == '\0' || change->stock != STOCK_KEPT)
         SAY(facts, lesson, "parked without a reason, or without its stock");
     if (attempt_after(facts, change) != facts->attempt_state)
@@ -381,6 +424,9 @@ static struct order_facts paying(enum attempt_state attempt)
                                 .confirms = 1,
                                 .since_sent_ms = 0,
                                 .since_opened_ms = 0,
+                                .since_unknown_ms = -1,
+                                .since_ended_ms = -1,
+                                .intent_id = "pi_1",
                                 .held = 1};
 }
 
@@ -397,8 +443,8 @@ static void an_unknown_payment_never_dies_of_age(void **state)
         assert_int_equal(change.attempt_state, ATTEMPT_UNKNOWN);
         assert_in_range(change.due_ms, 1, policy.retry.max_ms);
         order_apply(&facts, &change);
-        facts.since_sent_ms += change.due_ms;
-        assert_int_equal(facts.status, facts.since_sent_ms - change.due_ms > SLA_MS
+        facts.since_unknown_ms += change.due_ms;
+        assert_int_equal(facts.status, facts.since_unknown_ms - change.due_ms > SLA_MS
                                            ? ORDER_ON_HOLD
                                            : ORDER_PROCESSING);
     }
@@ -527,6 +573,7 @@ int main(void)
         cmocka_unit_test(money_is_not_asked_for_without_stock_nor_goods_sent_without_money),
         cmocka_unit_test(the_key_of_a_confirm_changes_only_past_the_longest_call),
         cmocka_unit_test(only_failures_count),
+        cmocka_unit_test(what_was_counted_in_doubt_is_taken_back_once_an_outage_is_seen),
         cmocka_unit_test(an_outage_parks_counts_nothing_and_settles_nothing),
         cmocka_unit_test(a_payment_that_an_outage_left_unknown_is_parked_as_that),
         cmocka_unit_test(an_unknown_payment_never_dies_of_age),
