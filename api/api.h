@@ -9,6 +9,7 @@
 #include "api/pulse.h"
 #include "api/quota.h"
 #include "api/reader.h"
+#include "api/shed.h"
 #include "api/waiters.h"
 #include "api/webhook_signature.h"
 #include "base/http/server.h"
@@ -24,6 +25,7 @@ struct api {
     struct token_keys token_keys;
     struct webhook_secrets webhook_secrets; /* none: there is no POST /v1/webhooks/stripe */
     struct intake *intake;
+    struct shed *shed;
     struct group *inbox; /* the provider's events */
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
@@ -77,7 +79,8 @@ void metrics_get(struct http_request *request);
 bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 
 /* Orders accepted, replayed; commit latency. */
-void stats_register(void); /* stats.c */
+void stats_register(void);                              /* stats.c */
+const char *stats_outcome(enum intake_verdict verdict); /* "accepted", "replayed", … */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
 struct load stats_load(const struct api *api);
 void stats_watch(struct api *api); /* gauges, before they are read */
