@@ -1,11 +1,12 @@
 /* POST /v1/orders
  *
- *     admit ─► read ─► price ─┬─► intake_accept ┄┄ (commit) ┄┄► on_settled ─► 202
- *                             └─ refused: intake_look_up ┄┄► on_settled ─► what the key has, or the
+ *     admit ─► room? ─► read ─► price ─┬─► intake_accept ┄┄ (commit) ┄┄► on_settled ─► 202
+ *             │                        └─ refused: intake_look_up ┄┄► on_settled ─► what the key
+ *             └─ no: 503, soon                                                   has, or the
  * refusal
  *
- * No refusal but of the key itself is given before the key was looked up: what was accepted once is
- * given again, whatever holds today.
+ * No refusal but of the key itself, or for want of room, is given before the key was looked up:
+ * what was accepted once is given again, whatever holds today.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,8 @@ void orders_post(struct http_request *request)
     struct acceptance *acceptance;
 
     if (!api_admit(request, SCOPE_CHECKOUT, &principal) || !key_read(request, key) ||
-        !api_admit_post(request, &principal))
+        !api_admit_post(request, &principal) ||
+        !shed_takes(request, &principal, key, deadline_of(request)))
         return;
     acceptance = acceptance_create(request, key, &principal);
     read_body(acceptance);
@@ -200,8 +202,12 @@ static void submit(struct acceptance *acceptance)
     bool is_taken = acceptance->refusal.code ? intake_look_up(intake, &acceptance->ticket)
                                              : intake_accept(intake, &acceptance->ticket);
 
-    if (is_taken)
+    if (is_taken) {
+        if (acceptance->refusal.code == NULL)
+            shed_note_key(api_of(acceptance->request)->shed, &acceptance->principal,
+                          acceptance->key);
         return;
+    }
     settle_quota(acceptance, acceptance->request, false);
     shed_reply(acceptance->request);
     acceptance_free(acceptance);

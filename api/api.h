@@ -9,6 +9,7 @@
 #include "api/pulse.h"
 #include "api/quota.h"
 #include "api/reader.h"
+#include "api/shed.h"
 #include "api/waiters.h"
 #include "api/webhook_signature.h"
 #include "base/http/server.h"
@@ -24,6 +25,7 @@ struct api {
     struct token_keys token_keys;
     struct webhook_secrets webhook_secrets; /* none: there is no POST /v1/webhooks/stripe */
     struct intake *intake;
+    struct shed *shed;
     struct group *inbox; /* the provider's events */
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */

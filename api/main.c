@@ -73,13 +73,16 @@ static void open_pulse(struct api *api)
 static void open_postgres(struct api *api)
 {
     static char stripe[] = "stripe";
-    const struct intake_options options = {
+    struct intake_options options = {
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
+        .batch_max = (int)api->service.settings.accept_batch_max,
     };
     const struct group_options inbox = {
         .server = &api->service.database.server, .links = 2, .owner = stripe};
 
+    api->shed = shed_create(&api->service.loop, api);
+    options.watch = shed_watch(api->shed);
     api->keys = keys_create(api->service.settings.operator_key);
     api->quotas =
         quotas_create(api->service.settings.quota_orders, api->service.settings.quota_reads);
@@ -154,6 +157,7 @@ static void on_stop(void *owner)
 static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
+    shed_destroy(api->shed);
     group_destroy(api->inbox);
     reader_destroy(api->reader);
     list_close(api);

@@ -40,6 +40,7 @@ void stats_register(void)
     problem_register_metrics();
     events_register_metrics();
     intake_register_metrics();
+    shed_register_metrics();
     reader_register_metrics();
     stripe_webhook_register_metrics();
 }

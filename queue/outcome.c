@@ -54,6 +54,13 @@ static void put_order(struct pg_params *params, struct outcome_row *const *rows,
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->next);
 }
 
+static void put_faults(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? fault_kind_name(change->fault->kind) : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->code : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
+}
+
 /* $12 to $26: money, goods and faults. */
 static void put_effects(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
@@ -67,16 +74,56 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     PUT(params, PG_TEXT, pg_array_text, change->writes_shipment ? change->carrier_id : NULL);
     PUT(params, PG_TEXT, pg_array_text, change->tracking ? change->tracking : "");
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->stock);
-    put_flag(params, rows, count, FIELD(is_dead));
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? fault_kind_name(change->fault->kind) : "");
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->code : "");
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
+    put_faults(params, rows, count);
     put_flag(params, rows, count, FIELD(keeps_running));
+    PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
 }
 
-static void put_doubts(struct pg_params *params, struct outcome_row *const *rows, int count)
+static bool has_letter(const struct outcome_row *row)
 {
-    PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
+    return row->change.is_dead || (row->facts->has_letter && row->change.task_state == TASK_DONE);
+}
+
+static void put_letters(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)rows[i]->facts->stage);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->task_state);
+    PUT(params, PG_INT4, pg_array_i32, change->task_attempt);
+    put_flag(params, rows, count, FIELD(is_dead));
+    put_faults(params, rows, count);
+}
+
+/* Right behind what it belongs to, in the same transaction; seldom needed. */
+static void send_letters(struct group_batch *batch, struct outcome_row *const *rows, int count)
+{
+    struct outcome_row *chosen[ROWS_MAX];
+    struct pg_params params;
+    int chosen_count = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (has_letter(rows[i]))
+            chosen[chosen_count++] = rows[i];
+    }
+    if (chosen_count == 0)
+        return;
+    pg_params_init(&params);
+    put_letters(&params, chosen, chosen_count);
+    group_send(batch, &sql_outcome_letters, &params);
+    pg_params_finish(&params);
+}
+
+static void put_span(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    struct order_span span = {0}; /* of no row: nothing is in it */
+
+    if (count > 0)
+        span = (struct order_span){rows[0]->facts->id, rows[0]->facts->id};
+    for (int i = 0; i < count; i++)
+        order_span_add(&span, &rows[i]->facts->id);
+    pg_add_uuid(params, span.least.bytes);
+    pg_add_uuid(params, span.greatest.bytes);
 }
 
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
@@ -89,9 +136,10 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
-    put_doubts(&params, rows, count);
+    put_span(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
+    send_letters(batch, rows, count);
     for (int i = 0; i < count; i++)
         rows[i]->is_written = false;
 }
@@ -128,11 +176,12 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     struct outcome_row *rows[ROWS_MAX];
 
-    (void)nth;
+    if (nth > 0) /* the letters */
+        return;
     outcome_read(rows, gather(batch, rows), result);
 }
 
-static const struct pg_statement *const statements[] = {&sql_outcome, NULL};
+static const struct pg_statement *const statements[] = {&sql_outcome, &sql_outcome_letters, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("outcome");
 

@@ -275,7 +275,14 @@ static bool send_more(struct group_batch *batch)
     return true;
 }
 
-enum statement { LOCK_ORDERS, LOCK_STOCK, TAKE_STOCK, ADD_RESERVATIONS, WRITE_OUTCOMES };
+enum statement {
+    LOCK_ORDERS,
+    LOCK_STOCK,
+    TAKE_STOCK,
+    ADD_RESERVATIONS,
+    WRITE_OUTCOMES,
+    WRITE_LETTERS
+};
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
@@ -293,12 +300,19 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
         break;
     case TAKE_STOCK:
     case ADD_RESERVATIONS:
+    case WRITE_LETTERS:
         break;
     }
 }
 
 static const struct pg_statement *const statements[] = {
-    &sql_reserve_lock, &sql_stock_lock, &sql_stock_take, &sql_reservation_add, &sql_outcome, NULL,
+    &sql_reserve_lock,
+    &sql_stock_lock,
+    &sql_stock_take,
+    &sql_reservation_add,
+    &sql_outcome,
+    &sql_outcome_letters,
+    NULL,
 };
 
 static struct group_metrics metrics = GROUP_METRICS("reserve");

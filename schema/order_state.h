@@ -87,6 +87,7 @@ struct order_facts {
     int64_t held;            /* pieces reserved and not returned */
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
+    bool has_letter; /* a dead letter of the task is open, or being replayed */
 };
 
 /* What was learnt. */

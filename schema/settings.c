@@ -17,6 +17,10 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
+    {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
+     "Whole months of orders that are kept besides the present one; docket migrate retire takes "
+     "older ones away.  0: all are kept.",
+     PROGRAM_MIGRATE, FIELD(retention_months)},
     {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
      "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
@@ -39,6 +43,12 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_ACCEPT_WAITING_MAX", CONFIG_NUMBER, "20000", 1, 1000000,
      "Most orders that wait for their commit; more are answered 503.", PROGRAM_API,
      FIELD(accept_waiting_max)},
+    {"DOCKET_ACCEPT_BATCH_MAX", CONFIG_NUMBER, "400", 1, 1000, "Most orders of one transaction.",
+     PROGRAM_API, FIELD(accept_batch_max)},
+    {"DOCKET_ACCEPT_DELAY_MS", CONFIG_NUMBER, "20", 1, 60000,
+     "How long orders may have to wait for a batch with room, in ms, before new ones are answered "
+     "503; five times as long for a moment.",
+     PROGRAM_API, FIELD(accept_delay_ms)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
     {"DOCKET_STREAMS_MAX", CONFIG_NUMBER, "10000", 0, 1000000,

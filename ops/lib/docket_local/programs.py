@@ -110,13 +110,17 @@ class World:
 
     def run_docket(self, *arguments, deadline_s=60, stdin=None, env=None):
         """The operator's command; returns what it prints."""
-        with process.placed(self.home, "") as place:
-            done = process.run(["docket", *arguments], executable=f"{CWD}/bin/docket", input=stdin,
-                               env={**process.CLEAN, **self._docket(), **(env or {})},
-                               timeout=deadline_s, **place)
+        done = self.try_docket(*arguments, deadline_s=deadline_s, stdin=stdin, env=env)
         if done.returncode != 0:
             raise Problem("docket " + " ".join(arguments), (done.stderr or done.stdout).strip())
         return done.stdout
+
+    def try_docket(self, *arguments, deadline_s=60, stdin=None, env=None):
+        """However it ends."""
+        with process.placed(self.home, "") as place:
+            return process.run(["docket", *arguments], executable=f"{CWD}/bin/docket", input=stdin,
+                               env={**process.CLEAN, **self._docket(), **(env or {})},
+                               timeout=deadline_s, **place)
 
 
 READY_AT = {"api": "operator", "sandbox": "sandbox"}
