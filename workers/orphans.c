@@ -1,5 +1,6 @@
 #include "workers/orphans.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,7 +232,8 @@ static void on_timer(uv_timer_t *timer)
 static void later(struct orphans *orphans, enum step step, uint64_t ms)
 {
     orphans->step = step;
-    uv_timer_start(orphans->timer, on_timer, ms, 0);
+    if (!orphans->is_stopped)
+        uv_timer_start(orphans->timer, on_timer, ms, 0);
 }
 
 static void enter(struct orphans *orphans, enum step step)
@@ -436,9 +438,13 @@ static void on_ready(void *owner)
 
 struct orphans *orphans_create(uv_loop_t *loop, const struct orphans_options *options)
 {
-    static const struct pg_statement *const statements[] = {
-        &sql_orphan_turn,  &sql_orphan_page,  &sql_orphan_ask, &sql_orphan_again,
-        &sql_orphan_adopt, &sql_orphan_end, NULL};
+    static const struct pg_statement *const statements[] = {&sql_orphan_turn,
+                                                            &sql_orphan_page,
+                                                            &sql_orphan_ask,
+                                                            &sql_orphan_again,
+                                                            &sql_orphan_adopt,
+                                                            &sql_orphan_end,
+                                                            NULL};
     struct orphans *orphans = xcalloc(1, sizeof(*orphans));
     const struct errand_options errand = {
         .name = "orphans",

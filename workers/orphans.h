@@ -6,7 +6,8 @@
  * Each intent of the window is held against our attempts, and each attempt of the window against
  * the intents; what is missing there is asked for by its id before it is believed.  Differences are
  * rows of `orphan`, resolved when they are gone.  While the queue of payments is paused, intents
- * that name an order whose attempt is missing become its attempt: after a restore (docs/restore.md).
+ * that name an order whose attempt is missing become its attempt: after a restore
+ * (docs/restore.md).
  *
  * One worker at a time; a call at a time.  A crash at any point: another begins anew, and finds the
  * same.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/orphan.h"
 #include "ops/cli/screen.h"
 
 enum { WATCH_S = 2, UNKNOWN_SLA_S = 900, OUTBOX_LATE_S = 60 };
@@ -75,6 +76,7 @@ static void say_trouble(const json_t *status)
         say_line("held back", "%s (%s) since %s, by %s: %s", text_of(row, "name"),
                  is_true(row, "held") ? "paused" : text_of(row, "state"),
                  time_text(text_of(row, "since")), text_of(row, "who"), text_of(row, "why"));
+    say_count("orphans", status, number_of(json_object_get(status, "orphans"), "open"), "");
     json_array_foreach(json_object_get(status, "runs"), index, row) say_line(
         "replay run", "%lld is %s, %s of %s released", number_of(row, "id"), text_of(row, "state"),
         number_text(number_of(row, "released")), number_text(number_of(row, "members")));
@@ -125,6 +127,26 @@ static void find_trouble(const json_t *status, json_t *needs)
     }
 }
 
+static void find_orphans(const json_t *status, json_t *needs)
+{
+    const json_t *orphans = json_object_get(status, "orphans"), *row;
+    long long more =
+        number_of(orphans, "open") - (long long)json_array_size(json_object_get(orphans, "list"));
+    char what[512], command[256];
+    size_t index;
+
+    json_array_foreach(json_object_get(orphans, "list"), index, row)
+    {
+        orphan_say(row, what, sizeof(what), command, sizeof(command));
+        need(needs, what, command);
+    }
+    if (more <= 0)
+        return;
+    snprintf(what, sizeof(what), "%s more differences between the provider's books and ours",
+             number_text(more));
+    need(needs, what, "these first");
+}
+
 static json_t *needs_of(const json_t *status)
 {
     json_t *needs = json_array();
@@ -137,6 +159,7 @@ static json_t *needs_of(const json_t *status)
         need(needs, "a payment's outcome has been unknown for over 15 minutes",
              "ask the provider; docket order show says of which order");
     find_trouble(status, needs);
+    find_orphans(status, needs);
     return needs;
 }
 

@@ -115,8 +115,8 @@ enum { PAYMENT_PAGE_MAX = 40 };
 
 /* A page of the provider's own list of intents, newest first: a read. */
 struct payment_page {
-    int64_t from_s, to_s;     /* created within, seconds since 1970 by the provider's clock */
-    const char *after;        /* the last intent of the page before, or "" */
+    int64_t from_s, to_s; /* created within, seconds since 1970 by the provider's clock */
+    const char *after;    /* the last intent of the page before, or "" */
     void (*on_done)(struct payment_page *page); /* once, never from inside list */
 
     /* Valid from on_done on; kind NONE: it was read. */

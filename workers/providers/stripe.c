@@ -125,7 +125,8 @@ static void on_answered(struct http_call *http)
     call->on_done(call);
 }
 
-/* --- the list: page ─► http_client_send ┄┄► on_listed ─► on_done ------------------------------- */
+/* --- the list: page ─► http_client_send ┄┄► on_listed ─► on_done -------------------------------
+ */
 
 static void read_page(struct payment_page *page)
 {
@@ -180,8 +181,8 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
 {
     struct stripe *stripe = xcalloc(1, sizeof(*stripe));
 
-    stripe->provider = (struct provider){
-        .name = STRIPE_NAME, .start = start, .list = list, .destroy = destroy};
+    stripe->provider =
+        (struct provider){.name = STRIPE_NAME, .start = start, .list = list, .destroy = destroy};
     outside_endpoint_init(&stripe->endpoint, client, options->base_url, options->key);
     stripe->endpoint.connect_ms = options->connect_ms;
     stripe->endpoint.total_ms = options->total_ms;
