@@ -25,6 +25,13 @@ const struct config_entry settings_entries[] = {
      "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
 
+    {"DOCKET_OTLP_ENDPOINT", CONFIG_TEXT, "", 0, 0,
+     "Whom traces are told, as OTLP/HTTP JSON: http://127.0.0.1:4318 (/v1/traces is added); empty: "
+     "nobody.",
+     ALL, FIELD(otlp_endpoint)},
+    {"DOCKET_OTLP_HEADER", CONFIG_SECRET, "", 0, 0,
+     "One more header of that: \"Authorization: Bearer …\".", ALL, FIELD(otlp_header)},
+
     {"DOCKET_API_LISTEN", CONFIG_TEXT, "127.0.0.1:8080", 0, 0,
      "Where shops and browsers reach the API: address:port.", PROGRAM_API, FIELD(api_listen)},
     {"DOCKET_OPERATOR_LISTEN", CONFIG_TEXT, "127.0.0.1:8081", 0, 0,
@@ -75,6 +82,9 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_OPERATOR_TLS", CONFIG_FLAG, "0", 0, 1,
      "1: DOCKET_OPERATOR_LISTEN speaks HTTPS too, with the same certificate.", PROGRAM_API,
      FIELD(operator_tls)},
+    {"DOCKET_TRACE_PERCENT", CONFIG_NUMBER, "100", 0, 100,
+     "Share of the orders posted without a traceparent that are traced.", PROGRAM_API,
+     FIELD(trace_percent)},
     {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
      "New orders that one API process takes from an account a minute, where the account has no "
      "quota of its own; 0: no quota.",

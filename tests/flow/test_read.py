@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from harness import Client, wait_for
+from harness import Client, metrics, wait_for
 from harness.client import new_key
 
 
@@ -164,3 +164,32 @@ def test_a_client_that_leaves_a_long_poll_is_forgotten(shop, told):
     wait_for(lambda: waiting(shop) == 1, 5, "the long poll waits")
     raw.reset()
     wait_for(lambda: waiting(shop) == 0, 5, "the long poll is over")
+
+
+def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
+    """The read is slow and sees the old version; the change and its hint come while it lasts."""
+    shop = docket_fresh
+    shop.start("api")
+    shop.stock_up()
+    shop.make_keys()
+    told = shop.post_order()
+    shop.stop("api")
+    shop.sql("ALTER TABLE order_line RENAME TO order_line_kept")
+    shop.sql("CREATE VIEW order_line AS SELECT l.* FROM order_line_kept l, "
+             "LATERAL (SELECT pg_sleep(0.7) WHERE l.position = 1 OFFSET 0) slow")
+    shop.sql("CREATE RULE kept AS ON INSERT TO order_line DO INSTEAD "
+             "INSERT INTO order_line_kept SELECT (NEW).*")
+    shop.sql("GRANT SELECT, INSERT ON order_line TO docket_api")
+    shop.start("api")
+    answers = []
+    asker = threading.Thread(target=lambda: answers.append(shop.read.get(
+        f"/v1/orders/{told.id}?wait=20", headers={"If-None-Match": '"1"'}, timeout_s=30)))
+    asker.start()
+    wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 10,
+             "the read is under way")
+    move(shop, told)
+    asker.join(30)
+    assert answers[0].status == 200 and answers[0].json["version"] == 2
+    woken = metrics.read(shop, "api")
+    assert woken["docket_waiters_woken_total", 'by="hint"'] == 1
+    assert woken["docket_waiters_woken_total", 'by="question"'] == 0
