@@ -10,13 +10,13 @@
 /* name, type, default, least, most, help, programs, field */
 const struct config_entry settings_entries[] = {
     {"DOCKET_PG", CONFIG_SECRET, NULL, 0, 0,
-     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").", ALL | PROGRAM_MIGRATE,
-     FIELD(pg)},
+     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").",
+     ALL | PROGRAM_MIGRATE | PROGRAM_DOCTOR, FIELD(pg)},
     {"DOCKET_AMQP", CONFIG_SECRET, NULL, 0, 0, "RabbitMQ: amqp://user:password@host:port/vhost.",
-     PROGRAM_RELAY | PROGRAM_WORKER, FIELD(amqp)},
+     PROGRAM_RELAY | PROGRAM_WORKER | PROGRAM_DOCTOR, FIELD(amqp)},
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
-     "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
-     FIELD(single_node)},
+     "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.",
+     ALL | PROGRAM_DOCTOR, FIELD(single_node)},
     {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
      "Whole months of orders that are kept besides the present one; docket migrate retire takes "
      "older ones away.  0: all are kept.",
@@ -163,7 +163,11 @@ const struct config_entry settings_entries[] = {
      "PEM file of the authorities that an https:// DOCKET_OPERATOR_URL is checked by; empty: the "
      "system's.",
      PROGRAM_DOCKET, FIELD(operator_ca)},
+    {"DOCKET_MANAGEMENT_URL", CONFIG_SECRET, "", 0, 0,
+     "RabbitMQ's management API, to look at policies, alarms and leaders: "
+     "http://user:password@host:15672.",
+     PROGRAM_DOCTOR, FIELD(management_url)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
-const char *const settings_programs[] = {"api",    "relay",          "worker",
-                                         "docket", "docket migrate", NULL};
+const char *const settings_programs[] = {
+    "api", "relay", "worker", "docket", "docket migrate", "docket doctor", NULL};

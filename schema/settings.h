@@ -11,7 +11,8 @@ enum program {
     PROGRAM_RELAY = 1 << 1,
     PROGRAM_WORKER = 1 << 2,
     PROGRAM_DOCKET = 1 << 3,  /* the operator's command */
-    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate`, which alone goes to Postgres */
+    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate` and */
+    PROGRAM_DOCTOR = 1 << 5,  /* `docket doctor`, which alone go to Postgres */
 };
 
 struct settings {
@@ -41,7 +42,7 @@ struct settings {
     int64_t breaker_failures, breaker_percent, breaker_window_s;
 
     /* the operator's command */
-    const char *operator_url, *operator_ca;
+    const char *operator_url, *operator_ca, *management_url;
 };
 
 extern const struct config_entry settings_entries[];

@@ -1,9 +1,8 @@
 /* docket orphan: differences between the provider's books and ours (docket status lists them) */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/act.h"
 #include "ops/cli/orphan.h"
 #include "ops/cli/screen.h"
 
@@ -43,35 +42,25 @@ void orphan_say(const json_t *orphan, char *what, size_t what_size, char *comman
              id);
 }
 
+static void say_closed(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    if (json_is_null(json_object_get(answer, "audit")))
+        sayf("orphan %lld was closed already; nothing was done.\n", number_of(answer, "id"));
+    else
+        sayf("orphan %lld (%s) is closed.\n", number_of(answer, "id"), text_of(answer, "intent"));
+}
+
 static int run_close(const struct call *call)
 {
-    json_t *wish = json_pack("{s:s}", "reason", call_text(call, "reason")), *answer = NULL;
     char path[PATH_BYTES_MAX];
     long long id;
 
-    if (!call_id(call, 0, &id)) {
-        json_decref(wish);
+    if (!call_id(call, 0, &id))
         return EXIT_USAGE;
-    }
     snprintf(path, sizeof(path), "/admin/orphans/%lld/close", id);
-    answer = admin_call("POST", path, wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else if (json_is_null(json_object_get(answer, "audit")))
-        sayf("orphan %lld was closed already; nothing was done.\n", id);
-    else
-        sayf("orphan %lld (%s) is closed.\n", id, text_of(answer, "intent"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", path, NULL, say_closed);
 }
-
-static const struct option close_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 
 static const struct command command_close = {
     .name = "close",
@@ -80,7 +69,7 @@ static const struct command command_close = {
         "What the provider's books go on to show, such as money that was refunded there, would "
         "be listed for ever. One that is gone by itself needs no closing.",
     .operands = "ID",
-    .options = close_options,
+    .options = act_options,
     .examples = "docket orphan close 12 --reason \"refunded at the provider, re_3Mtw\"",
     .run = run_close,
 };
