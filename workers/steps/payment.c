@@ -470,6 +470,7 @@ const struct step payment_step = {
     .stage = STAGE_PAYMENT,
     .register_metrics = register_metrics,
     .reserves_stock = true,
+    .compares_books = true,
     .open = open_provider,
     .work_bytes = sizeof(struct payment),
     .proceed = proceed,
