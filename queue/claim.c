@@ -34,6 +34,17 @@ enum column {
     ADDRESS,
     PASS,
     IS_UNKNOWN,
+    UNDO,
+    SINCE_UNDO,
+    CAPTURED,
+    REFUNDED,
+    REFUNDS,
+    REFUNDS_OPEN,
+    REFUND_NUMBER,
+    REFUND_STATE,
+    REFUND_AMOUNT,
+    REFUND_KEYS,
+    SINCE_REFUND_SENT,
 };
 
 enum statement { CLAIM, FACTS };
@@ -95,6 +106,21 @@ static struct claim_ticket *find(struct group_batch *batch, const PGresult *resu
     return NULL;
 }
 
+static void read_undo(struct order_facts *facts, const PGresult *result, int row)
+{
+    facts->undo = (enum undo)pg_i16(result, row, UNDO);
+    facts->since_undo_ms = pg_i64(result, row, SINCE_UNDO);
+    facts->captured = pg_i64(result, row, CAPTURED);
+    facts->refunded = pg_i64(result, row, REFUNDED);
+    facts->refunds = pg_i16(result, row, REFUNDS);
+    facts->refunds_open = pg_i16(result, row, REFUNDS_OPEN);
+    facts->refund_number = pg_i16(result, row, REFUND_NUMBER);
+    facts->refund_state = (enum refund_state)pg_i16(result, row, REFUND_STATE);
+    facts->refund_amount = pg_i64(result, row, REFUND_AMOUNT);
+    facts->refund_keys = pg_i16(result, row, REFUND_KEYS);
+    facts->since_refund_sent_ms = pg_i64(result, row, SINCE_REFUND_SENT);
+}
+
 static void read_facts(struct claim_ticket *claim, const PGresult *result, int row)
 {
     struct order_facts *facts = &claim->facts;
@@ -116,6 +142,7 @@ static void read_facts(struct claim_ticket *claim, const PGresult *result, int r
         .is_shipped = pg_bool(result, row, IS_SHIPPED),
         .is_unknown = pg_bool(result, row, IS_UNKNOWN),
     };
+    read_undo(facts, result, row);
     claim->pass = pg_i64(result, row, PASS);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }

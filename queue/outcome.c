@@ -74,6 +74,19 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(keeps_running));
 }
 
+/* $29 to $36: how it is undone. */
+static void put_undo(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->undo);
+    put_flag(params, rows, count, FIELD(closes));
+    PUT(params, PG_INT2, pg_array_i16, change->refund_number);
+    PUT(params, PG_INT8, pg_array_i64, change->refund_amount);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->refund_state);
+    PUT(params, PG_INT2, pg_array_i16, change->refund_keys);
+    put_flag(params, rows, count, FIELD(is_refund_sending));
+    put_text(params, rows, count, FIELD(refund_id));
+}
+
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
                   const struct outcome_context *context)
 {
@@ -84,6 +97,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
+    put_undo(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
     for (int i = 0; i < count; i++)

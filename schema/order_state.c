@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "schema/order_change.h"
 #include "schema/outsides.h"
 
 enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
@@ -36,9 +37,11 @@ static const unsigned edges[ARRAY_SIZE(status_names)] = {
     [ORDER_PAYMENT_FAILED] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
     [ORDER_OUT_OF_STOCK] = TO(ORDER_CANCELED),
     [ORDER_ON_HOLD] =
-        TO(ORDER_PROCESSING) | TO(ORDER_CONFIRMED) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
-    [ORDER_CANCELING] = TO(ORDER_CANCELED) | TO(ORDER_REFUNDED),
-    [ORDER_REFUNDING] = TO(ORDER_REFUNDED),
+        TO(ORDER_PROCESSING) | TO(ORDER_CONFIRMED) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING) |
+        TO(ORDER_REFUNDING),
+    [ORDER_CANCELING] =
+        TO(ORDER_CANCELED) | TO(ORDER_REFUNDED) | TO(ORDER_FULFILLED) | TO(ORDER_ON_HOLD),
+    [ORDER_REFUNDING] = TO(ORDER_REFUNDED) | TO(ORDER_ON_HOLD),
 };
 
 const char *order_status_name(enum order_status status)
@@ -64,65 +67,6 @@ const char *task_state_name(enum task_state state)
 }
 
 /* --- what each verdict means ------------------------------------------------------------------ */
-
-static void wait(struct order_change *change, const char *event, int64_t due_ms)
-{
-    change->task_state = TASK_WAITING;
-    change->event = event;
-    change->due_ms = due_ms;
-    change->keeps_running = false;
-}
-
-/* Until the relay lets it out; nothing is counted. */
-static void park(struct order_change *change, const char *event)
-{
-    change->task_state = TASK_PARKED;
-    change->event = event;
-    change->keeps_running = false;
-}
-
-static void finish(struct order_change *change, const char *event)
-{
-    change->task_state = TASK_DONE;
-    change->event = event;
-    change->task_attempt = 0;
-    change->keeps_running = false;
-}
-
-static void write_attempt(struct order_change *change, const struct order_facts *facts,
-                          const struct order_lesson *lesson, enum attempt_state state)
-{
-    change->attempt_number = facts->attempt_number;
-    if (change->attempt_number == 0)
-        change->attempt_number = 1;
-    change->attempt_state = state;
-    change->confirms = facts->confirms;
-    change->intent_id = lesson->intent_id;
-}
-
-/* The task is anybody's again, at once. */
-static void hand_back(struct order_change *change, const struct order_facts *facts,
-                      const char *event)
-{
-    change->task_state = TASK_READY;
-    change->event = event;
-    change->next = facts->stage;
-    change->keeps_running = false;
-}
-
-/* Somebody has to look: the task rests as a dead letter, and the order says so where it can. */
-static void give_up(struct order_change *change, const struct order_facts *facts,
-                    const struct fault *fault)
-{
-    change->task_state = TASK_DEAD;
-    change->event = "dead_letter";
-    change->is_dead = true;
-    change->fault = fault;
-    change->keeps_running = false;
-    change->reason = "needs_operator";
-    if (facts->stage == STAGE_PAYMENT && order_status_is_edge(change->status, ORDER_ON_HOLD))
-        change->status = ORDER_ON_HOLD;
-}
 
 static void decide_reserved(const struct order_facts *facts, const struct order_lesson *lesson,
                             struct order_change *change)
@@ -390,6 +334,7 @@ static const struct {
     [VERDICT_INTERRUPTED] = {ANY, ANY, ANY},
     [VERDICT_HELD] = {ANY, ANY, ANY},
     [VERDICT_NOTHING] = {ANY, ~WAITING, ANY},
+    [VERDICT_REFUND_UNKNOWN] = {0, 0, 0}, /* and all of undoing: never here */
 };
 
 /* No money is asked for without stock, nothing is shipped that is not paid, and nothing that was
@@ -398,6 +343,8 @@ static bool makes_sense(const struct order_facts *facts, const struct order_less
 {
     enum verdict verdict = lesson->verdict;
 
+    if (facts->stage == STAGE_CANCEL || facts->stage == STAGE_REFUND)
+        return false; /* order_undo.c knows of nothing else */
     if (!(sense[verdict].stages & TO(facts->stage)) ||
         !(sense[verdict].statuses & TO(facts->status)) ||
         !(sense[verdict].attempts & TO(facts->attempt_state)))
@@ -409,7 +356,8 @@ static bool makes_sense(const struct order_facts *facts, const struct order_less
     if (verdict == VERDICT_SHIPPED)
         return facts->attempt_state == ATTEMPT_CAPTURED || facts->total == 0;
     if (verdict == VERDICT_NOTHING && facts->stage == STAGE_FULFILMENT)
-        return facts->status != ORDER_CONFIRMED || facts->is_shipped;
+        return facts->is_shipped ||
+               (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING);
     return true;
 }
 
@@ -467,6 +415,15 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
     case VERDICT_NOTHING:
         decide_nothing(facts, change);
         return;
+    case VERDICT_UNSHIPPED: /* matters of undoing: order_undo.c */
+    case VERDICT_REFUND_OWED:
+    case VERDICT_REFUND_SENDING:
+    case VERDICT_REFUND_OPEN:
+    case VERDICT_REFUND_ACCEPTED:
+    case VERDICT_REFUND_MADE:
+    case VERDICT_REFUND_REFUSED:
+    case VERDICT_REFUND_UNKNOWN:
+        return;
     }
 }
 
@@ -491,7 +448,9 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
     enum order_status wanted;
 
     *change = blank;
-    if (makes_sense(facts, lesson))
+    if (order_undo_decide(facts, lesson, policy, random, change))
+        ;
+    else if (makes_sense(facts, lesson))
         decide(facts, lesson, policy, random, change);
     else
         give_up(change, facts, &impossible);
@@ -508,6 +467,22 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
     } else {
         give_up(change, facts, &impossible);
     }
+}
+
+static void order_apply_refund(struct order_facts *facts, const struct order_change *change)
+{
+    if (change->refund_number == 0)
+        return;
+    if (change->refund_amount > 0) {
+        facts->refunds = facts->refund_number = change->refund_number;
+        facts->refunds_open = 1;
+        facts->refund_amount = change->refund_amount;
+        facts->since_refund_sent_ms = -1;
+    }
+    facts->refund_state = change->refund_state;
+    facts->refund_keys = change->refund_keys;
+    if (change->is_refund_sending)
+        facts->since_refund_sent_ms = 0;
 }
 
 void order_apply(struct order_facts *facts, const struct order_change *change)
@@ -530,4 +505,5 @@ void order_apply(struct order_facts *facts, const struct order_change *change)
         facts->held = 0;
     if (change->writes_shipment)
         facts->is_shipped = true;
+    order_apply_refund(facts, change);
 }

@@ -15,7 +15,16 @@ SELECT o.id, o.version, o.status, t.fence, t.attempt, t.crashes,
        EXISTS (SELECT FROM shipment s WHERE s.order_id = w.order_id) AS is_shipped,
        l.skus, l.quantities,
        coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address,
-       t.pass, t.fault_kind = 'unknown' AS is_unknown
+       t.pass, t.fault_kind = 'unknown' AS is_unknown,
+       o.undo,
+       coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo,
+       coalesce(p.captured, 0::int8) AS captured,
+       coalesce(g.refunded, 0)::int8 AS refunded, coalesce(g.refunds, 0::int2) AS refunds,
+       coalesce(g.refunds_open, 0)::int2 AS refunds_open, coalesce(r.number, 0::int2) AS refund_number,
+       coalesce(r.state, 0::int2) AS refund_state, coalesce(r.amount, 0::int8) AS refund_amount,
+       coalesce(r.keys, 0::int2) AS refund_keys,
+       coalesce((extract(epoch FROM clock_timestamp() - r.sent_at) * 1000)::int8, -1)
+           AS since_refund_sent
 FROM unnest($1::uuid[]) AS w (order_id)
 CROSS JOIN LATERAL (
     SELECT t.fence, t.attempt, t.crashes, t.pass, t.fault_kind FROM task t
@@ -24,11 +33,11 @@ CROSS JOIN LATERAL (
 ) AS t
 CROSS JOIN LATERAL (
     SELECT o.id, o.version, o.status, o.total, o.currency, o.payment_method, o.shipping_method,
-           o.trace
+           o.trace, o.undo, o.undo_at
     FROM orders o WHERE o.id = w.order_id LIMIT 1
 ) AS o
 LEFT JOIN LATERAL (
-    SELECT p.number, p.state, p.intent_id, p.confirms, p.sent_at, p.opened_at
+    SELECT p.number, p.state, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.captured
     FROM payment_attempt p WHERE p.order_id = w.order_id ORDER BY p.number DESC LIMIT 1
 ) p ON true
 LEFT JOIN LATERAL (
@@ -36,4 +45,14 @@ LEFT JOIN LATERAL (
            array_agg(l.quantity ORDER BY l.position) AS quantities
     FROM order_line l WHERE l.order_id = w.order_id
 ) l ON true
+LEFT JOIN LATERAL (
+    SELECT max(r.number) AS refunds, count(*) FILTER (WHERE r.state < 5) AS refunds_open,
+           sum(r.amount) FILTER (WHERE r.state = 5) AS refunded
+    FROM refund r WHERE r.order_id = w.order_id AND $2::int2 = 4
+) g ON true
+LEFT JOIN LATERAL (
+    SELECT r.number, r.state, r.amount, r.keys, r.sent_at
+    FROM refund r WHERE r.order_id = w.order_id AND r.state < 5 AND $2::int2 = 4
+    ORDER BY r.number LIMIT 1
+) r ON true
 LEFT JOIN order_contact a ON a.order_id = w.order_id AND $2::int2 <> 1

@@ -8,6 +8,9 @@
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
 --   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
 --   $27 provider  $28 process
+--   $29 why it is undone (0: as it is)  $30 every other task of the order is done
+--   $31 refund (0: none)  $32 amount of a new one (0: it is there)  $33 its state
+--   $34 its keys  $35 it is about to be sent  $36 the provider's id (NULL: as it is)
 -- One row back for each that won: its position from 1, its new version.
 -- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH locked AS MATERIALIZED (
@@ -16,11 +19,13 @@ WITH locked AS MATERIALIZED (
                 $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
                 $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
                 $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
-                $26::bool[]) WITH ORDINALITY
+                $26::bool[], $29::int2[], $30::bool[], $31::int2[], $32::int8[], $33::int2[],
+                $34::int2[], $35::bool[], $36::text[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
-               fault_text, keeps_running, n)
+               fault_text, keeps_running, undo, closes, refund, refund_amount, refund_state,
+               refund_keys, is_refund_sending, refund_id, n)
           ORDER BY c.order_id) AS c
     CROSS JOIN LATERAL (
         SELECT o.version AS current, o.trace, o.total, o.currency, o.payment_method
@@ -30,8 +35,10 @@ WITH locked AS MATERIALIZED (
     SELECT * FROM locked WHERE version = current
 ), moved AS (
     UPDATE orders o
-    SET version = o.version + 1, status = w.status, final = w.final, reason = w.reason,
-        updated_at = now()
+    SET version = o.version + 1, status = w.status, final = w.final,
+        reason = coalesce(w.reason, o.reason), updated_at = now(),
+        undo = CASE WHEN w.undo = 0 THEN o.undo ELSE w.undo END,
+        undo_at = CASE WHEN w.undo = 0 THEN o.undo_at ELSE now() END
     FROM winner w WHERE o.id = w.order_id
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
@@ -40,7 +47,8 @@ WITH locked AS MATERIALIZED (
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)
            WHEN decline_code <> '' THEN jsonb_build_object('decline_code', decline_code)
-           WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking) END
+           WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking)
+           WHEN refund <> 0 THEN jsonb_build_object('refund', refund) END
     FROM winner
 ), tasks AS (
     UPDATE task t
@@ -50,10 +58,16 @@ WITH locked AS MATERIALIZED (
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
         fault_kind = w.fault_kind, fault_code = w.fault_code, fault_text = w.fault_text
     FROM winner w WHERE t.order_id = w.order_id AND t.stage = w.stage
+), closed AS (
+    UPDATE task t SET state = 5, worker_id = NULL, due_at = NULL, parked_at = NULL
+    FROM winner w
+    WHERE w.closes AND t.order_id = w.order_id AND t.stage <> w.stage AND t.state <> 5
 ), following AS (
-    INSERT INTO task (order_id, stage)
+    INSERT INTO task AS t (order_id, stage)
     SELECT order_id, next FROM winner WHERE next NOT IN (0, stage)
-    ON CONFLICT (order_id, stage) DO NOTHING
+    ON CONFLICT (order_id, stage) DO UPDATE
+        SET state = 1, attempt = 0, due_at = NULL, worker_id = NULL
+        WHERE t.state = 5 AND t.stage IN (3, 4)  -- beside the way: asked for more than once
 ), announced AS (
     INSERT INTO outbox (topic, order_ids, traces)
     SELECT next, array_agg(order_id ORDER BY order_id), array_agg(trace ORDER BY order_id)
@@ -76,6 +90,24 @@ WITH locked AS MATERIALIZED (
         sent_at = CASE WHEN w.is_sending THEN clock_timestamp() ELSE p.sent_at END,
         captured = CASE WHEN w.is_captured THEN p.amount ELSE p.captured END
     FROM winner w WHERE p.order_id = w.order_id AND p.number = w.number
+), refunds AS (
+    INSERT INTO refund (order_id, number, attempt, provider, intent_id, amount, currency, state,
+                        keys, actor, reason)
+    SELECT w.order_id, w.refund, p.number, p.provider, p.intent_id, w.refund_amount, p.currency,
+           w.refund_state, w.refund_keys, $28::text, w.reason
+    FROM winner w CROSS JOIN LATERAL (
+        SELECT p.number, p.provider, p.intent_id, p.currency FROM payment_attempt p
+        WHERE p.order_id = w.order_id AND p.captured > 0 ORDER BY p.number DESC LIMIT 1
+    ) AS p
+    WHERE w.refund_amount > 0
+), refunds_moved AS (
+    UPDATE refund r
+    SET state = w.refund_state, keys = w.refund_keys,
+        provider_id = coalesce(w.refund_id, r.provider_id),
+        sent_at = CASE WHEN w.is_refund_sending THEN clock_timestamp() ELSE r.sent_at END,
+        ended_at = CASE WHEN w.refund_state IN (5, 6) THEN clock_timestamp() END
+    FROM winner w
+    WHERE w.refund <> 0 AND w.refund_amount = 0 AND r.order_id = w.order_id AND r.number = w.refund
 ), shipped AS (
     INSERT INTO shipment (order_id, reference, carrier_id, tracking)
     SELECT order_id, order_id::text, carrier_id, coalesce(tracking, '')
@@ -112,7 +144,7 @@ WITH locked AS MATERIALIZED (
 ), resolved AS (
     UPDATE dead_letter d SET state = 'resolved', closed_at = now()
     FROM winner w
-    WHERE w.task_state = 5 AND d.order_id = w.order_id AND d.stage = w.stage
-      AND d.state IN ('open', 'replaying')
+    WHERE (w.task_state = 5 AND d.stage = w.stage OR w.closes AND d.stage <> w.stage)
+      AND d.order_id = w.order_id AND d.state IN ('open', 'replaying')
 )
 SELECT n::int4, version + 1 FROM winner
