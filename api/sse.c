@@ -4,7 +4,7 @@
 
 #include "api/fields.h"
 
-const char sse_heartbeat[] = ":\n\n";
+const char sse_heartbeat[] = "event: heartbeat\ndata: {}\n\n";
 
 bool sse_parse_id(const char *value, int32_t *version)
 {

@@ -14,5 +14,6 @@ void sse_add_event(struct text *out, int32_t version, const char *body, size_t l
 /* How long a browser waits before it connects again. */
 void sse_add_retry(struct text *out, int64_t pause_ms);
 
-/* A comment, so that proxies and clients see that the stream lives. */
+/* An event without an id, so that proxies and pages see that the stream lives (EventSource does not
+ * show comments). */
 extern const char sse_heartbeat[];

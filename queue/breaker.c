@@ -112,13 +112,19 @@ static void open_here(struct breaker *breaker)
     report(breaker);
 }
 
-void breaker_tick(struct breaker *breaker)
+static void look(struct breaker *breaker)
 {
     if (breaker_count_trips(&breaker->count, &breaker->options.policy, breaker->view.state,
                             clock_monotonic_ms()))
         open_here(breaker);
     else
         report(breaker);
+}
+
+void breaker_tick(struct breaker *breaker)
+{
+    breaker->count.ticks++;
+    look(breaker);
 }
 
 /* Not older than what is known: beats and our own opening overtake each other. */
@@ -134,7 +140,7 @@ void breaker_on_view(struct breaker *breaker, const struct breaker_view *view)
         breaker->goods = 0;
     }
     breaker->view = *view;
-    breaker_tick(breaker);
+    look(breaker);
 }
 
 bool breaker_begin_call(struct breaker *breaker, int64_t pass, struct breaker_doubt *doubt)
@@ -160,9 +166,10 @@ static void count_failure(struct breaker *breaker, struct breaker_doubt *doubt,
 {
     doubt->since_ms = clock_monotonic_ms();
     doubt->goods = breaker->count.goods;
+    doubt->since_ticks = breaker->count.ticks;
     breaker->last = evidence;
     breaker_count_failure(&breaker->count, &breaker->options.policy, doubt->since_ms);
-    breaker_tick(breaker);
+    look(breaker);
 }
 
 /* A call that was begun before the last opening says nothing about the time after it. */

@@ -48,10 +48,11 @@ const char *breaker_class(enum breaker_evidence evidence)
 
 void breaker_count_reset(struct breaker_count *count)
 {
-    uint64_t goods = count->goods;
+    uint64_t goods = count->goods, ticks = count->ticks;
 
     memset(count, 0, sizeof(*count));
     count->goods = goods;
+    count->ticks = ticks;
 }
 
 static int64_t slice_number(const struct breaker_policy *policy, uint64_t now_ms)
@@ -141,7 +142,10 @@ enum breaker_verdict breaker_judge(const struct breaker_doubt *doubt,
 
     if (view->opened > doubt->opened) /* the call was begun before */
         return DOUBT_OUTAGE;
-    if (count->goods > doubt->goods || now_ms - doubt->since_ms >= patience_ms)
+    if (count->goods > doubt->goods)
         return DOUBT_OWN;
+    if (now_ms - doubt->since_ms >= patience_ms &&
+        count->ticks - doubt->since_ticks >= BREAKER_DOUBT_TICKS)
+        return DOUBT_UNCLEAR;
     return DOUBT_STANDS;
 }

@@ -13,7 +13,8 @@
  * opens it again; while it is ramping, two in a row do.
  *
  * Whose fault a single failure was is seen by what comes next (breaker_judge): the breaker opens,
- * and it was the outage's; or another call goes well, and it was the task's own.
+ * and it was the outage's; or another call goes well, and it was the task's own.  Where nothing
+ * comes next, the task goes on and the failure is counted on account (order_lesson.is_doubtful).
  *
  * Pure: no clock, no database.
  */
@@ -24,7 +25,8 @@
 
 enum {
     BREAKER_SETTLE_MS = 200,
-    BREAKER_DOUBT_MS = 400,       /* a failure waits so long for what comes next */
+    BREAKER_DOUBT_MS = 400,  /* a failure waits so long for what comes next … */
+    BREAKER_DOUBT_TICKS = 4, /* … and for so many ticks: a process that stood still saw none */
     BREAKER_DOUBT_LONG_MS = 3000, /* … while few calls are made */
     BREAKER_SLICES = 10,          /* of the window */
 };
@@ -67,6 +69,7 @@ struct breaker_count {
     int64_t in_row; /* failures since the last that went well */
     uint64_t row_since_ms, last_failed_ms;
     uint64_t goods; /* ever */
+    uint64_t ticks; /* ever: looks at the clock, between which calls had their chance to end */
     struct breaker_slice slices[BREAKER_SLICES];
 };
 
@@ -91,14 +94,15 @@ struct breaker_view {
 bool breaker_admits(const struct breaker_view *view, int64_t pass);
 
 struct breaker_doubt {
-    bool is_raised;    /* its call failed, and nobody has said yet whose failure it was */
-    bool is_answered;  /* a call of it went well, and that was counted */
-    int64_t opened;    /* of the view when the call began */
-    uint64_t goods;    /* of the count when it failed */
-    uint64_t since_ms; /* when it failed */
+    bool is_raised;   /* its call failed, and nobody has said yet whose failure it was */
+    bool is_answered; /* a call of it went well, and that was counted */
+    int64_t opened;   /* of the view when the call began */
+    uint64_t goods;   /* of the count when it failed */
+    uint64_t since_ms, since_ticks; /* when it failed */
 };
 
-enum breaker_verdict { DOUBT_STANDS, DOUBT_OUTAGE, DOUBT_OWN };
+/* DOUBT_UNCLEAR: nothing came next that would tell. */
+enum breaker_verdict { DOUBT_STANDS, DOUBT_OUTAGE, DOUBT_OWN, DOUBT_UNCLEAR };
 
 enum breaker_verdict breaker_judge(const struct breaker_doubt *doubt,
                                    const struct breaker_view *view,

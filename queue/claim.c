@@ -34,6 +34,7 @@ enum column {
     ADDRESS,
     PASS,
     IS_UNKNOWN,
+    DOUBTED,
     UNDO,
     SINCE_UNDO,
     CAPTURED,
@@ -141,6 +142,7 @@ static void read_facts(struct claim_ticket *claim, const PGresult *result, int r
         .held = pg_i64(result, row, HELD),
         .is_shipped = pg_bool(result, row, IS_SHIPPED),
         .is_unknown = pg_bool(result, row, IS_UNKNOWN),
+        .doubted = pg_i32(result, row, DOUBTED),
     };
     read_undo(facts, result, row);
     claim->pass = pg_i64(result, row, PASS);

@@ -74,7 +74,12 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(keeps_running));
 }
 
-/* $29 to $36: how it is undone. */
+static void put_doubts(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
+}
+
+/* $30 to $37: how it is undone. */
 static void put_undo(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->undo);
@@ -97,6 +102,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
+    put_doubts(&params, rows, count);
     put_undo(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);

@@ -5,9 +5,9 @@
 
 #include "base/memory.h"
 #include "schema/order_change.h"
+#include "schema/order_payment.h"
+#include "schema/order_undo.h"
 #include "schema/outsides.h"
-
-enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
 
 static const char *const status_names[] = {
     [ORDER_ACCEPTED] = "accepted",
@@ -68,86 +68,6 @@ const char *task_state_name(enum task_state state)
 
 /* --- what each verdict means ------------------------------------------------------------------ */
 
-static void decide_reserved(const struct order_facts *facts, const struct order_lesson *lesson,
-                            struct order_change *change)
-{
-    write_attempt(change, facts, lesson, ATTEMPT_CREATED);
-    change->status = ORDER_PROCESSING;
-    change->event = "stock_reserved";
-}
-
-static void decide_out_of_stock(const struct order_facts *facts, const struct order_lesson *lesson,
-                                struct order_change *change)
-{
-    if (facts->attempt_state == ATTEMPT_CREATED) /* nobody was asked for money under it */
-        write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
-    change->status = ORDER_OUT_OF_STOCK;
-    change->reason = change->event = "out_of_stock";
-}
-
-/* The key changes only once the provider has surely ended the call under the old one. */
-static void decide_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
-                                 const struct order_policy *policy, struct order_change *change)
-{
-    write_attempt(change, facts, lesson, ATTEMPT_AUTHORIZING);
-    change->status = ORDER_PROCESSING;
-    change->is_sending = true;
-    change->event = "payment_sent";
-    if (facts->attempt_state == ATTEMPT_UNKNOWN) /* settled: look-ups do not count against it */
-        change->task_attempt = 0;
-    if (facts->since_sent_ms < 0)
-        change->confirms = 1;
-    else if (facts->since_sent_ms >= policy->longest_call_ms)
-        change->confirms = (int16_t)(facts->confirms + 1);
-}
-
-static void decide_paid(const struct order_facts *facts, const struct order_lesson *lesson,
-                        struct order_change *change)
-{
-    static const struct fault late = {FAULT_BROKEN, "paid_after_end",
-                                      "the provider says paid, but the order had ended its "
-                                      "payment; compare the provider's books"};
-
-    write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
-    change->is_captured = true;
-    if (facts->held == 0) { /* its stock was given back, and its customer told otherwise */
-        give_up(change, facts, &late);
-        return;
-    }
-    finish(change, "paid");
-    change->status = ORDER_CONFIRMED;
-    change->next = stage_after(STAGE_PAYMENT);
-}
-
-static void decide_declined(const struct order_facts *facts, const struct order_lesson *lesson,
-                            const struct order_policy *policy, struct order_change *change)
-{
-    write_attempt(change, facts, lesson, ATTEMPT_DECLINED);
-    change->decline_code = lesson->decline_code;
-    change->status = ORDER_PAYMENT_FAILED;
-    change->reason = "payment_declined";
-    change->stock = STOCK_RETURNED;
-    wait(change, "payment_declined", policy->customer_wait_ms);
-}
-
-static void decide_requires_action(const struct order_facts *facts,
-                                   const struct order_lesson *lesson,
-                                   const struct order_policy *policy, struct order_change *change)
-{
-    int64_t pause = facts->since_opened_ms / 4;
-
-    write_attempt(change, facts, lesson, ATTEMPT_REQUIRES_ACTION);
-    change->status = ORDER_REQUIRES_ACTION;
-    change->reason = "customer_action_required";
-    if (pause < ACTION_LOOK_MS_LEAST)
-        pause = ACTION_LOOK_MS_LEAST;
-    if (pause > ACTION_LOOK_MS_MOST)
-        pause = ACTION_LOOK_MS_MOST;
-    if (pause > policy->customer_wait_ms)
-        pause = policy->customer_wait_ms;
-    wait(change, "requires_action", pause);
-}
-
 /* What an order that waits parked is told: what was unknown stays so, and who waits for the
  * customer still does. */
 static const char *held_reason(const struct order_facts *facts)
@@ -168,20 +88,14 @@ static const char *held_reason(const struct order_facts *facts)
     return outside ? outside->unavailable : "";
 }
 
-static bool is_past_sla(const struct order_facts *facts, const struct order_policy *policy)
-{
-    return facts->stage == STAGE_PAYMENT && facts->since_sent_ms > policy->unknown_sla_ms &&
-           order_status_is_edge(facts->status, ORDER_ON_HOLD);
-}
-
 static void decide_held(const struct order_facts *facts, const struct order_lesson *lesson,
                         const struct order_policy *policy, struct order_change *change)
 {
     change->fault = &lesson->fault;
     change->reason = held_reason(facts);
-    if (facts->attempt_state == ATTEMPT_UNKNOWN && is_past_sla(facts, policy))
+    if (facts->attempt_state == ATTEMPT_UNKNOWN && order_payment_is_past_sla(facts, policy))
         change->status = ORDER_ON_HOLD;
-    park(change, "parked");
+    order_change_park(change, "parked");
 }
 
 /* It never ages into a failure: look-ups go on for as long as it takes. */
@@ -195,67 +109,27 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
     change->fault = &lesson->fault;
     change->reason = is_payment ? "payment_outcome_unknown" : "shipment_outcome_unknown";
     if (is_payment)
-        write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
-    if (is_past_sla(facts, policy))
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
+    if (order_payment_is_past_sla(facts, policy))
         change->status = ORDER_ON_HOLD;
     if (lesson->is_interrupted) {
-        hand_back(change, facts, "interrupted");
+        order_change_hand_back(change, facts, "interrupted");
         return;
     }
     if (lesson->is_outage) {
-        park(change, is_payment ? "payment_unknown" : "shipment_unknown");
+        order_change_park(change, is_payment ? "payment_unknown" : "shipment_unknown");
         return;
     }
-    change->task_attempt = facts->attempt + 1;
+    order_change_count(change, facts, lesson);
     if (!retry_decide(&policy->retry, FAULT_UNKNOWN, change->task_attempt, lesson->retry_after_ms,
                       random, &pause_ms))
         pause_ms = policy->retry.max_ms;
-    wait(change, is_payment ? "payment_unknown" : "shipment_unknown", pause_ms);
-}
-
-static void decide_open(const struct order_facts *facts, const struct order_lesson *lesson,
-                        const struct order_policy *policy, struct order_change *change)
-{
-    int64_t rest_ms = policy->longest_call_ms - facts->since_sent_ms;
-
-    write_attempt(change, facts, lesson, facts->attempt_state);
-    change->reason = "payment_outcome_unknown";
-    wait(change, "payment_not_acted", rest_ms > 0 ? rest_ms : 1);
-}
-
-static void decide_voided(const struct order_facts *facts, const struct order_lesson *lesson,
-                          const struct order_policy *policy, struct order_change *change)
-{
-    if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
-        write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
-    change->stock = STOCK_RETURNED;
-    if (change->status == ORDER_PROCESSING) {
-        change->status = ORDER_PAYMENT_FAILED;
-        change->reason = "payment_canceled_by_provider";
-        wait(change, "payment_voided", policy->customer_wait_ms);
-        return;
-    }
-    finish(change, "canceled");
-    change->status = ORDER_CANCELED;
-    change->reason = "payment_not_made";
-}
-
-static void decide_integrity(const struct order_facts *facts, const struct order_lesson *lesson,
-                             struct order_change *change)
-{
-    bool can_hold = order_status_is_edge(change->status, ORDER_ON_HOLD) ||
-                    order_status_is_edge(change->status, ORDER_PROCESSING);
-
-    write_attempt(change, facts, lesson, ATTEMPT_INTEGRITY_FAILURE);
-    give_up(change, facts, &lesson->fault);
-    if (can_hold) /* perhaps by way of `processing` */
-        change->status = ORDER_ON_HOLD;
-    change->reason = "integrity_failure";
+    order_change_wait(change, is_payment ? "payment_unknown" : "shipment_unknown", pause_ms);
 }
 
 static void decide_shipped(const struct order_lesson *lesson, struct order_change *change)
 {
-    finish(change, "shipped");
+    order_change_finish(change, "shipped");
     change->status = ORDER_FULFILLED;
     change->writes_shipment = true;
     change->carrier_id = lesson->carrier_id;
@@ -271,25 +145,25 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
 
     change->fault = &lesson->fault;
     if (facts->stage == STAGE_PAYMENT && lesson->intent_id) /* told with the fault */
-        write_attempt(change, facts, lesson, facts->attempt_state);
+        order_change_write_attempt(change, facts, lesson, facts->attempt_state);
     if (lesson->is_outage && lesson->fault.kind == FAULT_TRANSIENT) {
         change->reason = held_reason(facts);
-        park(change, "parked");
+        order_change_park(change, "parked");
         return;
     }
-    change->task_attempt = facts->attempt + 1;
+    order_change_count(change, facts, lesson);
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms)) {
         change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
-        wait(change, "retry", pause_ms);
+        order_change_wait(change, "retry", pause_ms);
     } else {
-        give_up(change, facts, &lesson->fault);
+        order_change_give_up(change, facts, &lesson->fault);
     }
 }
 
 static void decide_nothing(const struct order_facts *facts, struct order_change *change)
 {
-    finish(change, "closed");
+    order_change_finish(change, "closed");
     if (facts->status == ORDER_OUT_OF_STOCK) {
         change->event = "canceled";
         change->status = ORDER_CANCELED;
@@ -366,48 +240,48 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
 {
     switch (lesson->verdict) {
     case VERDICT_RESERVED:
-        decide_reserved(facts, lesson, change);
+        order_payment_reserved(facts, lesson, change);
         return;
     case VERDICT_OUT_OF_STOCK:
-        decide_out_of_stock(facts, lesson, change);
+        order_payment_out_of_stock(facts, lesson, change);
         return;
     case VERDICT_INTENT_STORED:
-        decide_intent_stored(facts, lesson, policy, change);
+        order_payment_intent_stored(facts, lesson, policy, change);
         return;
     case VERDICT_PAID:
-        decide_paid(facts, lesson, change);
+        order_payment_paid(facts, lesson, change);
         return;
     case VERDICT_DECLINED:
-        decide_declined(facts, lesson, policy, change);
+        order_payment_declined(facts, lesson, policy, change);
         return;
     case VERDICT_REQUIRES_ACTION:
-        decide_requires_action(facts, lesson, policy, change);
+        order_payment_requires_action(facts, lesson, policy, change);
         return;
     case VERDICT_PAYMENT_UNKNOWN:
     case VERDICT_SHIPMENT_UNKNOWN:
         decide_unknown(facts, lesson, policy, random, change);
         return;
     case VERDICT_PAYMENT_OPEN:
-        decide_open(facts, lesson, policy, change);
+        order_payment_open(facts, lesson, policy, change);
         return;
     case VERDICT_VOIDED:
-        decide_voided(facts, lesson, policy, change);
+        order_payment_voided(facts, lesson, policy, change);
         return;
     case VERDICT_INTEGRITY:
-        decide_integrity(facts, lesson, change);
+        order_payment_integrity(facts, lesson, change);
         return;
     case VERDICT_SHIPPED:
         decide_shipped(lesson, change);
         return;
     case VERDICT_STEP_DONE:
-        finish(change, "step_done");
+        order_change_finish(change, "step_done");
         change->next = stage_after(facts->stage);
         return;
     case VERDICT_FAILED:
         decide_failed(facts, lesson, policy, random, change);
         return;
     case VERDICT_INTERRUPTED:
-        hand_back(change, facts, "interrupted");
+        order_change_hand_back(change, facts, "interrupted");
         return;
     case VERDICT_HELD:
         decide_held(facts, lesson, policy, change);
@@ -441,6 +315,7 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
         .event = "",
         .task_state = TASK_RUNNING,
         .task_attempt = facts->attempt,
+        .task_doubted = facts->doubted,
         .attempt_state = facts->attempt_state,
         .is_final = order_status_is_final(facts->status),
         .keeps_running = true,
@@ -453,7 +328,7 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
     else if (makes_sense(facts, lesson))
         decide(facts, lesson, policy, random, change);
     else
-        give_up(change, facts, &impossible);
+        order_change_give_up(change, facts, &impossible);
     wanted = change->status;
     change->is_final = order_status_is_final(wanted);
     if (wanted == facts->status || order_status_is_edge(facts->status, wanted))
@@ -465,7 +340,7 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
         change->event = "resumed";
         change->is_halfway = true;
     } else {
-        give_up(change, facts, &impossible);
+        order_change_give_up(change, facts, &impossible);
     }
 }
 
@@ -490,6 +365,7 @@ void order_apply(struct order_facts *facts, const struct order_change *change)
     facts->version++;
     facts->status = change->status;
     facts->attempt = change->task_attempt;
+    facts->doubted = change->task_doubted;
     if (change->attempt_number != 0) {
         if (facts->attempt_number == 0)
             facts->since_opened_ms = 0;

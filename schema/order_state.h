@@ -89,6 +89,7 @@ struct order_facts {
 
     enum stage stage;
     int32_t attempt; /* failed ones before */
+    int32_t doubted; /* the last so many of them, of which nobody knows whose failure they were */
     int32_t crashes;
     int32_t claims; /* this one included */
 
@@ -149,6 +150,7 @@ struct order_lesson {
     int64_t retry_after_ms; /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
     bool is_answered; /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
+    bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */
     bool is_outage; /* FAILED, *_UNKNOWN: not the task's own failure: does not count, and is parked
                      */
     const char *intent_id; /* the provider's, where it was told */
@@ -175,7 +177,7 @@ struct order_change {
     const char *reason; /* of a status that waits, "" otherwise; NULL: as it is */
     const char *event;  /* of the timeline */
     enum task_state task_state;
-    int32_t task_attempt;
+    int32_t task_attempt, task_doubted;
     int64_t due_ms;         /* from now, of a waiting task */
     enum stage next;        /* made ready in the same transaction; STAGE_NONE: none */
     int16_t attempt_number; /* the payment attempt that is written; 0: none */

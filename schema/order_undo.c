@@ -6,10 +6,10 @@
  * What the payment's own step still learns of an order that is being undone is kept, and decides
  * nothing: whether the money was taken is looked up by the cancel.
  */
-#include <string.h>
+#include <stddef.h>
 
-#include "base/memory.h"
 #include "schema/order_change.h"
+#include "schema/order_undo.h"
 #include "schema/outsides.h"
 
 static bool is_undone(enum order_status status) /* or about to be */
@@ -43,7 +43,7 @@ static void write_refund(struct order_change *change, const struct order_facts *
 static void end_undone(struct order_change *change, const struct order_facts *facts,
                        enum order_status status, const char *event)
 {
-    finish(change, event);
+    order_change_finish(change, event);
     change->status = status;
     change->reason = reason_of(facts);
     change->stock = STOCK_RETURNED;
@@ -52,7 +52,7 @@ static void end_undone(struct order_change *change, const struct order_facts *fa
 
 static void hand_on(struct order_change *change, enum stage stage, const char *event)
 {
-    finish(change, event);
+    order_change_finish(change, event);
     change->next = stage;
 }
 
@@ -63,11 +63,11 @@ static void ask_again(struct order_change *change, const struct order_facts *fac
 {
     int64_t pause_ms = policy->retry.max_ms;
 
-    change->task_attempt = facts->attempt + 1;
+    order_change_count(change, facts, lesson);
     if (!retry_decide(&policy->retry, FAULT_UNKNOWN, change->task_attempt, lesson->retry_after_ms,
                       random, &pause_ms))
         pause_ms = policy->retry.max_ms;
-    wait(change, "looked_up_later", pause_ms);
+    order_change_wait(change, "looked_up_later", pause_ms);
 }
 
 /* --- the steps on the way ---------------------------------------------------------------------- */
@@ -81,13 +81,13 @@ static bool decide_overruled(const struct order_facts *facts, const struct order
     if (lesson->verdict == VERDICT_SHIPPED ||
         (lesson->verdict == VERDICT_PAID && facts->status == ORDER_CANCELED))
         return false;
-    finish(change, "closed");
+    order_change_finish(change, "closed");
     change->reason = reason_of(facts);
     if (is_payment && lesson->verdict == VERDICT_PAID) {
-        write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
         change->is_captured = true;
     } else if (is_payment && lesson->intent_id && facts->intent_id[0] == '\0') {
-        write_attempt(change, facts, lesson, facts->attempt_state);
+        order_change_write_attempt(change, facts, lesson, facts->attempt_state);
     }
     return true;
 }
@@ -99,7 +99,7 @@ static void decide_unshipped(const struct order_facts *facts, const struct order
     int64_t rest_ms = policy->longest_call_ms - facts->since_undo_ms;
 
     if (rest_ms > 0)
-        wait(change, "shipment_not_made", rest_ms);
+        order_change_wait(change, "shipment_not_made", rest_ms);
     else
         hand_on(change, STAGE_CANCEL, "shipment_fenced_off");
 }
@@ -107,7 +107,7 @@ static void decide_unshipped(const struct order_facts *facts, const struct order
 /* It is too late to cancel. */
 static void decide_shipped(const struct order_lesson *lesson, struct order_change *change)
 {
-    finish(change, "shipped");
+    order_change_finish(change, "shipped");
     change->status = ORDER_FULFILLED;
     change->reason = "shipped_before_cancel";
     change->writes_shipment = true;
@@ -122,7 +122,7 @@ static void decide_undeliverable(const struct order_facts *facts, const struct o
 {
     bool has_money = facts->total > 0;
 
-    finish(change, "undeliverable");
+    order_change_finish(change, "undeliverable");
     change->fault = &lesson->fault;
     change->undo = UNDO_UNDELIVERABLE;
     change->status = has_money ? ORDER_REFUNDING : ORDER_CANCELING;
@@ -146,11 +146,11 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
     change->fault = &lesson->fault;
     change->reason = unknown_reason(facts);
     if (facts->stage == STAGE_CANCEL && facts->attempt_state == ATTEMPT_AUTHORIZING)
-        write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
     if (lesson->is_interrupted)
-        hand_back(change, facts, "interrupted");
+        order_change_hand_back(change, facts, "interrupted");
     else if (lesson->is_outage)
-        park(change, "parked");
+        order_change_park(change, "parked");
     else
         ask_again(change, facts, lesson, policy, random);
 }
@@ -162,7 +162,7 @@ static void decide_held(const struct order_facts *facts, const struct order_less
 
     change->fault = &lesson->fault;
     change->reason = outside ? outside->unavailable : reason_of(facts);
-    park(change, "parked");
+    order_change_park(change, "parked");
 }
 
 static void decide_failed(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -177,12 +177,12 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
     }
     change->fault = &lesson->fault;
     change->reason = reason_of(facts);
-    change->task_attempt = facts->attempt + 1;
+    order_change_count(change, facts, lesson);
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms))
-        wait(change, "retry", pause_ms);
+        order_change_wait(change, "retry", pause_ms);
     else
-        give_up(change, facts, &lesson->fault);
+        order_change_give_up(change, facts, &lesson->fault);
 }
 
 /* --- cancel ------------------------------------------------------------------------------------ */
@@ -191,7 +191,7 @@ static void decide_voided(const struct order_facts *facts, const struct order_le
                           struct order_change *change)
 {
     if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
-        write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
     end_undone(change, facts, ORDER_CANCELED, "canceled");
 }
 
@@ -199,7 +199,7 @@ static void decide_captured(const struct order_facts *facts, const struct order_
                             struct order_change *change)
 {
     if (facts->attempt_state != ATTEMPT_CAPTURED) {
-        write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_CAPTURED);
         change->is_captured = true;
     }
     hand_on(change, STAGE_REFUND, "found_paid");
@@ -208,8 +208,8 @@ static void decide_captured(const struct order_facts *facts, const struct order_
 static void decide_integrity(const struct order_facts *facts, const struct order_lesson *lesson,
                              struct order_change *change)
 {
-    write_attempt(change, facts, lesson, ATTEMPT_INTEGRITY_FAILURE);
-    give_up(change, facts, &lesson->fault);
+    order_change_write_attempt(change, facts, lesson, ATTEMPT_INTEGRITY_FAILURE);
+    order_change_give_up(change, facts, &lesson->fault);
     change->reason = "integrity_failure";
 }
 
@@ -217,7 +217,7 @@ static bool decide_cancel(const struct order_facts *facts, const struct order_le
                           struct order_change *change)
 {
     if (lesson->verdict == VERDICT_NOTHING && facts->status != ORDER_CANCELING) {
-        finish(change, "closed");
+        order_change_finish(change, "closed");
         return true;
     }
     if (facts->status != ORDER_CANCELING)
@@ -272,7 +272,7 @@ static void decide_open(const struct order_facts *facts, const struct order_poli
     int64_t rest_ms = policy->longest_call_ms - facts->since_refund_sent_ms;
 
     change->reason = "refund_outcome_unknown";
-    wait(change, "refund_not_made", rest_ms > 0 ? rest_ms : 1);
+    order_change_wait(change, "refund_not_made", rest_ms > 0 ? rest_ms : 1);
 }
 
 static void decide_made(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -284,11 +284,11 @@ static void decide_made(const struct order_facts *facts, const struct order_less
     if (is_undoing && is_all && facts->refunds_open <= 1)
         end_undone(change, facts, ORDER_REFUNDED, "refunded");
     else if (is_undoing || facts->refunds_open > 1) /* the next, with fresh facts */
-        hand_back(change, facts, "refund_made");
+        order_change_hand_back(change, facts, "refund_made");
     else
-        finish(change, "refund_made");
+        order_change_finish(change, "refund_made");
     change->reason = reason_of(facts);
-    change->task_attempt = 0;
+    change->task_attempt = change->task_doubted = 0;
     write_refund(change, facts, lesson, REFUND_MADE);
 }
 
@@ -300,7 +300,7 @@ static void decide_refused(const struct order_facts *facts, const struct order_l
         "the provider could not give the money back: see the refund in its books"};
 
     write_refund(change, facts, lesson, REFUND_REFUSED);
-    give_up(change, facts, &refused);
+    order_change_give_up(change, facts, &refused);
 }
 
 static bool decide_refund_row(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -344,7 +344,7 @@ static bool decide_refund(const struct order_facts *facts, const struct order_le
     if (facts->refund_number != 0)
         return decide_refund_row(facts, lesson, policy, random, change);
     if (lesson->verdict == VERDICT_NOTHING && !is_undoing)
-        finish(change, "closed");
+        order_change_finish(change, "closed");
     else if (lesson->verdict == VERDICT_REFUND_OWED && is_undoing)
         decide_owed(facts, change);
     else
@@ -371,7 +371,7 @@ static bool decide_common(const struct order_facts *facts, const struct order_le
         decide_held(facts, lesson, change);
         return true;
     case VERDICT_INTERRUPTED:
-        hand_back(change, facts, "interrupted");
+        order_change_hand_back(change, facts, "interrupted");
         change->reason = reason_of(facts);
         return true;
     default:

@@ -305,6 +305,7 @@ static void settle_doubt(struct job *job)
         return;
     job->doubt.is_raised = false;
     job->lesson.is_outage = verdict == DOUBT_OUTAGE;
+    job->lesson.is_doubtful = verdict == DOUBT_UNCLEAR;
     decide(job);
 }
 

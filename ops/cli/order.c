@@ -6,6 +6,7 @@
 #include "ops/cli/command.h"
 #include "ops/cli/order_why.h"
 #include "ops/cli/screen.h"
+#include "schema/reasons.h"
 
 /* A pause between two events that is longer is marked: a step that nothing held up is faster. */
 static const double slow_s = 5;
@@ -127,6 +128,14 @@ static const char *why_of(const json_t *order)
     return text;
 }
 
+/* What support may say; a page of the shop says the same. */
+static const char *customer_words(const json_t *order)
+{
+    const struct reason *row = reason_of(text_of(order, "status"), text_of(order, "reason"));
+
+    return row ? row->customer : "-";
+}
+
 static void print_order(const json_t *order)
 {
     const char *why = why_of(order);
@@ -141,6 +150,7 @@ static void print_order(const json_t *order)
         say_wrapped(why);
     if (*text_of(order, "reason"))
         say_line("reason", "%s", text_of(order, "reason"));
+    say_line("customer", "%s", customer_words(order));
     say_line("accepted", "%s (%s), version %lld", time_text(text_of(order, "accepted_at")),
              ago_text(text_of(order, "accepted_at")), number_of(order, "version"));
     say_line("trace", "%s", text_of(order, "trace"));

@@ -27,6 +27,7 @@ CMOCKA_LONGEST_S = 300
 SUITES = {
     "static": ("pytest", "build", "tests/static"),
     "web": ("pytest", "build", "tests/web"),
+    "browser": ("pytest", "build", "tests/browser"),
     "unit": ("unit", "build", None),
     "unit-clang": ("unit", "build-clang", None),
     "unit-asan": ("unit", "build-asan", None),

@@ -15,6 +15,7 @@ from docket_local.problem import Problem
 FIRST_PORT = 17400
 LISTENERS = ("api", "operator", "sandbox", "relay", "payment", "fulfilment")
 ORDER_DEADLINE_S = 30
+PAGES = "http://localhost:3000"  # docs/api.md: whose pages are let in, unless the environment says otherwise
 
 
 class Up:
@@ -83,7 +84,8 @@ class Up:
         self.world = programs.World(self.home, {name: self.home.port(name) for name in LISTENERS})
 
     def start(self, name):
-        spec = self.world.spec(name)
+        pages = {"DOCKET_CORS_ORIGINS": os.environ.get("DOCKET_CORS_ORIGINS", PAGES)}
+        spec = self.world.spec(name, pages if name == "api" else None)
         if process.is_current(self.home, spec):
             return False
         if process.running(self.home, name):

@@ -15,7 +15,7 @@ SELECT o.id, o.version, o.status, t.fence, t.attempt, t.crashes,
        EXISTS (SELECT FROM shipment s WHERE s.order_id = w.order_id) AS is_shipped,
        l.skus, l.quantities,
        coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address,
-       t.pass, t.fault_kind = 'unknown' AS is_unknown,
+       t.pass, t.fault_kind = 'unknown' AS is_unknown, t.doubted,
        o.undo,
        coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo,
        coalesce(p.captured, 0::int8) AS captured,
@@ -27,7 +27,7 @@ SELECT o.id, o.version, o.status, t.fence, t.attempt, t.crashes,
            AS since_refund_sent
 FROM unnest($1::uuid[]) AS w (order_id)
 CROSS JOIN LATERAL (
-    SELECT t.fence, t.attempt, t.crashes, t.pass, t.fault_kind FROM task t
+    SELECT t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted FROM task t
     WHERE t.order_id = w.order_id AND t.stage = $2::int2 AND t.state = 2
       AND t.worker_id = $3::uuid LIMIT 1
 ) AS t

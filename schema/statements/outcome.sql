@@ -7,10 +7,10 @@
 --   $16 a confirm is about to be sent  $17 decline code  $18 captured
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
 --   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
---   $27 provider  $28 process
---   $29 why it is undone (0: as it is)  $30 every other task of the order is done
---   $31 refund (0: none)  $32 amount of a new one (0: it is there)  $33 its state
---   $34 its keys  $35 it is about to be sent  $36 the provider's id (NULL: as it is)
+--   $27 provider  $28 process   $29 the last so many attempts are in doubt
+--   $30 why it is undone (0: as it is)  $31 every other task of the order is done
+--   $32 refund (0: none)  $33 amount of a new one (0: it is there)  $34 its state
+--   $35 its keys  $36 it is about to be sent  $37 the provider's id (NULL: as it is)
 -- One row back for each that won: its position from 1, its new version.
 -- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH locked AS MATERIALIZED (
@@ -19,12 +19,12 @@ WITH locked AS MATERIALIZED (
                 $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
                 $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
                 $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
-                $26::bool[], $29::int2[], $30::bool[], $31::int2[], $32::int8[], $33::int2[],
-                $34::int2[], $35::bool[], $36::text[]) WITH ORDINALITY
+                $26::bool[], $29::int4[], $30::int2[], $31::bool[], $32::int2[], $33::int8[],
+                $34::int2[], $35::int2[], $36::bool[], $37::text[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
-               fault_text, keeps_running, undo, closes, refund, refund_amount, refund_state,
+               fault_text, keeps_running, doubted, undo, closes, refund, refund_amount, refund_state,
                refund_keys, is_refund_sending, refund_id, n)
           ORDER BY c.order_id) AS c
     CROSS JOIN LATERAL (
@@ -52,7 +52,7 @@ WITH locked AS MATERIALIZED (
     FROM winner
 ), tasks AS (
     UPDATE task t
-    SET state = w.task_state, attempt = w.task_attempt,
+    SET state = w.task_state, attempt = w.task_attempt, doubted = w.doubted,
         worker_id = CASE WHEN w.keeps_running THEN t.worker_id END,
         due_at = CASE WHEN w.task_state = 3 THEN now() + w.due_ms * interval '1 millisecond' END,
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
@@ -66,7 +66,7 @@ WITH locked AS MATERIALIZED (
     INSERT INTO task AS t (order_id, stage)
     SELECT order_id, next FROM winner WHERE next NOT IN (0, stage)
     ON CONFLICT (order_id, stage) DO UPDATE
-        SET state = 1, attempt = 0, due_at = NULL, worker_id = NULL
+        SET state = 1, attempt = 0, doubted = 0, due_at = NULL, worker_id = NULL
         WHERE t.state = 5 AND t.stage IN (3, 4)  -- beside the way: asked for more than once
 ), announced AS (
     INSERT INTO outbox (topic, order_ids, traces)

@@ -1,15 +1,12 @@
-"""The script of docs/api.md, run by node against a real shop: ordered once, through lost answers and a reload."""
+"""docket.js of docs/api.md, run by node against a real shop: ordered once, through lost answers and a reload."""
 import json
-import os
-import re
-import socket
 import subprocess
-import threading
 
 import pytest
 
 from docket_local import order
-from harness.services import ROOT
+from harness.cutter import CUTS, Cutter
+from harness.page import files
 
 PAGE = """
 import { order, follow } from '%(script)s';
@@ -33,10 +30,8 @@ try {
 
 @pytest.fixture
 def script(tmp_path):
-    with open(os.path.join(ROOT, "docs/api.md"), encoding="utf-8") as file:
-        block, = re.findall(r"```js\n(.*?)```", file.read(), re.S)
     path = tmp_path / "docket.mjs"
-    path.write_text(block)
+    path.write_text(files()["docket.js"])
     return path
 
 
@@ -51,64 +46,16 @@ def open_page(shop, script, url, body, follows=True):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-class Cutter:
-    """Passes connections on; the first `cuts` are cut once the request has gone out, alternately before and
-    after its answer has come back."""
-
-    def __init__(self, port, cuts):
-        self.port, self.cuts = port, cuts
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def _pass_on(self, client):
-        server = socket.create_connection(("127.0.0.1", self.port))
-        cut, self.cuts = self.cuts, max(0, self.cuts - 1)
-        if cut:
-            request = client.recv(65536)
-            while b'"payment"' not in request:
-                request += client.recv(65536)
-            server.sendall(request)
-            if cut % 2:
-                server.recv(65536)
-            client.close()
-            server.close()
-            return
-        back = threading.Thread(target=self._copy, args=(server, client), daemon=True)
-        back.start()
-        self._copy(client, server)
-
-    @staticmethod
-    def _copy(source, target):
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def close(self):
-        self.listener.close()
-
-
 def test_lost_answers_and_a_reload_make_one_order(shop, script):
     before = shop.one("SELECT count(*) FROM orders")
     body = shop.order_body()
-    cutter = Cutter(shop.port("api"), cuts=2)
+    cutter = Cutter(shop.port("api"), CUTS)
     try:
         first = open_page(shop, script, cutter.url, body, follows=False)
     finally:
         cutter.close()
     again, *statuses = open_page(shop, script, f"http://127.0.0.1:{shop.port('api')}", body)
-    assert first == [again] and cutter.cuts == 0
+    assert first == [again] and cutter.cuts == []
     assert statuses[-1] == "fulfilled", statuses
     assert shop.one("SELECT count(*) FROM orders") == before + 1
     assert not (script.parent / "kept").read_text()

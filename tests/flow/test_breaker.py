@@ -4,7 +4,7 @@ import pytest
 
 from docket_local import order
 from harness import must, wait_for
-from harness.outcomes import WORKER, facts, post_many, wait_all
+from harness.outcomes import WORKER, facts, post, post_many, task, wait_all
 from harness.relay import metric, on_channel, queue_count
 
 BREAKER = WORKER | {"DOCKET_BREAKER_FAILURES": 5, "DOCKET_ATTEMPTS_MAX": 3}
@@ -79,9 +79,10 @@ def released(docket, orders, stage=1):
 
 def must_have_cost_nothing(docket, orders):
     must(docket.one("SELECT count(*) FROM dead_letter"), 0, "dead letters")
-    must(docket.sql("SELECT DISTINCT (detail->>'attempt')::int FROM order_event WHERE order_id = "
-                    "ANY (%s::uuid[]) AND detail ? 'attempt'", uuids(orders)), [(0,)],
-         "attempts that were counted")
+    must(docket.sql("SELECT DISTINCT ON (order_id) order_id::text, (detail->>'attempt')::int "
+                    "FROM order_event WHERE order_id = ANY (%s::uuid[]) AND detail ? 'attempt' "
+                    "ORDER BY order_id, version DESC", uuids(orders)),
+         [(uuid, 0) for uuid in sorted(uuids(orders))], "attempts that were counted in the end")
     docket.books().must_balance()
 
 
@@ -97,6 +98,20 @@ def test_a_provider_that_is_away_costs_no_attempt_and_the_oldest_go_first(shop, 
     wait_all(shop, orders, "fulfilled")
     out = released(shop, orders)
     must(out[1:], sorted(out[1:], key=order.to_uuid), "the oldest first, after the probe")
+    must_have_cost_nothing(shop, orders)
+
+
+@pytest.mark.parametrize("kind", ["hang", "unavailable"])
+def test_the_first_that_meets_an_outage_gets_its_attempt_back(shop, kind):
+    """It fails alone: nothing tells yet that the provider is away, and the attempt is counted.
+    Once others fail too, it is not the order's own any more."""
+    begin_outage(shop, kind, ("create", "confirm", "retrieve"))
+    first = post(shop)
+    wait_for(lambda: task(shop, first)[1] > 0, 10, "its first failure was counted", every_s=0.02)
+    orders = [first, *post_many(shop, ORDERS)]
+    wait_parked(shop, orders)
+    end_outage(shop)
+    wait_all(shop, orders, "fulfilled")
     must_have_cost_nothing(shop, orders)
 
 

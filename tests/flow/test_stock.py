@@ -104,3 +104,4 @@ def test_an_order_that_gave_up_names_its_dead_letter(shop):
     shop.sql("UPDATE orders SET reason = 'needs_operator' WHERE id = %s", uuid)
     said = " ".join(run(shop, "order", "show", told.id)[1].split())
     assert f"docket dead replay {letter} --reason" in said
+    assert "customer One of us is looking at your order." in said

@@ -209,10 +209,11 @@ def test_no_secret_is_printed_or_in_a_log_but_in_env(ops):
         assert secret not in logs, f"{name} is in a log"
 
 
-def test_the_readme_shows_what_happens(ops):
-    shown = readme.steps()
-    answers = readme.answers(ops.env)
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_readme_shows_what_happens(ops, page):
+    shown = readme.steps(page)
+    answers = readme.answers(page, ops.env)
     assert len(answers) == len(shown)
     for (command, expected), answer in zip(shown, answers):
         assert readme.is_as_printed(expected, answer), \
-            f"$ {command}\n--- the README says\n{expected}\n--- it answered\n{answer}"
+            f"$ {command}\n--- {page} says\n{expected}\n--- it answered\n{answer}"

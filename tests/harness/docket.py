@@ -102,8 +102,7 @@ class Docket:
     def stop(self, label, deadline_s=12):
         """SIGTERM; it must end by itself, with 0, before the deadline."""
         running = self.processes[label]
-        process.tell(running.child.pid, signal.SIGTERM)
-        process.tell(running.child.pid, signal.SIGCONT)
+        process.tell_to_end(running.child.pid)
         code = self.wait_ended(label, deadline_s)
         assert code == 0, f"{label} was asked to end and ended with {code}:\n" \
             + self.log(label)[-3000:]

@@ -1,4 +1,4 @@
-"""The console blocks of the README, run as printed: `$ command`, then what it answers, in which …
+"""The console blocks of a page, run as printed: `$ command`, then what it answers, in which …
 stands for anything."""
 import os
 import re
@@ -9,22 +9,22 @@ from .services import ROOT
 MARK = "@@@ next @@@"
 
 
-def steps():
+def steps(page):
     """(command, expected) for each line that begins with `$ `."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         blocks = re.findall(r"```console\n(.*?)```", file.read(), re.S)
     found = []
     for block in blocks:
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
             command, _, expected = part.partition("\n")
             found.append((command, expected))
-    assert found, "the README shows no command"
+    assert found, f"{page} shows no command"
     return found
 
 
-def answers(env):
-    """What each command of the README prints, typed one after the other into one shell."""
-    script = f"\necho '{MARK}'\n".join(command for command, _ in steps())
+def answers(page, env):
+    """What each command of it prints, typed one after the other into one shell."""
+    script = f"\necho '{MARK}'\n".join(command for command, _ in steps(page))
     done = subprocess.run(["bash", "-ec", script], cwd=ROOT, env=env, capture_output=True,
                           text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -9,8 +9,7 @@ class Stream:
         lines = [f"GET {path} HTTP/1.1", "Host: x"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        self.raw, self.text, self.is_over = b"", "", False
-        self.comments, self.retry_ms = 0, None
+        self.raw, self.text, self.is_over, self.retry_ms = b"", "", False, None
         while b"\r\n\r\n" not in self.raw:
             data = self.socket.recv(65536)
             assert data, f"no answer to {path}"
@@ -59,10 +58,9 @@ class Stream:
         """The next event as (id, data); None where the stream ends."""
         while (block := self._block()) is not None:
             fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
-            self.comments += block.startswith(":")
             if "retry" in fields:
                 self.retry_ms = int(fields["retry"])
-            if "data" in fields:
+            if "data" in fields and fields["event"] != "heartbeat":
                 assert fields["event"] == "order.updated", block
                 return int(fields["id"]), json.loads(fields["data"])
         return None
@@ -70,7 +68,7 @@ class Stream:
     def beat(self):
         """Waits for the next heartbeat."""
         while (block := self._block()) is not None:
-            if block.startswith(":"):
+            if block == "event: heartbeat\ndata: {}":
                 return True
         return False
 

@@ -131,7 +131,11 @@ static void only_who_was_let_out_since_it_opened_is_called_for(void **state)
 static enum breaker_verdict judge(enum breaker_state state, int64_t opened, uint64_t goods,
                                   uint64_t age_ms)
 {
-    struct breaker_doubt doubt = {.is_raised = true, .opened = 7, .goods = 3, .since_ms = now};
+    struct breaker_doubt doubt = {.is_raised = true,
+                                  .opened = 7,
+                                  .goods = 3,
+                                  .since_ms = now,
+                                  .since_ticks = count.ticks - age_ms / 100};
     struct breaker_view view = {.state = state, .opened = opened};
 
     count.goods = goods;
@@ -143,11 +147,24 @@ static void whose_failure_it_was_is_seen_by_what_comes_next(void **state)
     (void)state;
     assert_int_equal(judge(BREAKER_CLOSED, 7, 3, 0), DOUBT_STANDS);
     assert_int_equal(judge(BREAKER_CLOSED, 7, 4, 0), DOUBT_OWN);
-    assert_int_equal(judge(BREAKER_CLOSED, 7, 3, BREAKER_DOUBT_MS), DOUBT_OWN);
+    assert_int_equal(judge(BREAKER_CLOSED, 7, 3, BREAKER_DOUBT_MS), DOUBT_UNCLEAR);
     assert_int_equal(judge(BREAKER_RAMPING, 7, 3, BREAKER_DOUBT_MS), DOUBT_STANDS);
-    assert_int_equal(judge(BREAKER_RAMPING, 7, 3, BREAKER_DOUBT_LONG_MS), DOUBT_OWN);
+    assert_int_equal(judge(BREAKER_RAMPING, 7, 3, BREAKER_DOUBT_LONG_MS), DOUBT_UNCLEAR);
     assert_int_equal(judge(BREAKER_OPEN, 8, 3, 0), DOUBT_OUTAGE);
     assert_int_equal(judge(BREAKER_CLOSED, 8, 4, 0), DOUBT_OUTAGE); /* begun before it opened */
+}
+
+/* The failure was read, then the process got no time: what failed meanwhile is read next. */
+static void a_doubt_outlasts_a_process_that_stood_still(void **state)
+{
+    struct breaker_view view = {.state = BREAKER_CLOSED, .opened = 7};
+    struct breaker_doubt doubt = {.is_raised = true, .opened = 7, .since_ms = now};
+
+    (void)state;
+    now += BREAKER_DOUBT_LONG_MS;
+    for (count.ticks = 1; count.ticks < BREAKER_DOUBT_TICKS; count.ticks++)
+        assert_int_equal(breaker_judge(&doubt, &view, &count, now), DOUBT_STANDS);
+    assert_int_equal(breaker_judge(&doubt, &view, &count, now), DOUBT_UNCLEAR);
 }
 
 int main(void)
@@ -160,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup(one_failure_ends_a_probe_and_two_a_ramp, begin),
         cmocka_unit_test_setup(only_who_was_let_out_since_it_opened_is_called_for, begin),
         cmocka_unit_test_setup(whose_failure_it_was_is_seen_by_what_comes_next, begin),
+        cmocka_unit_test_setup(a_doubt_outlasts_a_process_that_stood_still, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 """The pages that are made from the code are those that the code makes now."""
 import os
+import re
 import subprocess
 
+import reasons
 import tree
 
 BUILD = os.path.join(tree.ROOT, os.environ.get("DOCKET_BUILD", "build"))
@@ -12,3 +14,19 @@ def test_the_table_of_settings_is_the_one_of_the_code():
                              check=True).stdout
     assert printed == tree.text("docs/configuration.md"), \
         "run: build/ops/docket config > docs/configuration.md"
+
+
+def test_the_table_of_reasons_is_the_one_of_the_code():
+    assert reasons.page(tree.text("docs/api.md")) == tree.text("docs/api.md"), \
+        "run: python3 ops/lib/reasons.py"
+
+
+def test_every_reason_that_the_code_gives_has_words_for_the_customer():
+    source = tree.without_comments(tree.text("schema/order_state.c"))
+    given = set(re.findall(r'"(\w+)"', " ".join(
+        re.findall(r"\breason = [^;]*;", source) + re.findall(
+            r"^static const char \*held_reason\(.*?^\}", source, re.S | re.M))))
+    given |= set(re.findall(r'STAGE_\w+, "(\w+)"\}', tree.text("schema/outsides.c")))
+    assert {"payment_declined", "payment_retry", "carrier_unavailable"} <= given, "looked in vain"
+    missing = given - {name for name, _, _ in reasons.rows()}
+    assert not missing, f"{missing}: add rows to schema/reasons.c, then run python3 ops/lib/reasons.py"

@@ -32,6 +32,14 @@ def test_a_process_is_known_by_pid_and_start(home, sleeper):
     assert process.running(home, "sleeper") == sleeper.pid
 
 
+def test_a_frozen_process_is_woken_before_it_is_told_to_end_and_never_after(home, sleeper, monkeypatch):
+    told, really_tell = [], process.tell
+    monkeypatch.setattr(process, "tell", lambda pid, sig: (told.append(sig), really_tell(pid, sig)))
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    assert process.stop(home, "sleeper")
+    assert told == [signal.SIGCONT, signal.SIGTERM]
+
+
 def test_a_pid_that_is_somebody_elses_by_now_is_left_alone(home, sleeper):
     other = subprocess.Popen(["sleep", "600"])
     try:

@@ -116,12 +116,19 @@ def is_current(home, spec):
         recorded(home, spec.name)["digest"] == spec.digest(home)
 
 
+def tell_to_end(pid, sig=signal.SIGTERM):
+    """A frozen one is woken first, since it cannot hear.  Never afterwards: SIGCONT takes back a SIGSTOP
+    that is under way (signal(7)), and a sanitizer that stops its process in order to look for leaks
+    would wait for it for ever."""
+    tell(pid, signal.SIGCONT)
+    tell(pid, sig)
+
+
 def stop(home, name, sig=signal.SIGTERM, deadline_s=12.0):
     """Asks it to end and waits; at the deadline it is killed and that is returned as False."""
     pid = running(home, name)
     if pid is not None:
-        tell(pid, sig)
-        tell(pid, signal.SIGCONT)  # a frozen one cannot hear
+        tell_to_end(pid, sig)
     ended = gone(home, name, deadline_s)
     if not ended:
         tell(pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
 #include "ops/cli/order_why.h"
-#include "schema/order_state.h"
+#include "tests/schema/decisions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,14 +8,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static const struct order_policy policy = {
-    .retry = {.base_ms = 1000, .max_ms = 60000, .attempts_max = 3},
-    .customer_wait_ms = 1800000,
-    .unknown_sla_ms = 900000,
-    .longest_call_ms = 80000,
-    .crashes_max = 4,
-};
 
 static void must_have_a_sentence(enum order_status status, const char *reason, enum stage stage,
                                  enum task_state state)
@@ -49,51 +41,10 @@ static void check(const struct order_facts *facts, const struct order_change *ch
         must_have_a_sentence(change->status, change->reason, stage, (enum task_state)state);
 }
 
-static int decide_all(struct order_facts facts)
-{
-    int count = 0;
-
-    for (int verdict = VERDICT_RESERVED; verdict <= VERDICT_NOTHING; verdict++) {
-        for (int kind = FAULT_REFUSED; kind <= FAULT_BROKEN; kind++, count++) {
-            struct order_lesson lesson = {.verdict = (enum verdict)verdict, .retry_after_ms = -1};
-            struct order_change change;
-
-            lesson.fault.kind = (enum fault_kind)kind;
-            lesson.is_interrupted = kind == FAULT_REFUSED;
-            order_decide(&facts, &lesson, &policy, 0, &change);
-            check(&facts, &change);
-        }
-    }
-    return count;
-}
-
 static void says_why_whatever_order_decide_leaves_behind(void **state)
 {
-    int count = 0;
-
     (void)state;
-    for (int status = ORDER_ACCEPTED; status <= ORDER_REFUNDED; status++) {
-        for (int attempt = ATTEMPT_NONE; attempt <= ATTEMPT_INTEGRITY_FAILURE; attempt++) {
-            for (int tried = 0; tried < 8; tried++) {
-                for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++)
-                    count += decide_all((struct order_facts){
-                        .version = 3,
-                        .status = (enum order_status)status,
-                        .total = 100,
-                        .stage = (enum stage)stage,
-                        .attempt = tried / 4 * 5,
-                        .crashes = tried / 4 * 5,
-                        .claims = 1,
-                        .attempt_number = attempt != ATTEMPT_NONE,
-                        .attempt_state = (enum attempt_state)attempt,
-                        .since_sent_ms = tried % 2 ? 1000000 : -1,
-                        .since_opened_ms = 5000,
-                        .held = tried / 2 % 2,
-                    });
-            }
-        }
-    }
-    assert_true(count > 10000);
+    assert_true(decisions_for_all(check) > 10000);
 }
 
 static void says_why_a_new_order_waits(void **state)

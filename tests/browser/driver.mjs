@@ -1,0 +1,46 @@
+// node driver.mjs DIRECTORY-OF-node_modules - a browser's remote control: a command a line, an answer a line
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const { chromium } = createRequire(`${process.argv[2]}/`)('playwright-core');
+const DEADLINE_MS = 20000;
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: process.getuid() === 0 ? ['--no-sandbox'] : [], // its sandbox refuses to work for root
+});
+const people = new Map(); // each has storage of its own
+const tabs = new Map();
+
+async function open({ person, tab, url, clock }) {
+  if (!people.has(person)) people.set(person, await browser.newContext());
+  const page = await people.get(person).newPage();
+  page.setDefaultTimeout(DEADLINE_MS);
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  tabs.set(tab, { page, errors });
+  if (clock) await page.clock.install();
+  await page.goto(url);
+}
+
+const commands = {
+  open,
+  reload: ({ page }) => page.reload().then(() => null),
+  click: ({ page }, { selector }) => page.click(selector),
+  value: ({ page }, { expression }) => page.evaluate(expression),
+  wait: ({ page }, { expression }) => page.waitForFunction(expression, null, { polling: 20 }).then(() => true),
+  forward: ({ page }, { ms }) => page.clock.fastForward(ms),
+  errors: ({ errors }) => errors,
+  leave: (_, { person }) => people.get(person).close(),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { act, ...more } = JSON.parse(line);
+  try {
+    const known = tabs.get(more.tab);
+    const value = await (act === 'open' ? open(more) : commands[act]({ ...known }, more));
+    console.log(JSON.stringify({ value: value ?? null }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error.message ?? error) }));
+  }
+}
+await browser.close();

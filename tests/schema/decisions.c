@@ -1,0 +1,73 @@
+#include "tests/schema/decisions.h"
+
+static const struct order_policy policy = {
+    .retry = {.base_ms = 1000, .max_ms = 60000, .attempts_max = 3},
+    .customer_wait_ms = 1800000,
+    .unknown_sla_ms = 900000,
+    .longest_call_ms = 80000,
+    .crashes_max = 4,
+};
+
+/* Of one shape of the facts; fault kinds stand for what else a lesson may carry, too. */
+static int decide_all(const struct order_facts *facts,
+                      void (*see)(const struct order_facts *, const struct order_change *))
+{
+    int count = 0;
+
+    for (int verdict = VERDICT_RESERVED; verdict <= VERDICT_NOTHING; verdict++) {
+        for (int kind = FAULT_REFUSED; kind <= FAULT_BROKEN; kind++) {
+            for (int is_outage = 0; is_outage < 2; is_outage++, count++) {
+                struct order_lesson lesson = {
+                    .verdict = (enum verdict)verdict,
+                    .retry_after_ms = -1,
+                    .is_interrupted = kind == FAULT_REFUSED,
+                    .is_outage = is_outage,
+                };
+                struct order_change change;
+
+                lesson.fault.kind = (enum fault_kind)kind;
+                order_decide(facts, &lesson, &policy, 0, &change);
+                see(facts, &change);
+            }
+        }
+    }
+    return count;
+}
+
+static struct order_facts facts_of(int status, int attempt, int stage, int tried)
+{
+    return (struct order_facts){
+        .version = 3,
+        .status = (enum order_status)status,
+        .total = 100,
+        .stage = (enum stage)stage,
+        .attempt = tried / 4 % 2 * 5,
+        .crashes = tried / 4 % 2 * 5,
+        .claims = 1,
+        .attempt_number = attempt != ATTEMPT_NONE,
+        .attempt_state = (enum attempt_state)attempt,
+        .since_sent_ms = tried % 2 ? 1000000 : -1,
+        .since_opened_ms = 5000,
+        .held = tried / 2 % 2,
+        .is_unknown = tried / 8,
+    };
+}
+
+int decisions_for_all(void (*see)(const struct order_facts *facts,
+                                  const struct order_change *change))
+{
+    int count = 0;
+
+    for (int status = ORDER_ACCEPTED; status <= ORDER_REFUNDED; status++) {
+        for (int attempt = ATTEMPT_NONE; attempt <= ATTEMPT_INTEGRITY_FAILURE; attempt++) {
+            for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
+                for (int tried = 0; tried < 16; tried++) {
+                    struct order_facts facts = facts_of(status, attempt, stage, tried);
+
+                    count += decide_all(&facts, see);
+                }
+            }
+        }
+    }
+    return count;
+}

@@ -1,0 +1,72 @@
+/* tests/workers/life/books.h - what stands in Postgres, and who works on it */
+#pragma once
+
+#include <stddef.h>
+
+#include "tests/workers/life/world.h"
+#include "workers/steps.h"
+
+enum { ATTEMPTS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
+
+struct task {
+    bool exists, is_unknown;
+    enum task_state state;
+    int32_t attempt, doubted, crashes, claims;
+    int64_t due_ms, pass;
+    struct job *holder; /* NULL: nobody, or somebody who is gone */
+};
+
+struct attempt {
+    enum attempt_state state;
+    char intent[INTENT_ID_SIZE];
+    int16_t confirms;
+    int64_t sent_ms, opened_ms; /* -1: not yet */
+    bool is_captured;
+};
+
+struct book {
+    struct order_id id;
+    char public_id[ORDER_ID_TEXT_SIZE], reference[ORDER_ID_UUID_SIZE];
+    int32_t version;
+    enum order_status status;
+    struct task tasks[STAGE_COUNT];
+    struct attempt attempts[ATTEMPTS_MAX];
+    int attempt_count;
+    int64_t held, gone; /* pieces */
+    bool is_shipped;
+};
+
+struct job {
+    int order;
+    enum stage stage;
+    bool is_over, is_interrupted, has_call, has_lesson;
+    struct order_facts facts;
+    int64_t pass;
+    struct claim_order claimed;
+    struct claim_line line;
+    struct order_lesson lesson;
+    max_align_t work[256];
+};
+
+extern struct world {
+    int64_t now_ms;
+    struct book books[WORLD_ORDERS];
+    struct job jobs[JOBS_MAX];
+    int64_t available;
+    struct job *caller;
+    bool is_outage, loses_write;
+    uint32_t random;
+    char wrong[256];
+} world;
+
+/* Claims and outcomes, as the statements of those names make them. */
+void books_begin(void);
+void books_take(struct job *job); /* the task is this job's (again), and its facts are fresh */
+/* True: it is written, and its worker knows. */
+bool books_commit(struct job *job, const struct order_change *change);
+bool books_have(const struct job *job); /* its task is still this job's */
+
+extern const struct order_policy job_policy_of_all;
+extern const struct step *const job_steps[STAGE_COUNT];
+void job_go_on(struct job *job);
+void job_end(struct job *job);

@@ -1,0 +1,17 @@
+/* tests/workers/life/inside.h - what the world's two halves know of each other */
+#pragma once
+
+#include "tests/workers/life/world.h"
+
+#include <stddef.h>
+
+struct job;
+
+int64_t world_now_ms(void);
+const char *world_public_id(int order);
+int world_order(const char *public_id); /* its number, or -1 */
+int world_order_by_reference(const char *reference);
+struct job *world_caller(void); /* whose step is running */
+/* The first wrong is kept. */
+void world_break(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void world_see(enum world_sight sight);

@@ -1,0 +1,190 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "schema/outsides.h"
+#include "tests/workers/life/books.h"
+#include "tests/workers/life/inside.h"
+#include "tests/workers/life/model.h"
+
+enum { DECIDES_MAX = 40 };
+
+const struct order_policy job_policy_of_all = {
+    .retry = {1000, 300000, 6},
+    .customer_wait_ms = WORLD_WAIT_MS,
+    .unknown_sla_ms = WORLD_SLA_MS,
+    .longest_call_ms = WORLD_LONGEST_CALL_MS,
+    .crashes_max = 4,
+};
+
+const struct step *const job_steps[STAGE_COUNT] = {
+#define STAGE(number, NAME, name) [number] = &name##_step,
+    STAGES(STAGE)
+#undef STAGE
+};
+
+/* --- a job's life (workers/job.c) --------------------------------------------------------------
+ */
+
+void job_end(struct job *job)
+{
+    if (job_steps[job->stage]->finish)
+        job_steps[job->stage]->finish(job);
+    model_forget_job(job);
+    job->is_over = true;
+}
+
+static void decide(struct job *job)
+{
+    for (int n = 0; n < DECIDES_MAX; n++) {
+        struct order_change change;
+
+        order_decide(&job->facts, &job->lesson, &job_policy_of_all, world.random, &change);
+        if (!books_commit(job, &change)) {
+            world_see(SAW_OVERTAKEN);
+            if (!books_have(job)) {
+                job_end(job);
+                return;
+            }
+            books_take(job); /* still ours: read again, and decide the same lesson again */
+            continue;
+        }
+        if (!change.keeps_running) {
+            job_end(job);
+            return;
+        }
+        order_apply(&job->facts, &change);
+        if (!change.is_halfway) {
+            job_go_on(job);
+            return;
+        }
+    }
+    world_break("order %d decides for ever", job->order);
+}
+
+void job_go_on(struct job *job)
+{
+    struct order_lesson crashed = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
+
+    job->has_lesson = false;
+    world.caller = job;
+    if (job->facts.crashes < job_policy_of_all.crashes_max) {
+        job_steps[job->stage]->proceed(job);
+        return;
+    }
+    fail_as(&crashed.fault, FAULT_BROKEN, "crashes_worker", "workers died of it");
+    job_learn(job, &crashed);
+}
+
+void job_learn(struct job *job, const struct order_lesson *lesson)
+{
+    job->lesson = *lesson;
+    if (world.is_outage && !lesson->is_interrupted &&
+        (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
+         lesson->verdict == VERDICT_SHIPMENT_UNKNOWN))
+        job->lesson.is_outage = true;
+    decide(job);
+}
+
+void job_reserve(struct job *job)
+{
+    struct book *book = &world.books[job->order];
+    bool is_granted = world.available >= PIECES;
+    struct order_lesson lesson = {.verdict = is_granted ? VERDICT_RESERVED : VERDICT_OUT_OF_STOCK,
+                                  .retry_after_ms = -1};
+    struct order_change change;
+
+    if (book->version != job->facts.version) {
+        world_see(SAW_OVERTAKEN);
+        if (book->tasks[job->stage].holder == job &&
+            book->tasks[job->stage].state == TASK_RUNNING) {
+            books_take(job);
+            job_go_on(job);
+        } else {
+            job_end(job);
+        }
+        return;
+    }
+    order_decide(&job->facts, &lesson, &job_policy_of_all, world.random, &change);
+    world.loses_write = false; /* the stock is taken in the same transaction */
+    books_commit(job, &change);
+    if (is_granted) {
+        world.available -= PIECES;
+        book->held += PIECES;
+        job->facts.held += PIECES;
+    }
+    if (!change.keeps_running) {
+        job_end(job);
+        return;
+    }
+    order_apply(&job->facts, &change);
+    job_go_on(job);
+}
+
+bool job_begin_call(struct job *job)
+{
+    const struct outside *outside = outside_of(job->stage);
+    struct order_lesson held = {.verdict = VERDICT_HELD, .retry_after_ms = -1};
+
+    if (!world.is_outage || job->pass > 0) {
+        job->has_call = true;
+        world.caller = job;
+        return true;
+    }
+    fail_as(&held.fault, job->facts.is_unknown ? FAULT_UNKNOWN : FAULT_TRANSIENT,
+            outside->unavailable, "held back");
+    job_learn(job, &held);
+    return false;
+}
+
+bool job_end_call(struct job *job, enum breaker_evidence evidence)
+{
+    (void)evidence;
+    job->has_call = false;
+    world.caller = job;
+    return !job->is_over && !job->is_interrupted;
+}
+
+bool job_may_send(const struct job *job)
+{
+    return !job->is_over && !job->is_interrupted;
+}
+
+const struct order_facts *job_facts(const struct job *job)
+{
+    return &job->facts;
+}
+
+const struct claim_order *job_order(const struct job *job)
+{
+    return &job->claimed;
+}
+
+const char *job_public_id(const struct job *job)
+{
+    return world.books[job->order].public_id;
+}
+
+const struct order_policy *job_policy(const struct job *job)
+{
+    (void)job;
+    return &job_policy_of_all;
+}
+
+void *job_work(struct job *job)
+{
+    return job->work;
+}
+
+void *job_outside(const struct job *job)
+{
+    return job->stage == STAGE_FULFILMENT ? (void *)model_carrier() : (void *)model_provider();
+}
+
+void job_add_pass(const struct job *job, char *key, size_t size)
+{
+    size_t length = strlen(key);
+
+    if (job->pass > 0)
+        snprintf(key + length, size - length, "-p%lld", (long long)job->pass);
+}

@@ -1,0 +1,168 @@
+/* Many lives of a shop: whatever the provider, the workers, the customer, the operator and the
+ * clock do, and in whatever order, no order is charged twice, shipped unpaid, or forgotten. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/workers/life/world.h"
+
+#include <cmocka.h>
+
+enum { OPS_MAX = 120, SEQUENCES = 100000 };
+
+struct sequence {
+    struct op ops[OPS_MAX];
+    int count;
+};
+
+static uint64_t seed;
+
+static uint64_t next_random(void) /* splitmix64 */
+{
+    uint64_t z = seed += 0x9e3779b97f4a7c15;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+}
+
+/* How often each kind comes.  Most of what the outside does is right, or nothing would get far. */
+static enum op_kind draw_kind(void)
+{
+    static const uint8_t weights[OP_KINDS] = {
+        [OP_CLAIM] = 20,     [OP_TAKE_OVER] = 3, [OP_DELIVER] = 20, [OP_ANSWER] = 20,
+        [OP_LOSE] = 5,       [OP_CRASH] = 4,     [OP_STOP] = 2,     [OP_PASS] = 8,
+        [OP_DUE] = 8,        [OP_CUSTOMER] = 3,  [OP_REPLAY] = 2,   [OP_OUTAGE] = 1,
+        [OP_LOSE_WRITE] = 3,
+    };
+    unsigned sum = 0, at;
+
+    for (int kind = 0; kind < OP_KINDS; kind++)
+        sum += weights[kind];
+    at = (unsigned)(next_random() % sum);
+    for (int kind = 0; kind < OP_KINDS; kind++) {
+        if (at < weights[kind])
+            return (enum op_kind)kind;
+        at -= weights[kind];
+    }
+    return OP_CLAIM;
+}
+
+static void draw(struct sequence *sequence)
+{
+    sequence->count = 20 + (int)(next_random() % (OPS_MAX - 20));
+    for (int i = 0; i < sequence->count; i++) {
+        struct op *op = &sequence->ops[i];
+
+        *op = (struct op){(uint8_t)draw_kind(), (uint8_t)next_random(), (uint16_t)next_random()};
+        if (op->kind == OP_DELIVER && next_random() % 2 == 0)
+            op->how = DOES_IT;
+    }
+}
+
+static bool breaks(const struct sequence *sequence, char *wrong, size_t size)
+{
+    const char *why;
+
+    world_begin();
+    for (int i = 0; i < sequence->count && !world_wrong(); i++)
+        world_do(&sequence->ops[i]);
+    if (!world_wrong())
+        world_settle();
+    why = world_wrong();
+    if (why && wrong)
+        snprintf(wrong, size, "%s", why);
+    world_end();
+    return why != NULL;
+}
+
+/* Without whatever it breaks without, one op after the other, until nothing more can go. */
+static void shrink(struct sequence *sequence)
+{
+    bool has_shrunk;
+
+    do {
+        has_shrunk = false;
+        for (int i = sequence->count - 1; i >= 0; i--) {
+            struct sequence less = *sequence;
+
+            memmove(&less.ops[i], &less.ops[i + 1],
+                    (size_t)(less.count - i - 1) * sizeof(*less.ops));
+            less.count--;
+            if (breaks(&less, NULL, 0)) {
+                *sequence = less;
+                has_shrunk = true;
+            }
+        }
+    } while (has_shrunk);
+}
+
+static void show(const struct sequence *sequence, uint64_t began, const char *wrong)
+{
+    static const char *const names[OP_KINDS] = {
+        [OP_CLAIM] = "claim",       [OP_TAKE_OVER] = "take over", [OP_DELIVER] = "deliver",
+        [OP_ANSWER] = "answer",     [OP_LOSE] = "lose",           [OP_CRASH] = "crash",
+        [OP_STOP] = "stop",         [OP_PASS] = "pass",           [OP_DUE] = "due",
+
+        [OP_CUSTOMER] = "customer", [OP_REPLAY] = "replay",       [OP_LOSE_WRITE] = "lose write",
+        [OP_OUTAGE] = "outage",
+    };
+
+    print_error("DOCKET_LIFE_SEED=%llu: %s; by these %d ops:\n", (unsigned long long)began, wrong,
+                sequence->count);
+    for (int i = 0; i < sequence->count; i++)
+        print_error("  %s %u %u\n", names[sequence->ops[i].kind], sequence->ops[i].which,
+                    sequence->ops[i].how);
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void no_life_breaks_a_promise(void **state)
+{
+    uint64_t count = setting("DOCKET_LIVES", SEQUENCES), first = setting("DOCKET_LIFE_SEED", 1);
+    struct sequence sequence;
+    char wrong[256];
+
+    (void)state;
+    for (uint64_t n = first; n < first + count; n++) {
+        seed = n * 0x2545f4914f6cdd1d;
+        draw(&sequence);
+        if (!breaks(&sequence, wrong, sizeof(wrong)))
+            continue;
+        shrink(&sequence);
+        (void)breaks(&sequence, wrong, sizeof(wrong));
+        show(&sequence, n, wrong);
+        fail_msg("%s", wrong);
+    }
+}
+
+/* A simulator in which nothing ever goes wrong proves nothing. */
+static void the_lives_have_seen_what_there_is(void **state)
+{
+    (void)state;
+    for (int sight = 0; sight < WORLD_SIGHTS; sight++) {
+        print_message("%12llu %s\n", (unsigned long long)world_sights[sight],
+                      world_sight_names[sight]);
+        if (world_sights[sight] == 0)
+            fail_msg("no life saw: %s", world_sight_names[sight]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_life_breaks_a_promise),
+        cmocka_unit_test(the_lives_have_seen_what_there_is),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

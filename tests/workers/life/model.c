@@ -1,0 +1,458 @@
+#include "tests/workers/life/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/workers/life/inside.h"
+
+enum { INTENTS_MAX = 64, KEYS_MAX = 256, CALLS_MAX = 64, KEY_SIZE = 128 };
+
+static const char wrong_key[] = "a key was used again with other parameters: %s";
+
+struct stored {
+    char key[KEY_SIZE], parameters[320];
+    int64_t at_ms;
+    struct payment_result result;
+};
+
+/* One call on its way.  What it says is copied, since its worker may be gone when it arrives. */
+struct call {
+    struct job *job; /* NULL: nobody waits */
+    struct payment_call *payment;
+    struct carrier_call *shipping;
+    bool is_payment, is_delivered;
+    int64_t sent_ms;
+    int operation, order;
+    int64_t amount;
+    char intent[PROVIDER_ID_SIZE], key[KEY_SIZE], method[64], currency[4];
+    struct payment_result result;
+    struct carrier_result shipped;
+};
+
+static struct {
+    struct payment_intent intents[INTENTS_MAX];
+    int orders[INTENTS_MAX], confirmed[INTENTS_MAX];
+    char last_key[INTENTS_MAX][KEY_SIZE];
+    int intent_count;
+    struct stored stored[KEYS_MAX];
+    int stored_count;
+    struct call calls[CALLS_MAX];
+    int call_count;
+    int shipments[WORLD_ORDERS];
+    struct provider provider;
+    struct carrier carrier;
+} model;
+
+/* --- calls on their way ------------------------------------------------------------------------
+ */
+
+static struct call *add_call(void)
+{
+    struct call *call;
+
+    if (model.call_count == CALLS_MAX) {
+        world_break("more calls than the model has room for");
+        model.call_count = 0;
+    }
+    call = &model.calls[model.call_count++];
+    *call = (struct call){.job = world_caller(), .sent_ms = world_now_ms()};
+    return call;
+}
+
+static void start_payment(struct provider *provider, struct payment_call *payment)
+{
+    struct call *call = add_call();
+
+    (void)provider;
+    call->is_payment = true;
+    call->payment = payment;
+    call->operation = payment->operation;
+    call->order = world_order(payment->order);
+    call->amount = payment->amount;
+    snprintf(call->currency, sizeof(call->currency), "%s", payment->currency);
+    snprintf(call->intent, sizeof(call->intent), "%s", payment->intent ? payment->intent : "");
+    snprintf(call->key, sizeof(call->key), "%s", payment->key ? payment->key : "");
+    snprintf(call->method, sizeof(call->method), "%s", payment->method ? payment->method : "");
+}
+
+static void start_shipping(struct carrier *carrier, struct carrier_call *shipping)
+{
+    struct call *call = add_call();
+
+    (void)carrier;
+    call->shipping = shipping;
+    call->operation = (int)shipping->operation;
+    call->order = world_order_by_reference(shipping->reference);
+}
+
+static void remove_call(struct call *call)
+{
+    *call = model.calls[--model.call_count];
+}
+
+bool model_has_calls(void)
+{
+    return model.call_count > 0;
+}
+
+void model_forget_job(const struct job *job)
+{
+    for (int i = model.call_count - 1; i >= 0; i--) {
+        if (model.calls[i].job != job)
+            continue;
+        model.calls[i].job = NULL;
+        if (model.calls[i].is_delivered)
+            remove_call(&model.calls[i]);
+    }
+}
+
+/* --- what the provider does --------------------------------------------------------------------
+ */
+
+static struct payment_intent *find_intent(const struct call *call)
+{
+    for (int i = 0; i < model.intent_count; i++)
+        if (strcmp(model.intents[i].id, call->intent) == 0)
+            return &model.intents[i];
+    return NULL;
+}
+
+static void say_state(struct payment_result *result, const struct payment_intent *intent)
+{
+    *result =
+        (struct payment_result){.verdict = PAYMENT_STATE, .intent = *intent, .retry_after_ms = -1};
+}
+
+static void say_fault(struct payment_result *result, enum payment_verdict verdict,
+                      enum fault_kind kind, const char *code)
+{
+    *result = (struct payment_result){.verdict = verdict, .retry_after_ms = -1};
+    fail_as(&result->fault, kind, code, "%s", code);
+}
+
+static void say_declined(struct payment_result *result, const struct payment_intent *intent)
+{
+    say_state(result, intent);
+    result->verdict = PAYMENT_DECLINED;
+    snprintf(result->decline_code, sizeof(result->decline_code), "%s", intent->decline_code);
+}
+
+static void create(const struct call *call, struct payment_result *result)
+{
+    struct payment_intent *intent;
+
+    if (model.intent_count == INTENTS_MAX) {
+        world_break("more intents than an order can need");
+        model.intent_count = 0;
+    }
+    intent = &model.intents[model.intent_count];
+    *intent =
+        (struct payment_intent){.status = INTENT_REQUIRES_CONFIRMATION, .amount = call->amount};
+    model.orders[model.intent_count] = call->order;
+    model.confirmed[model.intent_count] = 0;
+    model.last_key[model.intent_count][0] = '\0';
+    snprintf(intent->id, sizeof(intent->id), "pi_%d", ++model.intent_count);
+    snprintf(intent->currency, sizeof(intent->currency), "%s", call->currency);
+    snprintf(intent->order, sizeof(intent->order), "%s", world_public_id(call->order));
+    say_state(result, intent);
+}
+
+/* One intent may be confirmed under several keys, but succeeds at most once. */
+static void note_key(const struct call *call)
+{
+    const struct payment_intent *intent = find_intent(call);
+    long index = intent ? intent - model.intents : -1;
+
+    if (index < 0 || call->operation != PAYMENT_CONFIRM)
+        return;
+    if (model.last_key[index][0] != '\0' && strcmp(model.last_key[index], call->key) != 0)
+        world_see(SAW_NEXT_KEY);
+    snprintf(model.last_key[index], KEY_SIZE, "%s", call->key);
+}
+
+static void confirm(struct payment_intent *intent, enum behaviour behaviour,
+                    struct payment_result *result)
+{
+    long index = intent - model.intents;
+
+    if (intent->status == INTENT_SUCCEEDED || intent->status == INTENT_CANCELED) {
+        say_state(result, intent); /* payment_intent_unexpected_state */
+        return;
+    }
+    intent->decline_code[0] = '\0';
+    if (behaviour == DECLINES) {
+        intent->status = INTENT_REQUIRES_PAYMENT_METHOD;
+        snprintf(intent->decline_code, sizeof(intent->decline_code), "insufficient_funds");
+        say_declined(result, intent);
+        return;
+    }
+    intent->status = behaviour == ASKS ? INTENT_REQUIRES_ACTION : INTENT_SUCCEEDED;
+    if (intent->status == INTENT_SUCCEEDED) {
+        intent->amount_received = intent->amount;
+        model.confirmed[index]++;
+    }
+    say_state(result, intent);
+}
+
+static void act(const struct call *call, enum behaviour behaviour, struct payment_result *result)
+{
+    struct payment_intent *intent = find_intent(call);
+
+    if (call->operation == PAYMENT_CREATE) {
+        create(call, result);
+    } else if (intent == NULL) {
+        say_fault(result, PAYMENT_BROKEN, FAULT_BROKEN, "resource_missing");
+    } else if (call->operation == PAYMENT_CONFIRM) {
+        confirm(intent, behaviour, result);
+    } else {
+        if (call->operation == PAYMENT_CANCEL && intent->status != INTENT_SUCCEEDED)
+            intent->status = INTENT_CANCELED;
+        say_state(result, intent);
+    }
+}
+
+static struct stored *find_stored(const struct call *call, const char *parameters)
+{
+    for (int i = 0; i < model.stored_count; i++) {
+        struct stored *stored = &model.stored[i];
+
+        if (call->key[0] == '\0' || strcmp(stored->key, call->key) != 0)
+            continue;
+        if (world_now_ms() - stored->at_ms >= WORLD_KEYS_MS) {
+            world_see(SAW_KEY_EXPIRED);
+            stored->key[0] = '\0';
+            continue;
+        }
+        if (strcmp(stored->parameters, parameters) != 0)
+            world_break(wrong_key, call->key);
+        return stored;
+    }
+    return NULL;
+}
+
+static void keep(const struct call *call, const char *parameters,
+                 const struct payment_result *result)
+{
+    struct stored *stored = &model.stored[model.stored_count % KEYS_MAX];
+
+    if (call->key[0] == '\0')
+        return;
+    if (model.stored_count < KEYS_MAX)
+        model.stored_count++;
+    snprintf(stored->key, sizeof(stored->key), "%s", call->key);
+    snprintf(stored->parameters, sizeof(stored->parameters), "%s", parameters);
+    stored->at_ms = world_now_ms();
+    stored->result = *result;
+}
+
+static void deliver_payment(struct call *call, enum behaviour behaviour)
+{
+    bool is_read = call->operation == PAYMENT_RETRIEVE;
+    struct payment_result *result = &call->result;
+    const struct stored *stored;
+    char parameters[320];
+
+    note_key(call);
+    snprintf(parameters, sizeof(parameters), "%d %s %lld %s", call->operation, call->intent,
+             (long long)call->amount, call->method);
+    stored = is_read ? NULL : find_stored(call, parameters);
+    if (stored) {
+        *result = stored->result;
+        return;
+    }
+    if (behaviour == IS_BUSY) {
+        say_fault(result, PAYMENT_TRANSIENT, FAULT_TRANSIENT, "rate_limit");
+        return;
+    }
+    if (is_read && (behaviour == FAILS_500 || behaviour == DOES_IT_500)) {
+        say_fault(result, PAYMENT_TRANSIENT, FAULT_TRANSIENT, "api_error");
+        return;
+    }
+    if (behaviour != FAILS_500)
+        act(call, behaviour, result);
+    if (behaviour == FAILS_500 || behaviour == DOES_IT_500)
+        say_fault(result, PAYMENT_UNKNOWN, FAULT_UNKNOWN, "api_error");
+    if (behaviour == MISSTATES && result->verdict == PAYMENT_STATE)
+        result->intent.amount++;
+    keep(call, parameters, result);
+}
+
+/* --- what the carrier does ---------------------------------------------------------------------
+ */
+
+static void say_shipping(struct carrier_result *result, enum carrier_verdict verdict,
+                         enum fault_kind kind, const char *code)
+{
+    *result = (struct carrier_result){.verdict = verdict, .retry_after_ms = -1};
+    fail_as(&result->fault, kind, code, "%s", code);
+}
+
+static void deliver_shipping(struct call *call, enum behaviour behaviour)
+{
+    struct carrier_result *result = &call->shipped;
+    bool is_read = call->operation == (int)CARRIER_LOOK_UP;
+    bool fails = behaviour == FAILS_500 || behaviour == DOES_IT_500;
+    int *shipments = &model.shipments[call->order];
+
+    if (behaviour == IS_BUSY || (is_read && fails)) {
+        say_shipping(result, CARRIER_TRANSIENT, FAULT_TRANSIENT, "busy");
+        return;
+    }
+    if (!is_read && *shipments == 0 && behaviour != FAILS_500 && behaviour != DECLINES) {
+        *shipments = 1;
+        if (model_owes_nothing(call->order))
+            world_break("order %d was shipped, and no money of it was taken", call->order);
+    }
+    if (!is_read && fails) {
+        say_shipping(result, CARRIER_UNKNOWN, FAULT_UNKNOWN, "carrier_error");
+    } else if (*shipments == 0 && !is_read) {
+        say_shipping(result, CARRIER_REFUSED, FAULT_REFUSED, "address_refused");
+    } else {
+        *result = (struct carrier_result){.verdict = *shipments ? CARRIER_SHIPPED : CARRIER_NONE,
+                                          .retry_after_ms = -1};
+        snprintf(result->shipment, sizeof(result->shipment), "shp_%d", call->order);
+    }
+}
+
+/* --- ops ---------------------------------------------------------------------------------------
+ */
+
+/* What was sent so long ago does not arrive any more. */
+static bool is_lost_for_ever(const struct call *call)
+{
+    return world_now_ms() - call->sent_ms >= WORLD_LONGEST_CALL_MS;
+}
+
+void model_deliver(unsigned which, enum behaviour behaviour)
+{
+    struct call *call;
+
+    if (model.call_count == 0)
+        return;
+    call = &model.calls[which % (unsigned)model.call_count];
+    if (call->is_delivered)
+        return;
+    if (is_lost_for_ever(call)) {
+        if (call->job == NULL)
+            remove_call(call);
+        return;
+    }
+    if (call->job == NULL)
+        world_see(SAW_LATE_ARRIVAL);
+    if (call->is_payment)
+        deliver_payment(call, behaviour);
+    else
+        deliver_shipping(call, behaviour);
+    call->is_delivered = true;
+    if (call->job == NULL)
+        remove_call(call);
+}
+
+static void tell(struct call *call)
+{
+    struct call told = *call;
+
+    remove_call(call);
+    if (told.is_payment) {
+        told.payment->result = told.result;
+        told.payment->on_done(told.payment);
+    } else {
+        told.shipping->result = told.shipped;
+        told.shipping->on_done(told.shipping);
+    }
+}
+
+void model_answer(unsigned which)
+{
+    struct call *call;
+
+    if (model.call_count == 0)
+        return;
+    call = &model.calls[which % (unsigned)model.call_count];
+    if (call->job && call->is_delivered)
+        tell(call);
+}
+
+/* A time-out.  What was not delivered yet stays on its way, with nobody who waits for it. */
+void model_lose(unsigned which)
+{
+    struct call *call, rest;
+
+    if (model.call_count == 0)
+        return;
+    call = &model.calls[which % (unsigned)model.call_count];
+    if (call->job == NULL)
+        return;
+    rest = *call;
+    rest.job = NULL;
+    if (call->is_payment && call->operation == PAYMENT_RETRIEVE)
+        say_fault(&call->result, PAYMENT_TRANSIENT, FAULT_TRANSIENT, "timeout");
+    else if (call->is_payment)
+        say_fault(&call->result, PAYMENT_UNKNOWN, FAULT_UNKNOWN, "timeout");
+    else if (call->operation == (int)CARRIER_LOOK_UP)
+        say_shipping(&call->shipped, CARRIER_TRANSIENT, FAULT_TRANSIENT, "timeout");
+    else
+        say_shipping(&call->shipped, CARRIER_UNKNOWN, FAULT_UNKNOWN, "timeout");
+    tell(call);
+    if (!rest.is_delivered && model.call_count < CALLS_MAX)
+        model.calls[model.call_count++] = rest;
+}
+
+void model_customer(unsigned which, bool succeeds)
+{
+    struct payment_intent *intent;
+
+    if (model.intent_count == 0)
+        return;
+    intent = &model.intents[which % (unsigned)model.intent_count];
+    if (intent->status != INTENT_REQUIRES_ACTION)
+        return;
+    intent->status = succeeds ? INTENT_SUCCEEDED : INTENT_REQUIRES_PAYMENT_METHOD;
+    if (succeeds) {
+        intent->amount_received = intent->amount;
+        model.confirmed[which % (unsigned)model.intent_count]++;
+    } else {
+        snprintf(intent->decline_code, sizeof(intent->decline_code), "authentication_failed");
+    }
+}
+
+/* --- the outside's books -----------------------------------------------------------------------
+ */
+
+int model_charges(int order)
+{
+    int charges = 0;
+
+    for (int i = 0; i < model.intent_count; i++)
+        charges += model.orders[i] == order ? model.confirmed[i] : 0;
+    return charges;
+}
+
+bool model_owes_nothing(int order)
+{
+    return model_charges(order) == 0;
+}
+
+int model_shipments(int order)
+{
+    return model.shipments[order];
+}
+
+struct provider *model_provider(void)
+{
+    return &model.provider;
+}
+
+struct carrier *model_carrier(void)
+{
+    return &model.carrier;
+}
+
+void model_begin(void)
+{
+    model.intent_count = model.stored_count = model.call_count = 0;
+    memset(model.shipments, 0, sizeof(model.shipments));
+    model.provider = (struct provider){.name = "model", .start = start_payment};
+    model.carrier = (struct carrier){.name = "model", .start = start_shipping};
+}

@@ -1,0 +1,25 @@
+/* tests/workers/life/model.h - the provider and the carrier of a world, and what they did */
+#pragma once
+
+#include "tests/workers/life/world.h"
+#include "workers/carriers/carrier.h"
+#include "workers/providers/provider.h"
+
+struct job;
+
+void model_begin(void);
+struct provider *model_provider(void);
+struct carrier *model_carrier(void);
+
+/* Calls on their way, by a number that is taken modulo their count. */
+void model_deliver(unsigned which, enum behaviour behaviour);
+void model_answer(unsigned which);
+void model_lose(unsigned which);
+bool model_has_calls(void);
+void model_forget_job(const struct job *job); /* nobody waits for its call any more */
+void model_customer(unsigned which, bool succeeds);
+
+/* What the outside's books hold of an order. */
+int model_charges(int order); /* intents that took money */
+int model_shipments(int order);
+bool model_owes_nothing(int order); /* no money of it is kept */

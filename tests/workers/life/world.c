@@ -1,0 +1,387 @@
+#include "tests/workers/life/world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "tests/workers/life/books.h"
+#include "tests/workers/life/inside.h"
+#include "tests/workers/life/model.h"
+
+static char sku[] = "sku";
+
+uint64_t world_sights[WORLD_SIGHTS];
+const char *const world_sight_names[WORLD_SIGHTS] = {
+    [SAW_PAID] = "paid",
+    [SAW_DECLINED] = "declined",
+    [SAW_UNKNOWN] = "unknown",
+    [SAW_SHIPPED] = "shipped",
+    [SAW_CANCELED] = "canceled",
+    [SAW_DEAD] = "dead letter",
+    [SAW_OVERTAKEN] = "overtaken",
+    [SAW_PARKED] = "parked",
+    [SAW_NEXT_KEY] = "next key",
+    [SAW_LATE_ARRIVAL] = "late arrival",
+    [SAW_KEY_EXPIRED] = "key expired",
+};
+
+/* --- what the halves know of each other --------------------------------------------------------
+ */
+
+void world_break(const char *format, ...)
+{
+    va_list arguments;
+
+    if (world.wrong[0] != '\0')
+        return;
+    va_start(arguments, format);
+    vsnprintf(world.wrong, sizeof(world.wrong), format, arguments);
+    va_end(arguments);
+}
+
+const char *world_wrong(void)
+{
+    return world.wrong[0] != '\0' ? world.wrong : NULL;
+}
+
+void world_see(enum world_sight sight)
+{
+    world_sights[sight]++;
+}
+
+int64_t world_now_ms(void)
+{
+    return world.now_ms;
+}
+
+struct job *world_caller(void)
+{
+    return world.caller;
+}
+
+const char *world_public_id(int order)
+{
+    return world.books[order].public_id;
+}
+
+int world_order(const char *public_id)
+{
+    for (int i = 0; i < WORLD_ORDERS; i++)
+        if (strcmp(world.books[i].public_id, public_id) == 0)
+            return i;
+    return 0;
+}
+
+int world_order_by_reference(const char *reference)
+{
+    for (int i = 0; i < WORLD_ORDERS; i++)
+        if (strcmp(world.books[i].reference, reference) == 0)
+            return i;
+    return 0;
+}
+
+/* --- ops ---------------------------------------------------------------------------------------
+ */
+
+static struct job *find_free_job(void)
+{
+    for (int i = 0; i < JOBS_MAX; i++)
+        if (world.jobs[i].is_over)
+            return &world.jobs[i];
+    return NULL;
+}
+
+/* `which` names an order and a stage. */
+static struct task *find_task(unsigned which, int *order, enum stage *stage)
+{
+    *order = (int)(which % WORLD_ORDERS);
+    *stage = (enum stage)(1 + which / WORLD_ORDERS % (STAGE_COUNT - 1));
+    return &world.books[*order].tasks[*stage];
+}
+
+static void claim(unsigned which, bool takes_over)
+{
+    enum stage stage;
+    int order;
+    struct task *task = find_task(which, &order, &stage);
+    bool is_gone = task->state == TASK_RUNNING && (task->holder == NULL || takes_over);
+    struct job *job = find_free_job();
+
+    if (!task->exists || job == NULL || (task->state != TASK_READY && !is_gone))
+        return;
+    *job = (struct job){.order = order, .stage = stage};
+    job->line = (struct claim_line){sku, PIECES};
+    job->claimed = (struct claim_order){
+        .total = TOTAL, .currency = "EUR", .lines = &job->line, .line_count = 1};
+    snprintf(job->claimed.payment_method, sizeof(job->claimed.payment_method), "pm_card");
+    task->crashes += is_gone;
+    books_take(job);
+    job_go_on(job);
+}
+
+static struct job *find_job(unsigned which)
+{
+    for (unsigned i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &world.jobs[(which + i) % JOBS_MAX];
+
+        if (!job->is_over)
+            return job;
+    }
+    return NULL;
+}
+
+static void crash(unsigned which)
+{
+    struct job *job = find_job(which);
+    struct task *task;
+
+    if (job == NULL)
+        return;
+    task = &world.books[job->order].tasks[job->stage];
+    if (task->holder == job)
+        task->holder = NULL;
+    job_end(job);
+}
+
+static void stop(unsigned which)
+{
+    struct order_lesson lesson = {.verdict = VERDICT_INTERRUPTED, .retry_after_ms = -1};
+    struct job *job = find_job(which);
+
+    if (job == NULL || !job->has_call)
+        return;
+    job_steps[job->stage]->interrupt(job, &lesson);
+    job->is_interrupted = true;
+    model_forget_job(job);
+    job_learn(job, &lesson);
+}
+
+static void pass(unsigned how)
+{
+    static const int64_t spans_ms[] = {50,
+                                       1000,
+                                       5000,
+                                       30000,
+                                       WORLD_LONGEST_CALL_MS,
+                                       300000,
+                                       WORLD_SLA_MS,
+                                       WORLD_WAIT_MS,
+                                       WORLD_KEYS_MS + 1000};
+
+    world.now_ms += spans_ms[how % ARRAY_SIZE(spans_ms)];
+}
+
+static void each_task(void (*visit)(struct book *book, enum stage stage, struct task *task))
+{
+    for (int i = 0; i < WORLD_ORDERS; i++)
+        for (int stage = 1; stage < STAGE_COUNT; stage++)
+            if (world.books[i].tasks[stage].exists)
+                visit(&world.books[i], (enum stage)stage, &world.books[i].tasks[stage]);
+}
+
+static void make_due_ready(struct book *book, enum stage stage, struct task *task)
+{
+    (void)stage;
+    if (task->state != TASK_WAITING || task->due_ms > world.now_ms)
+        return;
+    task->state = TASK_READY;
+    book->version++;
+}
+
+static void let_out(struct book *book, enum stage stage, struct task *task)
+{
+    (void)stage;
+    if (task->state != TASK_PARKED)
+        return;
+    task->state = TASK_READY;
+    task->pass++;
+    book->version++;
+}
+
+/* dead_replay.sql */
+static void replay(unsigned which)
+{
+    enum stage stage;
+    int order;
+    struct task *task = find_task(which, &order, &stage);
+    struct book *book = &world.books[order];
+
+    if (!task->exists || task->state != TASK_DEAD || order_status_is_final(book->status))
+        return;
+    task->state = TASK_READY;
+    task->attempt = task->crashes = 0;
+    task->is_unknown = false;
+    task->holder = NULL;
+    book->version++;
+    if (book->status == ORDER_ON_HOLD)
+        book->status = stage == STAGE_PAYMENT ? ORDER_PROCESSING : ORDER_CONFIRMED;
+}
+
+static void turn_outage(void)
+{
+    world.is_outage = !world.is_outage;
+    if (!world.is_outage)
+        each_task(let_out);
+}
+
+/* --- promises ----------------------------------------------------------------------------------
+ */
+
+static void check_order(int order)
+{
+    const struct book *book = &world.books[order];
+    int charges = model_charges(order);
+
+    if (charges > 1)
+        world_break("order %d was charged %d times", order, charges);
+    if (book->is_shipped && charges != 1)
+        world_break("order %d is shipped and charged %d times", order, charges);
+    if (book->status == ORDER_FULFILLED && !model_shipments(order))
+        world_break("order %d is fulfilled, and the carrier knows nothing of it", order);
+    if (book->status == ORDER_CONFIRMED && charges == 0)
+        world_break("order %d is confirmed, and nobody paid", order);
+    if (book->status == ORDER_CANCELED && !model_owes_nothing(order) &&
+        book->tasks[STAGE_PAYMENT].state != TASK_DEAD)
+        world_break("order %d is canceled, its money is kept, and nobody looks", order);
+    if (order_status_is_final(book->status) && book->held != 0)
+        world_break("order %d is over and holds stock", order);
+}
+
+static void check(void)
+{
+    int64_t pieces = world.available;
+
+    for (int i = 0; i < WORLD_ORDERS; i++) {
+        check_order(i);
+        pieces += world.books[i].held + world.books[i].gone;
+    }
+    if (pieces != STOCK || world.available < 0)
+        world_break("%lld pieces, and there were %d", (long long)pieces, STOCK);
+}
+
+void world_do(const struct op *op)
+{
+    world.random = op->how * 2654435761U;
+    switch ((enum op_kind)op->kind) {
+    case OP_CLAIM:
+        claim(op->which, false);
+        break;
+    case OP_TAKE_OVER:
+        claim(op->which, true);
+        break;
+    case OP_DELIVER:
+        model_deliver(op->which, (enum behaviour)(op->how % BEHAVIOURS));
+        break;
+    case OP_ANSWER:
+        model_answer(op->which);
+        break;
+    case OP_LOSE:
+        model_lose(op->which);
+        break;
+    case OP_CRASH:
+        crash(op->which);
+        break;
+    case OP_STOP:
+        stop(op->which);
+        break;
+    case OP_PASS:
+        pass(op->how);
+        break;
+    case OP_DUE:
+        each_task(make_due_ready);
+        break;
+    case OP_CUSTOMER:
+        model_customer(op->which, op->how % 4 != 0);
+        break;
+    case OP_REPLAY:
+        replay(op->which);
+        break;
+    case OP_LOSE_WRITE:
+        world.loses_write = true;
+        break;
+    case OP_OUTAGE:
+        turn_outage();
+        break;
+    case OP_KINDS:
+        break;
+    }
+    check();
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+static bool is_still(void)
+{
+    for (int i = 0; i < WORLD_ORDERS; i++) {
+        for (int stage = 1; stage < STAGE_COUNT; stage++) {
+            const struct task *task = &world.books[i].tasks[stage];
+
+            if (task->exists && task->state != TASK_DONE && task->state != TASK_DEAD)
+                return false;
+        }
+    }
+    return !model_has_calls();
+}
+
+static void settle_round(void)
+{
+    for (unsigned which = 0; which < WORLD_ORDERS * (STAGE_COUNT - 1); which++) {
+        claim(which, false);
+        for (int i = 0; i < JOBS_MAX && model_has_calls(); i++) {
+            for (unsigned n = 0; n < JOBS_MAX; n++) {
+                world_do(&(struct op){OP_DELIVER, (uint8_t)n, DOES_IT});
+                world_do(&(struct op){OP_ANSWER, (uint8_t)n, 0});
+            }
+        }
+    }
+    pass(5);
+    each_task(make_due_ready);
+}
+
+void world_settle(void)
+{
+    enum { ROUNDS_MAX = 200 };
+    int round;
+
+    if (world.is_outage)
+        turn_outage();
+    each_task(let_out);
+    world.loses_write = false;
+    for (int i = 0; i < JOBS_MAX; i++)
+        crash(0);
+    for (round = 0; round < ROUNDS_MAX && !is_still() && !world_wrong(); round++)
+        settle_round();
+    check();
+    if (round == ROUNDS_MAX)
+        world_break("it never comes to an end");
+    for (int i = 0; i < WORLD_ORDERS; i++) {
+        const struct book *book = &world.books[i];
+        bool is_dead = false;
+
+        for (int stage = 1; stage < STAGE_COUNT; stage++)
+            is_dead |= book->tasks[stage].exists && book->tasks[stage].state == TASK_DEAD;
+        if (!order_status_is_final(book->status) && !is_dead)
+            world_break("order %d rests as %s, and nobody looks", i,
+                        order_status_name(book->status));
+    }
+}
+
+void world_begin(void)
+{
+    world.now_ms = 1000000;
+    world.is_outage = world.loses_write = false;
+    world.wrong[0] = '\0';
+    for (int i = 0; i < JOBS_MAX; i++)
+        world.jobs[i].is_over = true;
+    books_begin();
+    model_begin();
+}
+
+void world_end(void)
+{
+    for (int i = 0; i < JOBS_MAX; i++)
+        if (!world.jobs[i].is_over)
+            job_end(&world.jobs[i]);
+}
