@@ -24,6 +24,7 @@ struct api {
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */
+    struct ask *cancels;          /* what customers and shops take back */
     struct pulse *pulse;
     struct keys *keys;
     struct quotas *quotas;
@@ -63,9 +64,12 @@ void orders_post(struct http_request *request); /* accept.c */
 void orders_post_too_large(struct http_request *request, const char *detail);
 void orders_abandon(struct http_request *request); /* abandon.c */
 void orders_get(struct http_request *request);     /* read.c */
-void orders_find(struct http_request *request);    /* find.c */
-void quotes_post(struct http_request *request);    /* quote.c */
-void livez_get(struct http_request *request);      /* health.c */
+void orders_cancel(struct http_request *request);  /* cancel.c */
+void cancel_open(struct api *api);
+void cancel_close(struct api *api);
+void orders_find(struct http_request *request); /* find.c */
+void quotes_post(struct http_request *request); /* quote.c */
+void livez_get(struct http_request *request);   /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
 bool api_is_ready(const void *owner, struct text *reason); /* health.c */

@@ -30,6 +30,8 @@ struct order_face {
     bool is_final;
     const char *reason;
     const char *tracking; /* NULL: not shipped yet */
+    int64_t refunded;
+    const char *currency; /* of what was given back */
     int64_t accepted_us, updated_us;
 };
 

@@ -30,7 +30,8 @@ enum {
     NAMES,
     QUANTITIES,
     PRICES,
-    TRACKING
+    TRACKING,
+    REFUNDED
 };
 
 /* Those of order_passed.sql, after the position. */
@@ -154,6 +155,8 @@ static void render(struct reading *reading, const PGresult *result, int row)
         .is_final = reading->is_final,
         .reason = pg_text(result, row, REASON),
         .tracking = pg_is_null(result, row, TRACKING) ? NULL : pg_text(result, row, TRACKING),
+        .refunded = pg_i64(result, row, REFUNDED),
+        .currency = pg_text(result, row, CURRENCY),
         .accepted_us = reading->accepted_us,
         .updated_us = pg_i64(result, row, UPDATED_US),
     };

@@ -111,7 +111,7 @@ struct order_facts {
     int16_t refunds_open;
     enum refund_state refund_state;
     int64_t refund_amount;
-    int16_t refund_keys; /* its key ends in this number */
+    int16_t refund_keys;          /* its key ends in this number */
     int64_t since_refund_sent_ms; /* -1: it was not */
 };
 
@@ -149,7 +149,7 @@ struct order_lesson {
     struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
     int64_t retry_after_ms; /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
-    bool is_answered; /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
+    bool is_answered;    /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
     bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */
     bool is_outage; /* FAILED, *_UNKNOWN: not the task's own failure: does not count, and is parked
                      */

@@ -70,7 +70,8 @@ static void ask_again(struct order_change *change, const struct order_facts *fac
     order_change_wait(change, "looked_up_later", pause_ms);
 }
 
-/* --- the steps on the way ---------------------------------------------------------------------- */
+/* --- the steps on the way ----------------------------------------------------------------------
+ */
 
 /* Of the payment, or of a step between: it is overruled.  What must not be any more is not. */
 static bool decide_overruled(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -130,7 +131,8 @@ static void decide_undeliverable(const struct order_facts *facts, const struct o
     change->next = has_money ? STAGE_REFUND : STAGE_CANCEL;
 }
 
-/* --- what goes wrong in between ---------------------------------------------------------------- */
+/* --- what goes wrong in between ----------------------------------------------------------------
+ */
 
 static const char *unknown_reason(const struct order_facts *facts)
 {
@@ -185,7 +187,8 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
         order_change_give_up(change, facts, &lesson->fault);
 }
 
-/* --- cancel ------------------------------------------------------------------------------------ */
+/* --- cancel ------------------------------------------------------------------------------------
+ */
 
 static void decide_voided(const struct order_facts *facts, const struct order_lesson *lesson,
                           struct order_change *change)
@@ -234,7 +237,8 @@ static bool decide_cancel(const struct order_facts *facts, const struct order_le
     return true;
 }
 
-/* --- refund ------------------------------------------------------------------------------------ */
+/* --- refund ------------------------------------------------------------------------------------
+ */
 
 static int64_t rest_of(const struct order_facts *facts)
 {
@@ -352,7 +356,8 @@ static bool decide_refund(const struct order_facts *facts, const struct order_le
     return true;
 }
 
-/* --- who decides ------------------------------------------------------------------------------- */
+/* --- who decides -------------------------------------------------------------------------------
+ */
 
 /* What any step can meet. */
 static bool decide_common(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -386,7 +391,8 @@ static bool decide_fulfilment(const struct order_facts *facts, const struct orde
 
     if (facts->is_shipped)
         return false;
-    if (lesson->verdict == VERDICT_SHIPPED)
+    if (lesson->verdict == VERDICT_SHIPPED &&
+        (facts->attempt_state == ATTEMPT_CAPTURED || facts->total == 0))
         decide_shipped(lesson, change);
     else if (lesson->verdict == VERDICT_UNSHIPPED || is_refused)
         decide_unshipped(facts, policy, change);

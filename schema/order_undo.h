@@ -1,5 +1,5 @@
-/* schema/order_undo.h - how an order is undone: the rules of order_decide() for canceling and giving
- * back
+/* schema/order_undo.h - how an order is undone: the rules of order_decide() for canceling and
+ * giving back
  */
 #pragma once
 

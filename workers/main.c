@@ -93,8 +93,9 @@ static int print_usage(void)
     fprintf(stderr, "usage: docket-worker STAGE   (--help lists the settings)\n\nstages:");
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         fprintf(stderr, " %s", stage_name(steps[i]->stage));
-    fprintf(stderr, "\n\nA stage that others share their provider with performs theirs, too: payment also\n"
-                    "cancels and refunds.\n");
+    fprintf(stderr,
+            "\n\nA stage that others share their provider with performs theirs, too: payment also\n"
+            "cancels and refunds.\n");
     return 2;
 }
 

@@ -287,10 +287,10 @@ static void open_source(struct runner *runner, const struct step *step)
     source->step = step;
     source->metrics = job_metrics_of(step->stage);
     open_session(source);
-    source->claims = group_create(
-        runner->loop, &claim_work,
-        &(struct group_options){
-            .server = runner->options.server, .links = LINKS, .owner = &source->claim_context});
+    source->claims = group_create(runner->loop, &claim_work,
+                                  &(struct group_options){.server = runner->options.server,
+                                                          .links = LINKS,
+                                                          .owner = &source->claim_context});
 }
 
 static void open_groups(struct runner *runner)

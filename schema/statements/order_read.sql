@@ -5,7 +5,7 @@ SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reaso
        (extract(epoch FROM o.accepted_at) * 1000000)::int8,
        (extract(epoch FROM o.updated_at) * 1000000)::int8,
        lines.skus, lines.names, lines.quantities, lines.prices,
-       sent.tracking
+       sent.tracking, back.refunded
 FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
@@ -19,3 +19,7 @@ CROSS JOIN LATERAL (
     FROM order_line l WHERE l.order_id = o.id
 ) lines
 LEFT JOIN shipment sent ON sent.order_id = o.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(r.amount), 0)::int8 AS refunded FROM refund r
+    WHERE r.order_id = o.id AND r.state = 5
+) back

@@ -14,8 +14,8 @@
  *   BROKEN     our fault (refused parameters, key, set-up): a person looks; never shown as a
  * decline
  *
- * RETRIEVE and REFUNDS are never UNKNOWN, since a read changes nothing.  `fault` is filled for all but STATE and
- * holds no secret and no personal data.  Adopting a STATE, the caller first asks
+ * RETRIEVE and REFUNDS are never UNKNOWN, since a read changes nothing.  `fault` is filled for all
+ * but STATE and holds no secret and no personal data.  Adopting a STATE, the caller first asks
  * payment_intent_agrees.
  *
  * Amounts are ISO 4217 minor units and currencies upper-case here, in both directions; a provider
@@ -84,8 +84,9 @@ enum decline_advice { ADVICE_NONE, ADVICE_TRY_LATER, ADVICE_CHECK_DETAILS, ADVIC
 struct payment_result {
     enum payment_verdict verdict;
     struct payment_intent intent; /* STATE; also DECLINED when the answer held it (id not "") */
-    struct payment_refund refund; /* STATE of a refund; of REFUNDS: ours, id "" if it is not there */
-    int64_t refunded;             /* STATE of REFUNDS: all of them that did not fail */
+    struct payment_refund
+        refund;       /* STATE of a refund; of REFUNDS: ours, id "" if it is not there */
+    int64_t refunded; /* STATE of REFUNDS: all of them that did not fail */
     char decline_code[PROVIDER_CODE_SIZE]; /* DECLINED: never "" */
     enum decline_advice advice;            /* DECLINED */
     int64_t retry_after_ms;                /* the provider's wish, or -1 */

@@ -191,15 +191,16 @@ static bool read_refunds(const struct stripe_answer *answer, const json_t *body,
 
     if (!json_is_array(list) || !json_is_false(json_object_get(body, "has_more")))
         return false;
-    json_array_foreach(list, index, one) {
+    json_array_foreach(list, index, one)
+    {
         struct payment_refund refund = {.id = ""};
 
         if (!read_refund(one, &refund))
             return false;
         if (refund.status == REFUND_PENDING || refund.status == REFUND_SUCCEEDED)
             result->refunded += refund.amount;
-        if (answer->refund && answer_text(json_object_get(one, "metadata"), "refund_id", ours,
-                                          sizeof(ours)) &&
+        if (answer->refund &&
+            answer_text(json_object_get(one, "metadata"), "refund_id", ours, sizeof(ours)) &&
             strcmp(ours, answer->refund) == 0)
             result->refund = refund;
     }

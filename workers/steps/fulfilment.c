@@ -5,7 +5,8 @@
  *                                            └─ none ─► ship ◄──(later)─────────┘
  *
  * An order that is being canceled is not asked for any more, but looked up until it is sure that
- * the carrier has nothing of it.  The carrier keeps our reference unique for ever, so shipping twice under it makes one shipment.
+ * the carrier has nothing of it.  The carrier keeps our reference unique for ever, so shipping
+ * twice under it makes one shipment.
  */
 #include "workers/steps.h"
 
@@ -50,8 +51,7 @@ static void proceed(struct job *job)
     const struct order_facts *facts = job_facts(job);
 
     ((struct fulfilment *)job_work(job))->job = job;
-    if (facts->is_shipped ||
-        (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING))
+    if (facts->is_shipped || (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING))
         learn(job, VERDICT_NOTHING);
     else if (facts->status == ORDER_CANCELING) /* not to be asked for any more; was it before? */
         begin_call(job, CARRIER_LOOK_UP);

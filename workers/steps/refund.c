@@ -21,7 +21,7 @@
 
 struct refund {
     struct provider_call provider_call; /* first: provider_call_of() */
-    bool is_stored;                     /* this job has just committed that it is about to be sent */
+    bool is_stored; /* this job has just committed that it is about to be sent */
 };
 
 static void on_listed(struct job *job, const struct payment_call *call);
@@ -53,7 +53,8 @@ static void proceed(struct job *job)
     }
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers -----------------------------------------------------------------------------------
+ */
 
 static void learn_failure(struct job *job, const struct payment_call *call)
 {
