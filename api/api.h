@@ -9,10 +9,13 @@
 #include "api/pulse.h"
 #include "api/quota.h"
 #include "api/reader.h"
+#include "api/shed.h"
 #include "api/waiters.h"
+#include "api/webhook_signature.h"
 #include "base/http/server.h"
 #include "queue/ask.h"
 #include "queue/hint.h"
+#include "queue/inbox.h"
 #include "queue/intake.h"
 #include "queue/service.h"
 #include "schema/client_token.h"
@@ -20,7 +23,10 @@
 struct api {
     struct service service; /* loop, settings, database, signals */
     struct token_keys token_keys;
+    struct webhook_secrets webhook_secrets; /* none: there is no POST /v1/webhooks/stripe */
     struct intake *intake;
+    struct shed *shed;
+    struct group *inbox; /* the provider's events */
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */
@@ -67,15 +73,18 @@ void orders_get(struct http_request *request);     /* read.c */
 void orders_cancel(struct http_request *request);  /* cancel.c */
 void cancel_open(struct api *api);
 void cancel_close(struct api *api);
-void orders_find(struct http_request *request); /* find.c */
-void quotes_post(struct http_request *request); /* quote.c */
-void livez_get(struct http_request *request);   /* health.c */
+void orders_find(struct http_request *request);         /* find.c */
+void quotes_post(struct http_request *request);         /* quote.c */
+void stripe_webhook_post(struct http_request *request); /* stripe_webhook.c */
+void stripe_webhook_register_metrics(void);
+void livez_get(struct http_request *request); /* health.c */
 void readyz_get(struct http_request *request);
 void metrics_get(struct http_request *request);
 bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 
 /* Orders accepted, replayed; commit latency. */
-void stats_register(void); /* stats.c */
+void stats_register(void);                              /* stats.c */
+const char *stats_outcome(enum intake_verdict verdict); /* "accepted", "replayed", … */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
 struct load stats_load(const struct api *api);
 void stats_watch(struct api *api); /* gauges, before they are read */

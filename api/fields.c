@@ -74,9 +74,9 @@ static bool is_traceparent(const char *value)
            is_hex(value, 53, 2, true);
 }
 
-void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
+void field_trace(const char *value, int64_t percent, char traceparent[TRACEPARENT_SIZE])
 {
-    uint8_t random[24];
+    uint8_t random[25];
     char *at = traceparent;
 
     if (value && is_traceparent(value)) {
@@ -88,7 +88,7 @@ void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
     at += sprintf(at, "00-");
     for (int i = 0; i < 24; i++)
         at += sprintf(at, i == 16 ? "-%02x" : "%02x", random[i]);
-    snprintf(at, 4, "-01");
+    snprintf(at, 4, "-0%d", random[24] * 100 < percent * 256);
 }
 
 void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE])

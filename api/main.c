@@ -34,6 +34,7 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders/{id}/events", order_events_get},
     {"POST", "/v1/orders/{id}/cancel", orders_cancel},
     {"POST", "/v1/quotes", quotes_post},
+    {"POST", "/v1/webhooks/stripe", stripe_webhook_post},
     {NULL, NULL, NULL},
 };
 
@@ -72,11 +73,17 @@ static void open_pulse(struct api *api)
 
 static void open_postgres(struct api *api)
 {
-    const struct intake_options options = {
+    static char stripe[] = "stripe";
+    struct intake_options options = {
         .database = &api->service.database,
         .waiting_max = (int)api->service.settings.accept_waiting_max,
+        .batch_max = (int)api->service.settings.accept_batch_max,
     };
+    const struct group_options inbox = {
+        .server = &api->service.database.server, .links = 2, .owner = stripe};
 
+    api->shed = shed_create(&api->service.loop, api);
+    options.watch = shed_watch(api->shed);
     api->keys = keys_create(api->service.settings.operator_key);
     api->quotas =
         quotas_create(api->service.settings.quota_orders, api->service.settings.quota_reads);
@@ -84,6 +91,7 @@ static void open_postgres(struct api *api)
     api->waiters = waiters_create(&api->service.loop, LONG_POLLS_MAX);
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
+    api->inbox = group_create(&api->service.loop, &inbox_work, &inbox);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
     api->events = events_create(api);
     list_open(api);
@@ -151,6 +159,8 @@ static void on_stop(void *owner)
 static void close_postgres(struct api *api)
 {
     intake_destroy(api->intake);
+    shed_destroy(api->shed);
+    group_destroy(api->inbox);
     reader_destroy(api->reader);
     list_close(api);
     cancel_close(api);
@@ -184,6 +194,8 @@ int main(int argc, char **argv)
     api.service.is_ready = api_is_ready;
     api.service.owner = &api;
     if (!token_keys_parse(&api.token_keys, api.service.settings.token_keys, &fault))
+        return refuse_to_start(&fault);
+    if (!webhook_secrets_parse(&api.webhook_secrets, api.service.settings.webhook_secrets, &fault))
         return refuse_to_start(&fault);
     if (!cors_check(api.service.settings.cors_origins, &fault))
         return refuse_to_start(&fault);

@@ -23,6 +23,8 @@ static const struct {
     {"idempotency_key_invalid", 400, NEVER, "The Idempotency-Key is not valid"},
     {"incomplete_request", 400, SOON, "The request stopped half-way"},
     {"invalid_json", 400, NEVER, "The body is not valid JSON"},
+    {"webhook_signature_invalid", 400, NEVER, "The event is not signed by the provider"},
+    {"webhook_event_invalid", 400, NEVER, "The body is no event of the provider's"},
     {"invalid_query", 400, NEVER, "The query is not valid"},
     {"unauthorized", 401, NEVER, "A valid API key is required"},
     {"forbidden", 403, NEVER, "The API key lacks the scope"},

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/fields.h"
+#include "api/receipts.h"
 #include "base/clock.h"
 
 enum { WAIT_S_MAX = 60, US_A_MS = 1000 };
@@ -21,7 +22,8 @@ struct showing {
     struct reading reading;
     struct waiter waiter;
     uint64_t wait_until_ms;
-    bool is_held; /* by the reader */
+    uint64_t deadline_ms; /* of the client, if it does not want to wait; 0: none */
+    bool is_held;         /* by the reader */
 };
 
 static void submit(struct showing *showing);
@@ -59,6 +61,7 @@ void read_begin(struct http_request *request, const struct principal *principal,
     showing->request = request;
     showing->principal = *principal;
     showing->reading.id = showing->waiter.id = *id;
+    showing->deadline_ms = wait_s == 0 ? deadline_of(request) : 0;
     showing->wait_until_ms = clock_monotonic_ms() + (uint64_t)wait_s * 1000;
     submit(showing);
 }
@@ -84,7 +87,9 @@ static void submit(struct showing *showing)
     showing->reading.on_settled = on_read;
     showing->reading.on_released = on_read_released;
     showing->reading.deadline_ms =
-        clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
+        showing->deadline_ms
+            ? showing->deadline_ms
+            : clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
     showing->is_held = reader_submit(api->reader, &showing->reading);
     if (!showing->is_held)
         answer_problem(showing, "overloaded");

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+enum { NS_A_MS = 1000000 };
+
 bool key_read(struct http_request *request, char key[ORDER_KEY_LENGTH_MAX + 1])
 {
     const char *value = http_header(request, "Idempotency-Key");
@@ -25,7 +27,7 @@ uint64_t deadline_of(const struct http_request *request)
     int64_t wait_ms = api_of(request)->service.settings.accept_deadline_ms, wish_ms;
 
     if (value && field_number(value, 1, wait_ms, &wish_ms))
-        wait_ms = wish_ms;
+        return http_received_ns(request) / NS_A_MS + (uint64_t)wish_ms;
     return clock_monotonic_ms() + (uint64_t)wait_ms;
 }
 

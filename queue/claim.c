@@ -7,10 +7,11 @@
 #include "base/memory.h"
 #include "schema/statements.h"
 
-/* The columns of claim_facts.sql. */
-enum column {
-    ORDER_ID,
-    VERSION,
+enum { ORDER_ID }; /* first of both statements' columns */
+
+/* The columns of claim.sql. */
+enum {
+    VERSION = 1,
     STATUS,
     FENCE,
     ATTEMPT,
@@ -20,7 +21,16 @@ enum column {
     PAYMENT_METHOD,
     SHIPPING_METHOD,
     TRACE,
-    ATTEMPT_NUMBER,
+    PASS,
+    IS_UNKNOWN,
+    DOUBTED,
+    UNDO,
+    SINCE_UNDO,
+};
+
+/* The columns of claim_facts.sql. */
+enum {
+    ATTEMPT_NUMBER = 1,
     ATTEMPT_STATE,
     INTENT_ID,
     CONFIRMS,
@@ -32,12 +42,16 @@ enum column {
     QUANTITIES,
     NAME,
     ADDRESS,
-    PASS,
-    IS_UNKNOWN,
-    DOUBTED,
-    UNDO,
-    SINCE_UNDO,
-    CAPTURED,
+    HAS_LETTER,
+    METHOD,
+    IS_FENCED,
+    SINCE_UNKNOWN,
+    SINCE_ENDED,
+};
+
+/* The columns of claim_refunds.sql. */
+enum {
+    CAPTURED = 1,
     REFUNDED,
     REFUNDS,
     REFUNDS_OPEN,
@@ -48,7 +62,12 @@ enum column {
     SINCE_REFUND_SENT,
 };
 
-enum statement { CLAIM, FACTS };
+enum statement { CLAIM, FACTS, REFUND_FACTS };
+
+static struct claim_ticket *claim_of(struct group_ticket *ticket)
+{
+    return container_of(ticket, struct claim_ticket, ticket);
+}
 
 static void add_ids(struct group_batch *batch, struct pg_params *params)
 {
@@ -56,8 +75,20 @@ static void add_ids(struct group_batch *batch, struct pg_params *params)
 
     pg_array_begin(params, PG_UUID);
     TAILQ_FOREACH (ticket, &batch->tickets, next)
-        pg_array_uuid(params, container_of(ticket, struct claim_ticket, ticket)->order_id.bytes);
+        pg_array_uuid(params, claim_of(ticket)->order_id.bytes);
     pg_array_end(params);
+}
+
+static void add_span(struct group_batch *batch, struct pg_params *params)
+{
+    const struct order_id *first = &claim_of(TAILQ_FIRST(&batch->tickets))->order_id;
+    struct order_span span = {*first, *first};
+    struct group_ticket *ticket;
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        order_span_add(&span, &claim_of(ticket)->order_id);
+    pg_add_uuid(params, span.least.bytes);
+    pg_add_uuid(params, span.greatest.bytes);
 }
 
 static bool send_batch(struct group_batch *batch)
@@ -74,17 +105,23 @@ static bool send_batch(struct group_batch *batch)
     pg_add_uuid(&params, context->worker_id);
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
+    add_span(batch, &params);
     group_send(batch, &sql_claim, &params);
 
     pg_params_clear(&params);
     add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
-    pg_add_uuid(&params, context->worker_id);
+    add_span(batch, &params);
     group_send(batch, &sql_claim_facts, &params);
+    if (context->stage == STAGE_REFUND) {
+        pg_params_clear(&params);
+        add_ids(batch, &params);
+        group_send(batch, &sql_claim_refunds, &params);
+    }
     pg_params_finish(&params);
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        struct claim_ticket *claim = container_of(ticket, struct claim_ticket, ticket);
+        struct claim_ticket *claim = claim_of(ticket);
 
         claim->is_claimed = false;
         claim_order_finish(&claim->order); /* of a batch that was rolled back */
@@ -99,18 +136,56 @@ static struct claim_ticket *find(struct group_batch *batch, const PGresult *resu
     const uint8_t *id = pg_bytes(result, row, ORDER_ID, &length);
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        struct claim_ticket *claim = container_of(ticket, struct claim_ticket, ticket);
-
-        if (!claim->is_claimed && memcmp(claim->order_id.bytes, id, ORDER_ID_BYTES) == 0)
-            return claim;
+        if (memcmp(claim_of(ticket)->order_id.bytes, id, ORDER_ID_BYTES) == 0)
+            return claim_of(ticket);
     }
     return NULL;
 }
 
-static void read_undo(struct order_facts *facts, const PGresult *result, int row)
+static void read_claimed(struct claim_ticket *claim, const PGresult *result, int row)
 {
-    facts->undo = (enum undo)pg_i16(result, row, UNDO);
-    facts->since_undo_ms = pg_i64(result, row, SINCE_UNDO);
+    struct claim_order *order = &claim->order;
+
+    claim->is_claimed = true;
+    claim->pass = pg_i64(result, row, PASS);
+    claim->facts = (struct order_facts){
+        .id = claim->order_id,
+        .version = pg_i32(result, row, VERSION),
+        .status = (enum order_status)pg_i16(result, row, STATUS),
+        .total = pg_i64(result, row, TOTAL),
+        .attempt = pg_i32(result, row, ATTEMPT),
+        .crashes = pg_i32(result, row, CRASHES),
+        .claims = pg_i32(result, row, FENCE),
+        .is_unknown = pg_bool(result, row, IS_UNKNOWN),
+        .doubted = pg_i32(result, row, DOUBTED),
+        .undo = (enum undo)pg_i16(result, row, UNDO),
+        .since_undo_ms = pg_i64(result, row, SINCE_UNDO),
+    };
+    order->total = claim->facts.total;
+    snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
+    snprintf(order->payment_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, PAYMENT_METHOD));
+    snprintf(order->shipping_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, SHIPPING_METHOD));
+    snprintf(order->trace, CLAIM_TRACE_SIZE, "%s", pg_text(result, row, TRACE));
+}
+
+static void read_facts(struct order_facts *facts, const PGresult *result, int row)
+{
+    facts->attempt_number = pg_i16(result, row, ATTEMPT_NUMBER);
+    facts->attempt_state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE);
+    facts->confirms = pg_i16(result, row, CONFIRMS);
+    facts->since_sent_ms = pg_i64(result, row, SINCE_SENT);
+    facts->since_opened_ms = pg_i64(result, row, SINCE_OPENED);
+    facts->held = pg_i64(result, row, HELD);
+    facts->is_shipped = pg_bool(result, row, IS_SHIPPED);
+    facts->has_letter = pg_bool(result, row, HAS_LETTER);
+    facts->is_fenced = pg_bool(result, row, IS_FENCED);
+    facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
+    facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
+    snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
+}
+
+static void read_refunds(struct order_facts *facts, const PGresult *result, int row)
+{
     facts->captured = pg_i64(result, row, CAPTURED);
     facts->refunded = pg_i64(result, row, REFUNDED);
     facts->refunds = pg_i16(result, row, REFUNDS);
@@ -120,33 +195,6 @@ static void read_undo(struct order_facts *facts, const PGresult *result, int row
     facts->refund_amount = pg_i64(result, row, REFUND_AMOUNT);
     facts->refund_keys = pg_i16(result, row, REFUND_KEYS);
     facts->since_refund_sent_ms = pg_i64(result, row, SINCE_REFUND_SENT);
-}
-
-static void read_facts(struct claim_ticket *claim, const PGresult *result, int row)
-{
-    struct order_facts *facts = &claim->facts;
-
-    *facts = (struct order_facts){
-        .id = claim->order_id,
-        .version = pg_i32(result, row, VERSION),
-        .status = (enum order_status)pg_i16(result, row, STATUS),
-        .total = pg_i64(result, row, TOTAL),
-        .attempt = pg_i32(result, row, ATTEMPT),
-        .crashes = pg_i32(result, row, CRASHES),
-        .claims = pg_i32(result, row, FENCE),
-        .attempt_number = pg_i16(result, row, ATTEMPT_NUMBER),
-        .attempt_state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE),
-        .confirms = pg_i16(result, row, CONFIRMS),
-        .since_sent_ms = pg_i64(result, row, SINCE_SENT),
-        .since_opened_ms = pg_i64(result, row, SINCE_OPENED),
-        .held = pg_i64(result, row, HELD),
-        .is_shipped = pg_bool(result, row, IS_SHIPPED),
-        .is_unknown = pg_bool(result, row, IS_UNKNOWN),
-        .doubted = pg_i32(result, row, DOUBTED),
-    };
-    read_undo(facts, result, row);
-    claim->pass = pg_i64(result, row, PASS);
-    snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
 
 static void read_lines(struct claim_order *order, const PGresult *result, int row)
@@ -166,33 +214,35 @@ static void read_lines(struct claim_order *order, const PGresult *result, int ro
     }
 }
 
-static void read_order(struct claim_order *order, const PGresult *result, int row)
+static void read_more(struct claim_ticket *claim, const PGresult *result, int row)
 {
-    order->total = pg_i64(result, row, TOTAL);
-    snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
-    snprintf(order->payment_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, PAYMENT_METHOD));
-    snprintf(order->shipping_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, SHIPPING_METHOD));
-    snprintf(order->trace, CLAIM_TRACE_SIZE, "%s", pg_text(result, row, TRACE));
-    order->name = xstrdup(pg_text(result, row, NAME));
-    order->address = xstrdup(pg_text(result, row, ADDRESS));
-    read_lines(order, result, row);
+    const char *method = pg_text(result, row, METHOD);
+
+    read_facts(&claim->facts, result, row);
+    if (*method != '\0') /* the attempt's own, in the place of the order's */
+        snprintf(claim->order.payment_method, CLAIM_TEXT_SIZE, "%s", method);
+    claim->order.name = xstrdup(pg_text(result, row, NAME));
+    claim->order.address = xstrdup(pg_text(result, row, ADDRESS));
+    read_lines(&claim->order, result, row);
 }
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     const struct claim_context *context = group_owner(batch);
 
-    if (nth == CLAIM)
-        return;
     for (int row = 0; row < PQntuples(result); row++) {
         struct claim_ticket *claim = find(batch, result, row);
 
         if (claim == NULL)
             continue;
-        claim->is_claimed = true;
-        read_facts(claim, result, row);
-        claim->facts.stage = context->stage;
-        read_order(&claim->order, result, row);
+        if (nth == CLAIM) {
+            read_claimed(claim, result, row);
+            claim->facts.stage = context->stage;
+        } else if (claim->is_claimed && nth == FACTS) {
+            read_more(claim, result, row);
+        } else if (claim->is_claimed) {
+            read_refunds(&claim->facts, result, row);
+        }
     }
 }
 
@@ -206,7 +256,8 @@ void claim_order_finish(struct claim_order *order)
     memset(order, 0, sizeof(*order));
 }
 
-static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts, NULL};
+static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts,
+                                                        &sql_claim_refunds, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("claim");
 

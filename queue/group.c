@@ -29,6 +29,7 @@ struct group {
     struct group_options options;
     struct group_line lines[GROUP_LINKS_MAX];
     struct group_tickets waiting;
+    struct group_tickets late; /* their deadline passed while they waited: told at the next tick */
     int waiting_count;
     struct batch_list
         again;        /* surely rolled back or lost with their link: sent before anything new */
@@ -42,6 +43,11 @@ static void end_batch(struct group_batch *batch, bool doubtful);
 static void divide(struct group_batch *batch, uint64_t pause_ms);
 static void settle(struct group_ticket *ticket, enum group_outcome outcome);
 static void on_tick(uv_timer_t *timer);
+
+static bool is_late(const struct group_ticket *ticket, uint64_t now)
+{
+    return ticket->deadline_ms != 0 && now >= ticket->deadline_ms && !ticket->is_settled;
+}
 
 static void note_waiting(struct group *group)
 {
@@ -57,12 +63,31 @@ static void note_setback(const struct group *group)
 
 static void note_committed(const struct group_batch *batch)
 {
+    const struct group_watch *watch = &batch->group->options.watch;
     struct group_metrics *metrics = batch->group->work->metrics;
+    uint64_t took_us = (clock_monotonic_ns() - batch->sent_ns) / 1000;
 
+    if (watch->on_committed)
+        watch->on_committed(watch->watcher, batch->count, took_us);
     if (metrics == NULL)
         return;
-    metric_observe_us(&metrics->seconds, (int64_t)(clock_monotonic_ns() - batch->sent_ns) / 1000);
+    metric_observe_us(&metrics->seconds, (int64_t)took_us);
     metric_observe_size(&metrics->size, batch->count);
+}
+
+/* The oldest and the youngest of a new batch. */
+static void note_taken(const struct group_batch *batch)
+{
+    const struct group_watch *watch = &batch->group->options.watch;
+    struct group_metrics *metrics = batch->group->work->metrics;
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (metrics)
+        metric_observe_us(&metrics->waits,
+                          (int64_t)(now_ns - TAILQ_FIRST(&batch->tickets)->since_ns) / 1000);
+    if (watch->on_taken)
+        watch->on_taken(watch->watcher, batch->count, batch->group->waiting_count,
+                        (now_ns - TAILQ_LAST(&batch->tickets, group_tickets)->since_ns) / 1000);
 }
 
 bool group_submit(struct group *group, struct group_ticket *ticket)
@@ -70,6 +95,7 @@ bool group_submit(struct group *group, struct group_ticket *ticket)
     if (group->waiting_count >= group->work->waiting_max)
         return false;
     ticket->was_sent = ticket->is_settled = false;
+    ticket->since_ns = clock_monotonic_ns();
     ticket->setbacks = 0;
     ticket->sqlstate[0] = ticket->constraint[0] = '\0';
     ticket->fault.kind = FAULT_NONE;
@@ -124,22 +150,28 @@ static struct group_batch *batch_create(struct group *group)
     return batch;
 }
 
+/* Nothing is done for one whose sender has given up. */
 static struct group_batch *take_waiting(struct group *group)
 {
-    struct group_batch *batch;
+    struct group_batch *batch = batch_create(group);
+    uint64_t now = clock_monotonic_ms();
     struct group_ticket *ticket;
 
-    if (TAILQ_EMPTY(&group->waiting))
-        return NULL;
-    batch = batch_create(group);
     while (batch->count < group->work->tickets_max &&
            (ticket = TAILQ_FIRST(&group->waiting)) != NULL) {
+        bool is_lost = is_late(ticket, now);
+
         TAILQ_REMOVE(&group->waiting, ticket, next);
-        TAILQ_INSERT_TAIL(&batch->tickets, ticket, next);
+        TAILQ_INSERT_TAIL(is_lost ? &group->late : &batch->tickets, ticket, next);
         group->waiting_count--;
-        batch->count++;
+        batch->count += !is_lost;
     }
     note_waiting(group);
+    if (batch->count == 0) {
+        free(batch);
+        return NULL;
+    }
+    note_taken(batch);
     return batch;
 }
 
@@ -446,11 +478,6 @@ static void settle(struct group_ticket *ticket, enum group_outcome outcome)
         on_released(ticket);
 }
 
-static bool is_late(const struct group_ticket *ticket, uint64_t now)
-{
-    return ticket->deadline_ms != 0 && now >= ticket->deadline_ms && !ticket->is_settled;
-}
-
 /* Moves what is late out of a list in which nothing is in flight. */
 static int take_late(struct group_tickets *from, struct group_tickets *late, uint64_t now)
 {
@@ -488,6 +515,7 @@ static void expire_resting(struct group *group, uint64_t now)
     struct group_tickets late = TAILQ_HEAD_INITIALIZER(late);
     struct group_ticket *ticket;
 
+    TAILQ_CONCAT(&late, &group->late, next);
     group->waiting_count -= take_late(&group->waiting, &late, now);
     note_waiting(group);
     take_late_again(group, &late, now);
@@ -546,7 +574,7 @@ bool group_is_idle(const struct group *group)
         if (group->lines[i].batch != NULL)
             return false;
     }
-    return TAILQ_EMPTY(&group->waiting) && TAILQ_EMPTY(&group->again);
+    return TAILQ_EMPTY(&group->waiting) && TAILQ_EMPTY(&group->again) && TAILQ_EMPTY(&group->late);
 }
 
 int group_waiting(const struct group *group)
@@ -574,6 +602,7 @@ struct group *group_create(uv_loop_t *loop, const struct group_work *work,
     group->work = work;
     group->options = *options;
     TAILQ_INIT(&group->waiting);
+    TAILQ_INIT(&group->late);
     TAILQ_INIT(&group->again);
     group->tick = xcalloc(1, sizeof(*group->tick));
     group->tick->data = group;

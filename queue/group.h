@@ -57,8 +57,9 @@ struct group_ticket {
 
     /* Private to the group. */
     TAILQ_ENTRY(group_ticket) next;
-    bool was_sent;   /* since it was last surely rolled back */
-    bool is_settled; /* told at its deadline, while its batch goes on */
+    uint64_t since_ns; /* when it was submitted */
+    bool was_sent;     /* since it was last surely rolled back */
+    bool is_settled;   /* told at its deadline, while its batch goes on */
     int setbacks;
 };
 TAILQ_HEAD(group_tickets, group_ticket);
@@ -100,10 +101,19 @@ struct group_work {
     struct group_metrics *metrics; /* registered by the program; NULL: none */
 };
 
+/* For somebody who decides how many tickets may come: new ones went out as a batch, and a batch was
+ * committed. */
+struct group_watch {
+    void (*on_taken)(void *watcher, int taken, int left, uint64_t youngest_wait_us);
+    void (*on_committed)(void *watcher, int count, uint64_t took_us);
+    void *watcher;
+};
+
 struct group_options {
     const struct pg_server *server;
-    int links;   /* 2 or more, GROUP_LINKS_MAX at most */
-    void *owner; /* for the work: group_owner() */
+    int links;                /* 2 or more, GROUP_LINKS_MAX at most */
+    void *owner;              /* for the work: group_owner() */
+    struct group_watch watch; /* its functions may be NULL; they may not submit */
 };
 
 struct group *group_create(uv_loop_t *loop, const struct group_work *work,

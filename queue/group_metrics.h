@@ -7,7 +7,7 @@
 #include "base/metrics.h"
 
 struct group_metrics {
-    struct metric seconds, size, waiting, setbacks;
+    struct metric seconds, waits, size, waiting, setbacks;
 };
 
 #define GROUP_METRICS(work)                                                                        \
@@ -16,6 +16,10 @@ struct group_metrics {
                     .name = "docket_batch_seconds",                                                \
                     .help = "From the sending of a batch to its commit.",                          \
                     .labels = "batch=\"" work "\""},                                               \
+        .waits = {.type = METRIC_HISTOGRAM,                                                        \
+                  .name = "docket_batch_wait_seconds",                                             \
+                  .help = "How long the oldest ticket of a batch waited for its sending.",         \
+                  .labels = "batch=\"" work "\""},                                                 \
         .size = {.type = METRIC_HISTOGRAM,                                                         \
                  .name = "docket_batch_tickets",                                                   \
                  .help = "How many tickets a committed batch had.",                                \
@@ -34,6 +38,7 @@ struct group_metrics {
 static inline void group_metrics_register(struct group_metrics *metrics)
 {
     metric_register(&metrics->seconds);
+    metric_register(&metrics->waits);
     metric_register(&metrics->size);
     metric_register(&metrics->waiting);
     metric_register(&metrics->setbacks);

@@ -15,6 +15,7 @@ LIST_HEAD(bucket, intake_ticket);
 
 struct intake {
     struct intake_batches batches;
+    struct group_work accept_work; /* as intake_accept_work, with the batch that was asked for */
     struct group *accepts, *look_ups, *abandons;
     int waiting_max, follower_count;
     struct follower_list followers; /* of all leaders */
@@ -314,6 +315,11 @@ int intake_waiting(const struct intake *intake)
            group_waiting(intake->abandons) + intake->follower_count;
 }
 
+int intake_accepts_waiting(const struct intake *intake)
+{
+    return group_waiting(intake->accepts);
+}
+
 struct intake *intake_create(uv_loop_t *loop, const struct intake_options *options)
 {
     struct intake *intake = xcalloc(1, sizeof(*intake));
@@ -332,9 +338,12 @@ struct intake *intake_create(uv_loop_t *loop, const struct intake_options *optio
     intake->tick = xcalloc(1, sizeof(*intake->tick));
     intake->tick->data = intake;
     uv_timer_init(loop, intake->tick);
-    intake->accepts = group_create(loop, &intake_accept_work, &group_options);
+    intake->accept_work = intake_accept_work;
+    intake->accept_work.tickets_max = options->batch_max;
     intake->look_ups = group_create(loop, &intake_look_up_work, &group_options);
     intake->abandons = group_create(loop, &intake_abandon_work, &group_options);
+    group_options.watch = options->watch;
+    intake->accepts = group_create(loop, &intake->accept_work, &group_options);
     return intake;
 }
 

@@ -20,7 +20,7 @@
 #include "queue/group.h"
 #include "schema/order.h"
 
-enum { INTAKE_JOIN_MS = 1000 };
+enum { INTAKE_JOIN_MS = 1000, INTAKE_BATCH_MOST = 1000 };
 
 enum intake_verdict {
     INTAKE_ACCEPTED,      /* an order was made by this ticket */
@@ -81,6 +81,8 @@ struct intake_ticket {
 struct intake_options {
     struct database *database;
     int waiting_max;
+    int batch_max;            /* orders of one transaction; INTAKE_BATCH_MOST at most */
+    struct group_watch watch; /* of the batches of new orders */
 };
 
 struct intake *intake_create(uv_loop_t *loop, const struct intake_options *options);
@@ -98,4 +100,5 @@ bool intake_abandon(struct intake *intake, struct intake_ticket *ticket)
 bool intake_is_ready(const struct intake *intake);
 bool intake_is_idle(const struct intake *intake);
 int intake_waiting(const struct intake *intake);
+int intake_accepts_waiting(const struct intake *intake); /* new orders alone */
 void intake_register_metrics(void);

@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "schema/statements.h"
 
-enum { TICKETS_MAX = 400, MS_US = 1000, WAITING_MAX = 1000000 };
+enum { TICKETS_MAX = INTAKE_BATCH_MOST, MS_US = 1000, WAITING_MAX = 1000000 };
 
 static struct intake_ticket *ticket_of(struct group_ticket *ticket)
 {

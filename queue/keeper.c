@@ -57,7 +57,7 @@ static struct {
             "Payments whose outcome only the provider knows, counted up to 10000."),
      false, false},
     {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
-            "Since when the oldest of them was sent."),
+            "Since when the oldest of them is unknown."),
      true, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_xid_age",
             "Transactions since the oldest unfrozen row of the cluster; at 2^31 Postgres stops."),

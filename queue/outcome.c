@@ -54,6 +54,13 @@ static void put_order(struct pg_params *params, struct outcome_row *const *rows,
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->next);
 }
 
+static void put_faults(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? fault_kind_name(change->fault->kind) : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->code : "");
+    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
+}
+
 /* $12 to $26: money, goods and faults. */
 static void put_effects(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
@@ -62,26 +69,44 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     put_text(params, rows, count, FIELD(intent_id));
     PUT(params, PG_INT2, pg_array_i16, change->confirms);
     put_flag(params, rows, count, FIELD(is_sending));
-    PUT(params, PG_TEXT, pg_array_text, change->decline_code ? change->decline_code : "");
+    PUT(params, PG_TEXT, pg_array_text, change->decline ? change->decline->code : "");
     put_flag(params, rows, count, FIELD(is_captured));
     PUT(params, PG_TEXT, pg_array_text, change->writes_shipment ? change->carrier_id : NULL);
     PUT(params, PG_TEXT, pg_array_text, change->tracking ? change->tracking : "");
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->stock);
-    put_flag(params, rows, count, FIELD(is_dead));
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? fault_kind_name(change->fault->kind) : "");
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->code : "");
-    PUT(params, PG_TEXT, pg_array_text, change->fault ? change->fault->text : "");
+    put_faults(params, rows, count);
     put_flag(params, rows, count, FIELD(keeps_running));
-}
-
-static void put_doubts(struct pg_params *params, struct outcome_row *const *rows, int count)
-{
     PUT(params, PG_INT4, pg_array_i32, change->task_doubted);
 }
 
-/* $30 to $37: how it is undone. */
+static bool has_letter(const struct outcome_row *row)
+{
+    return row->change.is_dead || (row->facts->has_letter && row->change.task_state == TASK_DONE);
+}
+
+static void put_letters(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)rows[i]->facts->stage);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->task_state);
+    PUT(params, PG_INT4, pg_array_i32, change->task_attempt);
+    put_flag(params, rows, count, FIELD(is_dead));
+    put_faults(params, rows, count);
+}
+
+static bool is_undoing(const struct outcome_row *row)
+{
+    const struct order_change *change = &row->change;
+
+    return change->undo != UNDO_NONE || change->closes || change->refund_number != 0;
+}
+
 static void put_undo(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)rows[i]->facts->stage);
     PUT(params, PG_INT2, pg_array_i16, (int16_t)change->undo);
     put_flag(params, rows, count, FIELD(closes));
     PUT(params, PG_INT2, pg_array_i16, change->refund_number);
@@ -90,6 +115,63 @@ static void put_undo(struct pg_params *params, struct outcome_row *const *rows, 
     PUT(params, PG_INT2, pg_array_i16, change->refund_keys);
     put_flag(params, rows, count, FIELD(is_refund_sending));
     put_text(params, rows, count, FIELD(refund_id));
+}
+
+static void put_span(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    struct order_span span = {0}; /* of no row: nothing is in it */
+
+    if (count > 0)
+        span = (struct order_span){rows[0]->facts->id, rows[0]->facts->id};
+    for (int i = 0; i < count; i++)
+        order_span_add(&span, &rows[i]->facts->id);
+    pg_add_uuid(params, span.least.bytes);
+    pg_add_uuid(params, span.greatest.bytes);
+}
+
+/* $31 to $35: what the customer is told of the payment, and whether it is surely over. */
+static void put_payment(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_TEXT, pg_array_text, change->decline ? change->decline->reason : "");
+    PUT(params, PG_BOOL, pg_array_bool, change->decline && change->decline->retry_same_card);
+    PUT(params, PG_BOOL, pg_array_bool, change->decline && change->decline->try_another_card);
+    PUT(params, PG_TEXT, pg_array_text, change->next_action ? change->next_action : "");
+    put_flag(params, rows, count, FIELD(is_fenced));
+}
+
+static int choose(struct outcome_row **chosen, struct outcome_row *const *rows, int count,
+                  bool (*is_of)(const struct outcome_row *row))
+{
+    int chosen_count = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (is_of(rows[i]))
+            chosen[chosen_count++] = rows[i];
+    }
+    return chosen_count;
+}
+
+/* Right behind what they belong to, in the same transaction; seldom needed. */
+static void send_rare(struct group_batch *batch, struct outcome_row *const *rows, int count,
+                      const struct outcome_context *context)
+{
+    struct outcome_row *chosen[ROWS_MAX];
+    struct pg_params params;
+    int chosen_count = choose(chosen, rows, count, has_letter);
+
+    pg_params_init(&params);
+    if (chosen_count > 0) {
+        put_letters(&params, chosen, chosen_count);
+        group_send(batch, &sql_outcome_letters, &params);
+        pg_params_clear(&params);
+    }
+    chosen_count = choose(chosen, rows, count, is_undoing);
+    if (chosen_count > 0) {
+        put_undo(&params, chosen, chosen_count);
+        pg_add_text(&params, context->process);
+        group_send(batch, &sql_outcome_undo, &params);
+    }
+    pg_params_finish(&params);
 }
 
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
@@ -102,10 +184,11 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
-    put_doubts(&params, rows, count);
-    put_undo(&params, rows, count);
+    put_span(&params, rows, count);
+    put_payment(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
+    send_rare(batch, rows, count, context);
     for (int i = 0; i < count; i++)
         rows[i]->is_written = false;
 }
@@ -142,11 +225,13 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     struct outcome_row *rows[ROWS_MAX];
 
-    (void)nth;
+    if (nth > 0) /* what is rare */
+        return;
     outcome_read(rows, gather(batch, rows), result);
 }
 
-static const struct pg_statement *const statements[] = {&sql_outcome, NULL};
+static const struct pg_statement *const statements[] = {&sql_outcome, &sql_outcome_letters,
+                                                        &sql_outcome_undo, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("outcome");
 

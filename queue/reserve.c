@@ -275,7 +275,15 @@ static bool send_more(struct group_batch *batch)
     return true;
 }
 
-enum statement { LOCK_ORDERS, LOCK_STOCK, TAKE_STOCK, ADD_RESERVATIONS, WRITE_OUTCOMES };
+enum statement {
+    LOCK_ORDERS,
+    LOCK_STOCK,
+    TAKE_STOCK,
+    ADD_RESERVATIONS,
+    WRITE_OUTCOMES,
+    WRITE_LETTERS,
+    WRITE_UNDO
+};
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
@@ -293,12 +301,15 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
         break;
     case TAKE_STOCK:
     case ADD_RESERVATIONS:
+    case WRITE_LETTERS:
+    case WRITE_UNDO:
         break;
     }
 }
 
 static const struct pg_statement *const statements[] = {
-    &sql_reserve_lock, &sql_stock_lock, &sql_stock_take, &sql_reservation_add, &sql_outcome, NULL,
+    &sql_reserve_lock, &sql_stock_lock,      &sql_stock_take,   &sql_reservation_add,
+    &sql_outcome,      &sql_outcome_letters, &sql_outcome_undo, NULL,
 };
 
 static struct group_metrics metrics = GROUP_METRICS("reserve");

@@ -112,6 +112,14 @@ bool order_id_parse_uuid(struct order_id *id, const char *text)
     return *text == '\0';
 }
 
+void order_span_add(struct order_span *span, const struct order_id *id)
+{
+    if (memcmp(id->bytes, span->least.bytes, ORDER_ID_BYTES) < 0)
+        span->least = *id;
+    if (memcmp(id->bytes, span->greatest.bytes, ORDER_ID_BYTES) > 0)
+        span->greatest = *id;
+}
+
 uint32_t order_id_hash(const struct order_id *id)
 {
     uint32_t hash;

@@ -24,5 +24,11 @@ bool order_id_parse(struct order_id *id, const char *text) __attribute__((warn_u
 void order_id_format_uuid(const struct order_id *id, char text[ORDER_ID_UUID_SIZE]);
 bool order_id_parse_uuid(struct order_id *id, const char *text) __attribute__((warn_unused_result));
 
+/* From the least to the greatest of some ids: begun with one of them as both. */
+struct order_span {
+    struct order_id least, greatest;
+};
+void order_span_add(struct order_span *span, const struct order_id *id);
+
 /* For tables in memory: the last bytes of an id are random. */
 uint32_t order_id_hash(const struct order_id *id);

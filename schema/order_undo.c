@@ -193,8 +193,13 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
 static void decide_voided(const struct order_facts *facts, const struct order_lesson *lesson,
                           struct order_change *change)
 {
-    if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
-        order_change_write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
+    bool is_declined = facts->attempt_state == ATTEMPT_DECLINED;
+
+    if (facts->attempt_number != 0 && facts->total > 0) {
+        order_change_write_attempt(change, facts, lesson,
+                                   is_declined ? ATTEMPT_DECLINED : ATTEMPT_VOIDED);
+        change->is_fenced = true;
+    }
     end_undone(change, facts, ORDER_CANCELED, "canceled");
 }
 

@@ -17,9 +17,20 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
      "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
      FIELD(single_node)},
+    {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
+     "Whole months of orders that are kept besides the present one; docket migrate retire takes "
+     "older ones away.  0: all are kept.",
+     PROGRAM_MIGRATE, FIELD(retention_months)},
     {"DOCKET_LOG_LEVEL", CONFIG_TEXT, "info", 0, 0,
      "debug, info, warn or error; SIGUSR1 makes it debug at run time, SIGUSR2 this again.", ALL,
      FIELD(log_level)},
+
+    {"DOCKET_OTLP_ENDPOINT", CONFIG_TEXT, "", 0, 0,
+     "Whom traces are told, as OTLP/HTTP JSON: http://127.0.0.1:4318 (/v1/traces is added); empty: "
+     "nobody.",
+     ALL, FIELD(otlp_endpoint)},
+    {"DOCKET_OTLP_HEADER", CONFIG_SECRET, "", 0, 0,
+     "One more header of that: \"Authorization: Bearer …\".", ALL, FIELD(otlp_header)},
 
     {"DOCKET_API_LISTEN", CONFIG_TEXT, "127.0.0.1:8080", 0, 0,
      "Where shops and browsers reach the API: address:port.", PROGRAM_API, FIELD(api_listen)},
@@ -39,6 +50,12 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_ACCEPT_WAITING_MAX", CONFIG_NUMBER, "20000", 1, 1000000,
      "Most orders that wait for their commit; more are answered 503.", PROGRAM_API,
      FIELD(accept_waiting_max)},
+    {"DOCKET_ACCEPT_BATCH_MAX", CONFIG_NUMBER, "400", 1, 1000, "Most orders of one transaction.",
+     PROGRAM_API, FIELD(accept_batch_max)},
+    {"DOCKET_ACCEPT_DELAY_MS", CONFIG_NUMBER, "20", 1, 60000,
+     "How long orders may have to wait for a batch with room, in ms, before new ones are answered "
+     "503; five times as long for a moment.",
+     PROGRAM_API, FIELD(accept_delay_ms)},
     {"DOCKET_ACCEPT_DEADLINE_MS", CONFIG_NUMBER, "5000", 100, 60000,
      "How long a request waits for its commit, in ms.", PROGRAM_API, FIELD(accept_deadline_ms)},
     {"DOCKET_STREAMS_MAX", CONFIG_NUMBER, "10000", 0, 1000000,
@@ -51,6 +68,10 @@ const struct config_entry settings_entries[] = {
      "Whose pages may call DOCKET_API_LISTEN from a browser: \"https://shop.example,…\", or * for "
      "all.",
      PROGRAM_API, FIELD(cors_origins)},
+    {"DOCKET_STRIPE_WEBHOOK_SECRETS", CONFIG_SECRET, "", 0, 0,
+     "What Stripe signs its events with: \"whsec_…\", several separated by commas while one is "
+     "replaced; empty: POST /v1/webhooks/stripe is answered 404.",
+     PROGRAM_API, FIELD(webhook_secrets)},
     {"DOCKET_TLS_CERT", CONFIG_TEXT, "", 0, 0,
      "PEM file of the certificate and its chain: DOCKET_API_LISTEN then speaks HTTPS alone.  Read "
      "again at SIGHUP.",
@@ -61,6 +82,9 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_OPERATOR_TLS", CONFIG_FLAG, "0", 0, 1,
      "1: DOCKET_OPERATOR_LISTEN speaks HTTPS too, with the same certificate.", PROGRAM_API,
      FIELD(operator_tls)},
+    {"DOCKET_TRACE_PERCENT", CONFIG_NUMBER, "100", 0, 100,
+     "Share of the orders posted without a traceparent that are traced.", PROGRAM_API,
+     FIELD(trace_percent)},
     {"DOCKET_QUOTA_ORDERS", CONFIG_NUMBER, "0", 0, 10000000,
      "New orders that one API process takes from an account a minute, where the account has no "
      "quota of its own; 0: no quota.",

@@ -15,16 +15,19 @@ enum program {
 };
 
 struct settings {
-    const char *pg, *amqp, *log_level;
+    const char *pg, *amqp, *log_level, *otlp_endpoint, *otlp_header;
     bool single_node;
+    int64_t retention_months;
 
     /* API */
     const char *api_listen, *operator_listen, *operator_key, *token_keys;
     int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
+    int64_t accept_batch_max, accept_delay_ms;
     int64_t streams_max, streams_account_max;
-    int64_t quota_orders, quota_reads;
+    int64_t quota_orders, quota_reads, trace_percent;
     const char *tls_cert, *tls_key, *cors_origins;
     bool operator_tls;
+    const char *webhook_secrets;
 
     /* relay and workers */
     const char *metrics_listen;

@@ -1,8 +1,8 @@
 /* docket-relay: takes the outbox to RabbitMQ, and keeps everything moving that waits
  *
  *     lease ─taken─► outbox (poll ─► publish ─► confirmed ─► settled)
- *              └───► due retries, parked tasks, replay runs, sweeper, docket.dead, partitions
- *           ─lost──► all of it stops
+ *              └───► due retries, parked tasks, replay runs, webhooks, sweeper, docket.dead,
+ * partitions ─lost──► all of it stops
  *
  * Any number of relays may run; one of them leads.  Crashed or frozen at any point, it leaves
  * behind rows that the next one publishes once more: duplicates only.
@@ -26,6 +26,7 @@
 #include "queue/service.h"
 #include "queue/sweeper.h"
 #include "queue/topology.h"
+#include "queue/webhooks.h"
 
 enum { CONFIRM_GRACE_MS = 3000, SETTLE_GRACE_MS = 2000, ENDING_TICK_MS = 20 };
 
@@ -38,6 +39,7 @@ struct relay {
     struct due *due;
     struct release *release;
     struct replay *replay;
+    struct webhooks *webhooks;
     struct sweeper *sweeper;
     struct dead_drain *dead_drain;
     struct keeper *keeper;
@@ -73,6 +75,7 @@ static void on_lease_taken(void *owner, int64_t fence)
     due_begin(relay->due, fence);
     release_begin(relay->release, fence);
     replay_begin(relay->replay, fence);
+    webhooks_begin(relay->webhooks, fence);
     sweeper_begin(relay->sweeper, fence);
     dead_drain_begin(relay->dead_drain, fence);
     keeper_begin(relay->keeper, fence);
@@ -84,6 +87,7 @@ static void end_duties(struct relay *relay)
     due_end(relay->due);
     release_end(relay->release);
     replay_end(relay->replay);
+    webhooks_end(relay->webhooks);
     sweeper_end(relay->sweeper);
     keeper_end(relay->keeper);
 }
@@ -265,6 +269,7 @@ static void take_down(uv_timer_t *timer)
     due_destroy(relay->due);
     release_destroy(relay->release);
     replay_destroy(relay->replay);
+    webhooks_destroy(relay->webhooks);
     sweeper_destroy(relay->sweeper);
     keeper_destroy(relay->keeper);
     hint_destroy(relay->hint);
@@ -289,6 +294,7 @@ static void register_metrics(void)
     due_register_metrics();
     release_register_metrics();
     replay_register_metrics();
+    webhooks_register_metrics();
     sweeper_register_metrics();
     dead_drain_register_metrics();
     keeper_register_metrics();
@@ -356,6 +362,14 @@ static void open_duties(struct relay *relay)
                                             .on_fenced = on_fenced,
                                             .owner = relay,
                                         });
+    relay->webhooks = webhooks_create(loop, &(struct webhooks_options){
+                                                .server = server,
+                                                .hint = relay->hint,
+                                                .process = relay->service.process,
+                                                .on_work = on_work,
+                                                .on_fenced = on_fenced,
+                                                .owner = relay,
+                                            });
     relay->sweeper = sweeper_create(loop, &(struct sweeper_options){
                                               .server = server,
                                               .hint = relay->hint,

@@ -92,8 +92,8 @@ static void keep_input(struct http_connection *connection, const char *bytes, si
 
 static void update_reading(struct http_connection *connection)
 {
-    bool wants =
-        states[connection->state].reads && !connection->peer_ended && connection->input.length == 0;
+    bool wants = states[connection->state].reads && !connection->peer_ended &&
+                 connection->input.length == 0 && connection->holding.list == NULL;
 
     if (wants == connection->is_reading)
         return;
@@ -490,6 +490,12 @@ void http_connection_on_write_deadline(struct http_deadline *deadline)
     }
 }
 
+/* Its time of not being listened to is over. */
+void http_connection_on_held(struct http_deadline *deadline)
+{
+    http_connection_wake(container_of(deadline, struct http_connection, holding));
+}
+
 /* The end. */
 
 void http_connection_drain(struct http_connection *connection)
@@ -520,6 +526,7 @@ void http_connection_close(struct http_connection *connection, enum http_ending 
         (void)say_end(connection);
     enter(connection, HTTP_CONNECTION_CLOSED);
     http_deadline_stop(&connection->writing);
+    http_deadline_stop(&connection->holding);
     if (ending != HTTP_END_RESET || uv_tcp_close_reset(&connection->tcp, on_closed) < 0)
         uv_close(handle, on_closed);
     http_answers_lose(connection);

@@ -22,7 +22,7 @@ struct http_deadline_list {
     void (*on_expired)(struct http_deadline *deadline); /* it is stopped when this is called */
 };
 
-enum { HTTP_DEADLINE_LISTS_MAX = 5 };
+enum { HTTP_DEADLINE_LISTS_MAX = 6 };
 
 struct http_deadlines {
     uv_timer_t timer;

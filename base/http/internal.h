@@ -97,7 +97,7 @@ struct http_connection {
     uv_shutdown_t shutdown;
     size_t queued_bytes; /* of in_flight, when its deadline was last set */
 
-    struct http_deadline reading, writing;
+    struct http_deadline reading, writing, holding;
     enum http_ending ending;
     bool is_reading, is_writing;
     bool peer_ended; /* the client has shut its side; it may still read */
@@ -116,6 +116,7 @@ void http_connection_drain(struct http_connection *connection);
 void http_connection_close(struct http_connection *connection, enum http_ending ending);
 void http_connection_on_deadline(struct http_deadline *deadline);
 void http_connection_on_write_deadline(struct http_deadline *deadline);
+void http_connection_on_held(struct http_deadline *deadline);
 
 /* The requests of a connection, in the order of their answers (answers.c). */
 void http_answers_push(struct http_connection *connection, struct http_request *request);
@@ -136,7 +137,8 @@ enum http_deadline_kind {
     HTTP_WAIT_HEAD,
     HTTP_WAIT_BODY,
     HTTP_WAIT_LINGER,
-    HTTP_WAIT_WRITE
+    HTTP_WAIT_WRITE,
+    HTTP_WAIT_HOLD
 };
 
 enum {
@@ -160,7 +162,8 @@ struct http_server {
     struct http_connection_list connections, turn;
     struct http_request_list lost; /* their clients are gone, and nobody was told yet */
     int connection_count;
-    bool has_pending; /* a connection waits in the listener until one closes */
+    bool has_pending; /* a connection waits in the listener until one closes, or all may come */
+    bool is_pausing;  /* none is accepted for now */
     bool is_draining, is_over;
     int handles_open, requests_alive;
     void (*on_drained)(void *owner);

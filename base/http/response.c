@@ -148,6 +148,14 @@ void http_reply_close(struct http_request *request)
     request->is_last = true;
 }
 
+void http_reply_hold(struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    if (connection)
+        http_deadline_start(&connection->server->deadlines, HTTP_WAIT_HOLD, &connection->holding);
+}
+
 void http_reply(struct http_request *request, int status, const char *content_type,
                 const void *body, size_t length)
 {

@@ -9,7 +9,7 @@
 #include "base/http/internal.h"
 #include "base/log.h"
 
-enum { BACKLOG = 1024, LINGER_MS = 2000, SURPLUS_MAX = 64, DATE_MS = 200 };
+enum { BACKLOG = 1024, LINGER_MS = 2000, HOLD_MS = 250, SURPLUS_MAX = 64, DATE_MS = 200 };
 
 const struct http_limits http_limits_default = {
     .head_bytes_max = 16 << 10,
@@ -68,21 +68,32 @@ static void on_connection(uv_stream_t *listener, int status)
         warn_of_failure(server, status);
     if (status < 0 || server->is_draining)
         return;
-    if (server->connection_count < most || evict_idle(server))
+    if (!server->is_pausing && (server->connection_count < most || evict_idle(server)))
         http_connection_accept(server, false);
-    else if (server->connection_count < most + SURPLUS_MAX)
+    else if (!server->is_pausing && server->connection_count < most + SURPLUS_MAX)
         http_connection_accept(server, true);
     else
         server->has_pending = true;
 }
 
-void http_server_on_closed_connection(struct http_server *server)
+static void accept_pending(struct http_server *server)
 {
-    server->connection_count--;
     if (server->has_pending && !server->is_draining) {
         server->has_pending = false;
         on_connection((uv_stream_t *)&server->listener, 0);
     }
+}
+
+void http_server_pause(struct http_server *server, bool is_pausing)
+{
+    server->is_pausing = is_pausing;
+    accept_pending(server);
+}
+
+void http_server_on_closed_connection(struct http_server *server)
+{
+    server->connection_count--;
+    accept_pending(server);
     if (server->is_draining && TAILQ_EMPTY(&server->connections))
         close_handles(server);
 }
@@ -291,6 +302,7 @@ static void open_handles(struct http_server *server)
                             http_connection_on_deadline);
     http_deadline_list_init(&server->deadlines, HTTP_WAIT_WRITE, limits->write_ms,
                             http_connection_on_write_deadline);
+    http_deadline_list_init(&server->deadlines, HTTP_WAIT_HOLD, HOLD_MS, http_connection_on_held);
 }
 
 static struct http_server *create(uv_loop_t *loop, const struct http_server_options *options)

@@ -75,6 +75,9 @@ struct http_server *http_server_open(uv_loop_t *loop, const char *address,
 int http_server_port(const struct http_server *server);
 int http_server_connections(const struct http_server *server);
 
+/* Push-back: while it pauses, new connections wait in the kernel's queue. */
+void http_server_pause(struct http_server *server, bool is_pausing);
+
 /* Stops listening, answers what was received with `Connection: close`, closes idle connections at
  * once and the rest when answered or after `grace_ms`; then calls on_drained once (not from inside
  * this call), after which the server is gone. */
@@ -115,6 +118,8 @@ void http_on_gone(struct http_request *request,
 void http_reply_header(struct http_request *request, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void http_reply_close(struct http_request *request); /* this answer is the connection's last */
+/* Push-back: for a quarter of a second nothing more is read from its connection. */
+void http_reply_hold(struct http_request *request);
 /* content_type NULL: no body (204, 304).  The body is copied.  Ends the request. */
 void http_reply(struct http_request *request, int status, const char *content_type,
                 const void *body, size_t length);

@@ -3,17 +3,16 @@
  * A migration is never edited once it was applied somewhere (its checksum is compared).  Each says
  * in its first lines from which version on a program can work with it: `-- serves-from: N`.
  */
-#include <libpq-fe.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "ops/cli/command.h"
+#include "ops/cli/migrate.h"
+#include "ops/cli/owner.h"
 #include "ops/cli/screen.h"
 #include "schema/migrations.h"
-#include "schema/statements.h"
 
 enum { APPLIED_MAX = 1000, CHECKSUM_SIZE = 2 * SHA256_DIGEST_LENGTH + 1 };
 
@@ -57,57 +56,6 @@ static int newest(void)
     for (const struct migration_file *file = first_file(); file->name; file++)
         number = number_in(file);
     return number;
-}
-
-static void drop_notice(void *data, const PGresult *result)
-{
-    (void)data;
-    (void)result; /* "relation already exists, skipping" */
-}
-
-static PGconn *connect_as_owner(void)
-{
-    static struct settings settings; /* its texts live until the process ends */
-    PGconn *conn;
-
-    if (!command_settings(&settings, PROGRAM_MIGRATE))
-        return NULL;
-    conn = PQconnectdb(settings.pg);
-    PQsetNoticeReceiver(conn, drop_notice, NULL);
-    if (PQstatus(conn) == CONNECTION_OK)
-        return conn;
-    fprintf(stderr,
-            "docket: %sDOCKET_PG must name the database and the role that owns the schema.\n",
-            PQerrorMessage(conn));
-    PQfinish(conn);
-    return NULL;
-}
-
-static PGresult *expect(PGconn *conn, PGresult *result, const char *what)
-{
-    ExecStatusType status = PQresultStatus(result);
-    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-        return result;
-    fprintf(stderr, "docket: %s: %s", what, PQerrorMessage(conn));
-    if (code && strcmp(code, "55P03") == 0)
-        fprintf(stderr, "Something holds a lock; nothing was changed.  Run it again.\n");
-    PQclear(result);
-    return NULL;
-}
-
-static PGresult *ask(PGconn *conn, const struct pg_statement *statement)
-{
-    return expect(conn, PQexec(conn, statement->sql), statement->name);
-}
-
-static bool run_statement(PGconn *conn, const char *sql, const char *what)
-{
-    PGresult *result = expect(conn, PQexec(conn, sql), what);
-
-    PQclear(result);
-    return result != NULL;
 }
 
 /* The row of a migration, or -1. */
@@ -159,8 +107,7 @@ static bool add_row(PGconn *conn, const struct migration_file *file)
     snprintf(version, sizeof(version), "%d", number_in(file));
     snprintf(serves, sizeof(serves), "%d", serves_from(file));
     checksum_of(file, checksum);
-    result = expect(conn, PQexecParams(conn, sql_migration_add.sql, 4, NULL, values, NULL, NULL, 0),
-                    file->name);
+    result = owner_ask_with(conn, &sql_migration_add, 4, values);
     PQclear(result);
     return result != NULL;
 }
@@ -172,14 +119,14 @@ static bool apply(PGconn *conn, const struct migration_file *file)
     PGresult *end;
     bool is_committed;
 
-    if (is_one && (!run_statement(conn, sql_migration_begin.sql, file->name) ||
-                   !run_statement(conn, sql_migration_patience.sql, file->name)))
+    if (is_one && (!owner_run(conn, sql_migration_begin.sql, file->name) ||
+                   !owner_run(conn, sql_migration_patience.sql, file->name)))
         return false;
-    if (!run_statement(conn, file->sql, file->name) || !add_row(conn, file))
+    if (!owner_run(conn, file->sql, file->name) || !add_row(conn, file))
         return false;
     if (!is_one)
         return true;
-    end = ask(conn, &sql_migration_commit);
+    end = owner_ask(conn, &sql_migration_commit);
     is_committed = end && strcmp(PQcmdStatus(end), "COMMIT") == 0;
     PQclear(end);
     return is_committed;
@@ -195,7 +142,7 @@ static bool apply_missing(PGconn *conn, const PGresult *applied, json_t *names)
             return false;
         json_array_append_new(names, json_string(file->name));
     }
-    return run_statement(conn, sql_migration_partitions.sql, "partitions");
+    return owner_run(conn, sql_migration_partitions.sql, "partitions");
 }
 
 static void say_applied(const json_t *names, bool as_json)
@@ -215,10 +162,10 @@ static bool migrate(PGconn *conn, bool as_json)
 {
     PGresult *applied = NULL;
     json_t *names = json_array();
-    bool is_done = run_statement(conn, sql_migration_lock.sql, "lock") &&
-                   run_statement(conn, migration_files[0].sql, migration_files[0].name) &&
-                   (applied = ask(conn, &sql_migration_list)) != NULL && check_applied(applied) &&
-                   apply_missing(conn, applied, names);
+    bool is_done = owner_run(conn, sql_migration_lock.sql, "lock") &&
+                   owner_run(conn, migration_files[0].sql, migration_files[0].name) &&
+                   (applied = owner_ask(conn, &sql_migration_list)) != NULL &&
+                   check_applied(applied) && apply_missing(conn, applied, names);
 
     if (is_done || json_array_size(names) > 0)
         say_applied(names, as_json);
@@ -229,7 +176,8 @@ static bool migrate(PGconn *conn, bool as_json)
 
 static int up(const struct call *call)
 {
-    PGconn *conn = connect_as_owner();
+    static struct settings settings; /* its texts live until the process ends */
+    PGconn *conn = owner_connect(&settings);
     bool is_done;
 
     if (conn == NULL)
@@ -274,10 +222,11 @@ static void print_status(const json_t *list)
 
 static bool read_status(PGconn *conn, bool as_json)
 {
-    PGresult *exists = ask(conn, &sql_migration_exists), *applied = NULL;
+    PGresult *exists = owner_ask(conn, &sql_migration_exists), *applied = NULL;
     bool is_there = exists && strcmp(PQgetvalue(exists, 0, 0), "t") == 0;
-    bool is_read = exists && (!is_there || ((applied = ask(conn, &sql_migration_list)) != NULL &&
-                                            check_applied(applied)));
+    bool is_read =
+        exists && (!is_there || ((applied = owner_ask(conn, &sql_migration_list)) != NULL &&
+                                 check_applied(applied)));
     json_t *list = describe(applied);
 
     if (is_read && as_json)
@@ -292,7 +241,8 @@ static bool read_status(PGconn *conn, bool as_json)
 
 static int status(const struct call *call)
 {
-    PGconn *conn = connect_as_owner();
+    static struct settings settings; /* its texts live until the process ends */
+    PGconn *conn = owner_connect(&settings);
     bool is_read;
 
     if (conn == NULL)
@@ -313,11 +263,12 @@ static const struct command command_status = {
     .summary = "List the migrations, and which of them were applied when.",
     .run = status,
 };
-static const struct command *const commands[] = {&command_up, &command_status, NULL};
+static const struct command *const commands[] = {&command_up, &command_status, &command_months,
+                                                 &command_retire, NULL};
 
 const struct command command_migrate = {
     .name = "migrate",
-    .summary = "Show the database's schema, or bring it up to date.",
+    .summary = "The database's schema: bring it up to date, and let old months go.",
     .about = "Goes straight to Postgres, with DOCKET_PG as the role that owns the schema. Safe to "
              "run at any time, also twice at once; programs that the new schema serves keep "
              "running.",

@@ -137,6 +137,31 @@ void control_on_put_settings(struct http_request *request)
     json_decref(json);
 }
 
+void control_on_get_webhooks(struct http_request *request)
+{
+    struct sandbox *sandbox = http_owner(request);
+    CLEANUP(text_finish) struct text body;
+
+    text_init(&body, SIZE_MAX / 2);
+    webhooks_render(&sandbox->webhooks, &body);
+    reply_json(request, 200, &body);
+}
+
+void control_on_put_webhooks(struct http_request *request)
+{
+    struct sandbox *sandbox = http_owner(request);
+    json_t *json = read_json(request);
+    struct fault fault;
+
+    if (!json)
+        return;
+    if (webhooks_set(&sandbox->webhooks, json, &fault))
+        control_on_get_webhooks(request);
+    else
+        reply_error(request, 400, fault.text);
+    json_decref(json);
+}
+
 void control_on_calls(struct http_request *request)
 {
     struct sandbox *sandbox = http_owner(request);

@@ -5,6 +5,8 @@
  *     GET    /sandbox/rules                  what is still to go wrong
  *     DELETE /sandbox/rules                  nothing any more
  *     GET    /sandbox/settings, PUT          {"key_lifetime_s"?,"reference_unaware"?}
+ *     GET    /sandbox/webhooks, PUT          {"urls"?,"secret"?,"copies"?,"delay_ms"?,"retry_ms"?,
+ *                                            "reverse"?} (ops/sandbox/webhooks.h), and counts
  *     GET    /sandbox/calls                  {"open","open_most","begun":{"create":N,…}}
  *     POST   /sandbox/intents/{id}/finish    {"as":"succeeded"|"failed"}: what the customer or the
  *                                            bank decides about requires_action and processing
@@ -22,6 +24,8 @@ void control_on_list_rules(struct http_request *request);
 void control_on_clear_rules(struct http_request *request);
 void control_on_get_settings(struct http_request *request);
 void control_on_put_settings(struct http_request *request);
+void control_on_get_webhooks(struct http_request *request);
+void control_on_put_webhooks(struct http_request *request);
 void control_on_calls(struct http_request *request);
 void control_on_finish(struct http_request *request);
 void control_on_health(struct http_request *request);

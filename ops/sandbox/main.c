@@ -34,6 +34,8 @@ static const struct http_route routes[] = {
     {"DELETE", "/sandbox/rules", control_on_clear_rules},
     {"GET", "/sandbox/settings", control_on_get_settings},
     {"PUT", "/sandbox/settings", control_on_put_settings},
+    {"GET", "/sandbox/webhooks", control_on_get_webhooks},
+    {"PUT", "/sandbox/webhooks", control_on_put_webhooks},
     {"GET", "/sandbox/calls", control_on_calls},
     {"POST", "/sandbox/intents/{id}/finish", control_on_finish},
     {"GET", "/livez", control_on_health},
@@ -42,7 +44,7 @@ static const struct http_route routes[] = {
 };
 
 struct settings {
-    const char *listen, *directory;
+    const char *listen, *directory, *webhook_urls, *webhook_secret;
 };
 
 static const struct config_entry entries[] = {
@@ -52,6 +54,11 @@ static const struct config_entry entries[] = {
     {"DOCKET_SANDBOX_DIR", CONFIG_TEXT, "", 0, 0,
      "Directory of the two ledgers, made if missing; empty: all in memory, gone at the end", 1,
      offsetof(struct settings, directory)},
+    {"DOCKET_SANDBOX_WEBHOOK_URLS", CONFIG_TEXT, "", 0, 0,
+     "Where the provider's events are posted to, separated by spaces; empty: nowhere", 1,
+     offsetof(struct settings, webhook_urls)},
+    {"DOCKET_SANDBOX_WEBHOOK_SECRET", CONFIG_SECRET, "", 0, 0, "What they are signed with", 1,
+     offsetof(struct settings, webhook_secret)},
 };
 
 struct program {
@@ -111,11 +118,13 @@ static void on_signal(uv_signal_t *signal, int number)
     program->is_ending = true;
     log_info("stopping", "signal %d", number);
     exchanges_close(&program->sandbox.exchanges);
+    webhooks_stop(&program->sandbox.webhooks);
     http_server_drain(program->server, GRACE_MS, on_drained, program);
 }
 
 static void close_sandbox(struct sandbox *sandbox)
 {
+    webhooks_close(&sandbox->webhooks);
     provider_close(&sandbox->provider);
     carrier_close(&sandbox->carrier);
     rules_clear(&sandbox->rules);
@@ -126,8 +135,11 @@ static void close_sandbox(struct sandbox *sandbox)
 
 /* --- the beginning ------------------------------------------------------------------------- */
 
-static bool open_sandbox(struct sandbox *sandbox, const char *directory, struct fault *fault)
+static bool open_sandbox(struct sandbox *sandbox, const struct settings *settings,
+                         struct fault *fault)
 {
+    const char *directory = settings->directory;
+
     sandbox->provider_ledger =
         ledger_open(&sandbox->loop, directory, "provider.jsonl", &sandbox->sequence, fault);
     if (!sandbox->provider_ledger)
@@ -135,8 +147,10 @@ static bool open_sandbox(struct sandbox *sandbox, const char *directory, struct 
     sandbox->carrier_ledger =
         ledger_open(&sandbox->loop, directory, "carrier.jsonl", &sandbox->sequence, fault);
     return sandbox->carrier_ledger &&
-           provider_open(&sandbox->provider, &sandbox->exchanges, sandbox->provider_ledger,
-                         fault) &&
+           webhooks_open(&sandbox->webhooks, &sandbox->loop, sandbox->provider_ledger,
+                         settings->webhook_urls, settings->webhook_secret, fault) &&
+           provider_open(&sandbox->provider, &sandbox->exchanges, &sandbox->webhooks,
+                         sandbox->provider_ledger, fault) &&
            carrier_open(&sandbox->carrier, &sandbox->exchanges, sandbox->carrier_ledger, fault);
 }
 
@@ -169,7 +183,7 @@ static int run(struct program *program, const struct settings *settings)
     sandbox->sequence = 1;
     rules_init(&sandbox->rules);
     exchanges_init(&sandbox->exchanges, &sandbox->loop, &sandbox->rules);
-    if (!open_sandbox(sandbox, settings->directory, &fault) ||
+    if (!open_sandbox(sandbox, settings, &fault) ||
         !open_server(program, settings->listen, &fault)) {
         fprintf(stderr, "docket-sandbox: %s\n", fault.text);
         return 1;

@@ -228,11 +228,12 @@ static void restore(void *owner, const json_t *state)
         idempotency_restore(&provider->side.keys, json_object_get(state, "answer"));
 }
 
-bool provider_open(struct provider *provider, struct exchanges *exchanges, struct ledger *ledger,
-                   struct fault *fault)
+bool provider_open(struct provider *provider, struct exchanges *exchanges,
+                   struct webhooks *webhooks, struct ledger *ledger, struct fault *fault)
 {
-    *provider =
-        (struct provider){.exchanges = exchanges, .side = {.ledger = ledger, .word = word_refusal}};
+    *provider = (struct provider){.exchanges = exchanges,
+                                  .webhooks = webhooks,
+                                  .side = {.ledger = ledger, .word = word_refusal}};
     TAILQ_INIT(&provider->newest_first);
     idempotency_init(&provider->side.keys, key_lifetime_us);
     return ledger_restore(ledger, restore, provider, fault);

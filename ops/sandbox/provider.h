@@ -11,16 +11,19 @@
 
 #include "ops/sandbox/exchange.h"
 #include "ops/sandbox/intent.h"
+#include "ops/sandbox/webhooks.h"
 
 struct provider {
     struct side side;
     struct exchanges *exchanges;
+    struct webhooks *webhooks;
     struct table intents, charges, refunds; /* by id; charges lead to their intents */
     TAILQ_HEAD(, intent) newest_first;
 };
 
-bool provider_open(struct provider *provider, struct exchanges *exchanges, struct ledger *ledger,
-                   struct fault *fault) __attribute__((warn_unused_result));
+bool provider_open(struct provider *provider, struct exchanges *exchanges,
+                   struct webhooks *webhooks, struct ledger *ledger, struct fault *fault)
+    __attribute__((warn_unused_result));
 void provider_close(struct provider *provider);
 
 struct intent *provider_find(const struct provider *provider, const char *id); /* NULL: none */

@@ -1,5 +1,6 @@
 #include "ops/sandbox/provider_acts.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,6 +40,60 @@ static bool intent_named(struct exchange *exchange, const struct provider_call *
                                             "No such payment_intent: '%.60s'", call->id);
 }
 
+/* --- events -------------------------------------------------------------------------------- */
+
+/* What a webhook tells of an intent as it is now; of one that is new, or was declined. */
+static const char *event_of(const struct intent *intent, const char *kind)
+{
+    if (kind && strcmp(kind, "intent") == 0)
+        return "payment_intent.created";
+    switch (intent->status) {
+    case INTENT_SUCCEEDED:
+        return "payment_intent.succeeded";
+    case INTENT_REQUIRES_ACTION:
+        return "payment_intent.requires_action";
+    case INTENT_PROCESSING:
+        return "payment_intent.processing";
+    case INTENT_REQUIRES_CAPTURE:
+        return "payment_intent.amount_capturable_updated";
+    case INTENT_CANCELED:
+        return "payment_intent.canceled";
+    case INTENT_REQUIRES_PAYMENT_METHOD:
+    case INTENT_REQUIRES_CONFIRMATION:
+        return "payment_intent.payment_failed";
+    }
+    return NULL;
+}
+
+static void tell_of_intent(struct provider *provider, const struct intent *intent, const char *kind)
+{
+    CLEANUP(text_finish) struct text object;
+
+    text_init(&object, SIZE_MAX / 2);
+    if (!webhooks_are_wanted(provider->webhooks))
+        return;
+    intent_render(intent, &object);
+    webhooks_tell(provider->webhooks, event_of(intent, kind), object.bytes);
+}
+
+/* As much of a charge as says whose it is. */
+static void tell_of_refund(struct provider *provider, const struct refund *refund)
+{
+    const struct intent *intent = refund->intent;
+    CLEANUP(text_finish) struct text object;
+
+    text_init(&object, SIZE_MAX / 2);
+    if (!webhooks_are_wanted(provider->webhooks))
+        return;
+    text_print(&object,
+               "{\"id\":\"%s\",\"object\":\"charge\",\"amount\":%" PRId64
+               ",\"amount_refunded\":%" PRId64 ",\"currency\":\"%s\",\"payment_intent\":\"%s\","
+               "\"metadata\":%s}",
+               intent->charge, intent->received, intent->refunded, intent->currency, intent->id,
+               intent->metadata);
+    webhooks_tell(provider->webhooks, "charge.refunded", object.bytes);
+}
+
 /* --- recording ----------------------------------------------------------------------------- */
 
 void provider_record(struct provider *provider, struct intent *intent, const char *kind,
@@ -62,6 +117,7 @@ void provider_record(struct provider *provider, struct intent *intent, const cha
         ledger_record_state(provider->side.ledger, state.bytes);
     if (*intent->charge && !intent->by_charge.key)
         table_add(&provider->charges, &intent->by_charge, intent->charge);
+    tell_of_intent(provider, intent, kind);
 }
 
 static void record_refund(struct exchange *exchange, struct provider *provider,
@@ -81,6 +137,7 @@ static void record_refund(struct exchange *exchange, struct provider *provider,
     text_add(&state, "\"refund\":");
     refund_render(refund, &state);
     ledger_record(provider->side.ledger, &fact, state.bytes);
+    tell_of_refund(provider, refund);
 }
 
 /* --- the acts ------------------------------------------------------------------------------ */

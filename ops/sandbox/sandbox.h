@@ -7,6 +7,7 @@
 #include "ops/sandbox/exchange.h"
 #include "ops/sandbox/provider.h"
 #include "ops/sandbox/rules.h"
+#include "ops/sandbox/webhooks.h"
 
 /* The owner of every request. */
 struct sandbox {
@@ -15,6 +16,7 @@ struct sandbox {
     struct ledger *provider_ledger, *carrier_ledger;
     struct rules rules;
     struct exchanges exchanges;
+    struct webhooks webhooks;
     struct provider provider;
     struct carrier carrier;
 };

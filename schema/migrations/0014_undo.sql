@@ -87,5 +87,6 @@ SELECT make_partitions(13);
 
 INSERT INTO claimed (stage) VALUES (3), (4);
 
-GRANT SELECT, INSERT ON refund TO docket_api;
+GRANT UPDATE (undo, undo_at) ON orders TO docket_worker;
+GRANT SELECT ON refund TO docket_api;
 GRANT SELECT, INSERT, UPDATE ON refund TO docket_worker;

@@ -10,7 +10,7 @@
 --   'not_found'
 CREATE FUNCTION order_cancel(asked uuid, who text, why text, from_statuses smallint[], is_operator boolean,
                              OUT outcome text, OUT status smallint, OUT version integer, OUT audit bigint)
-    LANGUAGE plpgsql VOLATILE SET search_path = public AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     held record;
     is_asked boolean;    -- the carrier may have been
@@ -76,7 +76,7 @@ END $$;
 CREATE FUNCTION order_refund(asked uuid, who text, why text, wanted bigint,
                              OUT outcome text, OUT number smallint, OUT amount bigint, OUT rest bigint,
                              OUT currency text, OUT version integer, OUT audit bigint)
-    LANGUAGE plpgsql VOLATILE SET search_path = public AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     held record;
     paid record;
@@ -140,12 +140,13 @@ CREATE OR REPLACE FUNCTION dead_fate(letter_order uuid, letter_stage smallint, l
         WHEN t.state IS DISTINCT FROM 6 THEN 'kept_moving'
         WHEN letter_stage = 3 THEN 'kept_unknown'
         WHEN letter_stage <> 1 OR a.state = 3 THEN 'kept_paid'
-        WHEN o.status IN (1, 2, 5, 6, 7, 8) AND coalesce(a.state, 1) IN (1, 4, 7) THEN 'cancels'
+        WHEN o.status IN (1, 2, 5, 6, 7, 8)
+             AND (coalesce(a.state, 1) IN (1, 7) OR a.state = 4 AND a.fenced) THEN 'cancels'
         ELSE 'kept_unknown' END
     FROM (SELECT) AS one
     LEFT JOIN LATERAL (SELECT id, final, status FROM orders WHERE id = letter_order LIMIT 1) AS o ON true
     LEFT JOIN LATERAL (SELECT state FROM task WHERE order_id = letter_order AND stage = letter_stage
                        LIMIT 1) AS t ON true
-    LEFT JOIN LATERAL (SELECT state FROM payment_attempt WHERE order_id = letter_order
+    LEFT JOIN LATERAL (SELECT state, fenced FROM payment_attempt WHERE order_id = letter_order
                        ORDER BY number DESC LIMIT 1) AS a ON true
 $$;

@@ -1,8 +1,10 @@
 -- Claims tasks of one stage for a worker, or takes again those it holds.
 --   $1 order ids   $2 stage   $3 worker   $4 event   $5 process
--- One row back: how many are now the worker's.  The others have nothing to do (done, waiting, or
--- somebody alive has them).  What the books say of them is asked afterwards (claim_facts.sql): while
--- this statement waited for a lock, its snapshot has grown old.
+--   $6, $7 least and greatest order id: only their months' partitions are opened
+-- One row back for each that is now the worker's: the order and the task as they are from now on.  The
+-- others have nothing to do (done, waiting, or somebody alive has them).  What the other books say of
+-- it is asked afterwards (claim_facts.sql): while this statement waited for a lock, its snapshot has
+-- grown old.
 -- A task whose holder is gone is taken over, and counts a crash.  One that this worker holds is its
 -- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
 -- time, and whatever it had still to write has lost its version.
@@ -10,22 +12,26 @@ WITH wanted AS MATERIALIZED (
     SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status
     FROM (SELECT w.order_id FROM unnest($1::uuid[]) AS w (order_id) ORDER BY w.order_id) AS w
     CROSS JOIN LATERAL (
-        SELECT o.id, o.version, o.status FROM orders o WHERE o.id = w.order_id LIMIT 1 FOR UPDATE
+        SELECT o.id, o.version, o.status FROM orders o
+        WHERE o.id = w.order_id AND o.id BETWEEN $6::uuid AND $7::uuid LIMIT 1 FOR UPDATE
     ) AS o
 ), claimed AS (
     UPDATE task t
     SET state = 2, worker_id = $3::uuid, fence = t.fence + 1, due_at = NULL,
         crashes = t.crashes + (t.state = 2 AND t.worker_id <> $3::uuid)::int4
     FROM wanted w
-    WHERE t.order_id = w.id AND t.stage = $2::int2
+    WHERE t.order_id = w.id AND t.stage = $2::int2 AND t.order_id BETWEEN $6::uuid AND $7::uuid
       AND (t.state = 1
            OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
-    RETURNING t.order_id, w.version + 1 AS version, w.status
-), moved AS (
-    UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
-    FROM claimed c WHERE o.id = c.order_id
+    RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted,
+              w.version + 1 AS version, w.status
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process)
     SELECT order_id, version, $4::text, status, $5::text FROM claimed
 )
-SELECT count(*)::int4 FROM claimed
+UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
+FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid
+RETURNING o.id, o.version, o.status, c.fence, c.attempt, c.crashes, o.total, o.currency,
+          o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown,
+          c.doubted, o.undo,
+          coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo

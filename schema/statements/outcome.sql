@@ -6,49 +6,43 @@
 --   $12 payment attempt (0: none)  $13 its state  $14 intent (NULL: as it is)  $15 confirms
 --   $16 a confirm is about to be sent  $17 decline code  $18 captured
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
---   $22 dead letter  $23 fault kind  $24 code  $25 text  $26 the worker keeps the task
---   $27 provider  $28 process   $29 the last so many attempts are in doubt
---   $30 why it is undone (0: as it is)  $31 every other task of the order is done
---   $32 refund (0: none)  $33 amount of a new one (0: it is there)  $34 its state
---   $35 its keys  $36 it is about to be sent  $37 the provider's id (NULL: as it is)
+--   $22 fault kind  $23 code  $24 text  $25 the worker keeps the task
+--   $26 the last so many attempts are in doubt  $27 provider  $28 process
+--   $31 decline reason  $32 the same card may do  $33 another card may  $34 next action
+--   $35 no money can move by this attempt any more
+-- A task that goes on as it was is not written.  Dead letters: outcome_letters.sql, right after.
+--   $29, $30 least and greatest order id: only their months' partitions are opened
 -- One row back for each that won: its position from 1, its new version.
--- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
-WITH locked AS MATERIALIZED (
-    SELECT c.*, o.current, o.trace, o.total, o.currency, o.payment_method
-    FROM (SELECT c.* FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[], $7::text[],
-                $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[], $13::int2[],
-                $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[], $19::text[],
-                $20::text[], $21::int2[], $22::bool[], $23::text[], $24::text[], $25::text[],
-                $26::bool[], $29::int4[], $30::int2[], $31::bool[], $32::int2[], $33::int8[],
-                $34::int2[], $35::int2[], $36::bool[], $37::text[]) WITH ORDINALITY
+-- The update itself locks, in the order of the ids (a nested loop over a sorted list), and sees the
+-- newest version of a row it had to wait for: who won is what it returns.
+WITH winner AS (
+    UPDATE orders o
+    SET version = o.version + 1, status = c.status, final = c.final,
+        reason = coalesce(c.reason, o.reason),
+        updated_at = now()
+    FROM (SELECT c.* FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[],
+                $7::text[], $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[],
+                $13::int2[], $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[],
+                $19::text[], $20::text[], $21::int2[], $22::text[], $23::text[], $24::text[],
+                $25::bool[], $26::int4[], $31::text[], $32::bool[], $33::bool[],
+                $34::text[], $35::bool[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
-               is_captured, carrier_id, tracking, stock, is_dead, fault_kind, fault_code,
-               fault_text, keeps_running, doubted, undo, closes, refund, refund_amount, refund_state,
-               refund_keys, is_refund_sending, refund_id, n)
+               is_captured, carrier_id, tracking, stock, fault_kind, fault_code,
+               fault_text, keeps_running, doubted, decline_reason, retry_same_card,
+               try_another_card, next_action, fenced, n)
           ORDER BY c.order_id) AS c
-    CROSS JOIN LATERAL (
-        SELECT o.version AS current, o.trace, o.total, o.currency, o.payment_method
-        FROM orders o WHERE o.id = c.order_id LIMIT 1 FOR UPDATE
-    ) AS o
-), winner AS MATERIALIZED (
-    SELECT * FROM locked WHERE version = current
-), moved AS (
-    UPDATE orders o
-    SET version = o.version + 1, status = w.status, final = w.final,
-        reason = coalesce(w.reason, o.reason), updated_at = now(),
-        undo = CASE WHEN w.undo = 0 THEN o.undo ELSE w.undo END,
-        undo_at = CASE WHEN w.undo = 0 THEN o.undo_at ELSE now() END
-    FROM winner w WHERE o.id = w.order_id
+    WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $29::uuid AND $30::uuid
+    RETURNING c.*, o.trace, o.total, o.currency, o.payment_method
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
     SELECT order_id, version + 1, event, status, $28::text,
            CASE WHEN fault_kind <> '' THEN
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)
-           WHEN decline_code <> '' THEN jsonb_build_object('decline_code', decline_code)
-           WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking)
-           WHEN refund <> 0 THEN jsonb_build_object('refund', refund) END
+           WHEN decline_code <> '' THEN
+               jsonb_build_object('decline_code', decline_code, 'reason', decline_reason)
+           WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking) END
     FROM winner
 ), tasks AS (
     UPDATE task t
@@ -57,17 +51,17 @@ WITH locked AS MATERIALIZED (
         due_at = CASE WHEN w.task_state = 3 THEN now() + w.due_ms * interval '1 millisecond' END,
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
         fault_kind = w.fault_kind, fault_code = w.fault_code, fault_text = w.fault_text
-    FROM winner w WHERE t.order_id = w.order_id AND t.stage = w.stage
-), closed AS (
-    UPDATE task t SET state = 5, worker_id = NULL, due_at = NULL, parked_at = NULL
     FROM winner w
-    WHERE w.closes AND t.order_id = w.order_id AND t.stage <> w.stage AND t.state <> 5
+    WHERE t.order_id = w.order_id AND t.stage = w.stage
+      AND t.order_id BETWEEN $29::uuid AND $30::uuid
+      AND (NOT w.keeps_running OR w.task_attempt <> t.attempt OR w.doubted <> t.doubted
+           OR w.fault_kind <> t.fault_kind)
 ), following AS (
     INSERT INTO task AS t (order_id, stage)
     SELECT order_id, next FROM winner WHERE next NOT IN (0, stage)
     ON CONFLICT (order_id, stage) DO UPDATE
         SET state = 1, attempt = 0, doubted = 0, due_at = NULL, worker_id = NULL
-        WHERE t.state = 5 AND t.stage IN (3, 4)  -- beside the way: asked for more than once
+        WHERE t.state IN (5, 6) AND t.stage IN (3, 4)  -- beside the way: perhaps once more
 ), announced AS (
     INSERT INTO outbox (topic, order_ids, traces)
     SELECT next, array_agg(order_id ORDER BY order_id), array_agg(trace ORDER BY order_id)
@@ -77,44 +71,40 @@ WITH locked AS MATERIALIZED (
     GROUP BY next, part
 ), attempts AS (
     INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency,
-                                 intent_id, confirms, decline_code)
+                                 intent_id, confirms)
     SELECT order_id, number, attempt_state, $27::text, payment_method, total, currency,
-           coalesce(intent_id, ''), confirms, decline_code
+           coalesce(intent_id, ''), confirms
     FROM winner WHERE number <> 0 AND total > 0
     ON CONFLICT (order_id, number) DO NOTHING
     RETURNING order_id
 ), attempts_moved AS (
     UPDATE payment_attempt p
     SET state = w.attempt_state, intent_id = coalesce(w.intent_id, p.intent_id),
-        confirms = w.confirms, decline_code = w.decline_code,
+        confirms = w.confirms, next_action = w.next_action, fenced = p.fenced OR w.fenced,
+        decline_code = CASE WHEN w.decline_code <> '' THEN w.decline_code ELSE p.decline_code END,
+        decline_reason = CASE WHEN w.decline_code <> '' THEN w.decline_reason
+                              ELSE p.decline_reason END,
+        retry_same_card = CASE WHEN w.decline_code <> '' THEN w.retry_same_card
+                               ELSE p.retry_same_card END,
+        try_another_card = CASE WHEN w.decline_code <> '' THEN w.try_another_card
+                                ELSE p.try_another_card END,
+        unknown_since = CASE WHEN w.attempt_state = 6 THEN coalesce(p.unknown_since, now())
+                             WHEN w.attempt_state = 2 THEN p.unknown_since END,
+        ended_at = CASE WHEN w.attempt_state IN (4, 7) THEN coalesce(p.ended_at, now()) END,
         sent_at = CASE WHEN w.is_sending THEN clock_timestamp() ELSE p.sent_at END,
         captured = CASE WHEN w.is_captured THEN p.amount ELSE p.captured END
-    FROM winner w WHERE p.order_id = w.order_id AND p.number = w.number
-), refunds AS (
-    INSERT INTO refund (order_id, number, attempt, provider, intent_id, amount, currency, state,
-                        keys, actor, reason)
-    SELECT w.order_id, w.refund, p.number, p.provider, p.intent_id, w.refund_amount, p.currency,
-           w.refund_state, w.refund_keys, $28::text, w.reason
-    FROM winner w CROSS JOIN LATERAL (
-        SELECT p.number, p.provider, p.intent_id, p.currency FROM payment_attempt p
-        WHERE p.order_id = w.order_id AND p.captured > 0 ORDER BY p.number DESC LIMIT 1
-    ) AS p
-    WHERE w.refund_amount > 0
-), refunds_moved AS (
-    UPDATE refund r
-    SET state = w.refund_state, keys = w.refund_keys,
-        provider_id = coalesce(w.refund_id, r.provider_id),
-        sent_at = CASE WHEN w.is_refund_sending THEN clock_timestamp() ELSE r.sent_at END,
-        ended_at = CASE WHEN w.refund_state IN (5, 6) THEN clock_timestamp() END
     FROM winner w
-    WHERE w.refund <> 0 AND w.refund_amount = 0 AND r.order_id = w.order_id AND r.number = w.refund
+    WHERE p.order_id = w.order_id AND p.number = w.number
+      AND p.order_id BETWEEN $29::uuid AND $30::uuid
 ), shipped AS (
     INSERT INTO shipment (order_id, reference, carrier_id, tracking)
     SELECT order_id, order_id::text, carrier_id, coalesce(tracking, '')
     FROM winner WHERE carrier_id IS NOT NULL
 ), released AS (
     UPDATE reservation r SET state = CASE w.stock WHEN 1 THEN 3 ELSE 2 END
-    FROM winner w WHERE w.stock <> 0 AND r.order_id = w.order_id AND r.state = 1
+    FROM winner w
+    WHERE w.stock <> 0 AND r.order_id = w.order_id AND r.state = 1
+      AND r.order_id BETWEEN $29::uuid AND $30::uuid
     RETURNING r.sku, r.quantity, r.state
 ), returned AS MATERIALIZED (
     SELECT s.sku, x.quantity
@@ -124,27 +114,5 @@ WITH locked AS MATERIALIZED (
     FOR UPDATE OF s
 ), restocked AS (
     UPDATE stock s SET available = s.available + x.quantity FROM returned x WHERE s.sku = x.sku
-), given_up AS (
-    INSERT INTO dead_letter (order_id, stage, fingerprint, fault_kind, fault_code, fault_text,
-                             attempts, crashes, amount, currency, history)
-    SELECT w.order_id, w.stage, concat_ws('/', w.stage, w.fault_kind, w.fault_code), w.fault_kind,
-           w.fault_code, w.fault_text, w.task_attempt,
-           (SELECT t.crashes FROM task t WHERE t.order_id = w.order_id AND t.stage = w.stage),
-           w.total, w.currency,
-           (SELECT coalesce(jsonb_agg(jsonb_build_object('version', e.version, 'at', e.at,
-                       'kind', e.kind, 'process', e.process, 'detail', e.detail)
-                       ORDER BY e.version), '[]')
-            FROM order_event e WHERE e.order_id = w.order_id)
-    FROM winner w WHERE w.is_dead
-    ON CONFLICT (order_id, stage) WHERE state IN ('open', 'replaying')
-    DO UPDATE SET state = 'open', fingerprint = excluded.fingerprint,
-        fault_kind = excluded.fault_kind, fault_code = excluded.fault_code,
-        fault_text = excluded.fault_text, attempts = excluded.attempts,
-        crashes = excluded.crashes, history = excluded.history, failed_at = now()
-), resolved AS (
-    UPDATE dead_letter d SET state = 'resolved', closed_at = now()
-    FROM winner w
-    WHERE (w.task_state = 5 AND d.stage = w.stage OR w.closes AND d.stage <> w.stage)
-      AND d.order_id = w.order_id AND d.state IN ('open', 'replaying')
 )
 SELECT n::int4, version + 1 FROM winner

@@ -17,8 +17,8 @@ SELECT jsonb_build_object(
                 SELECT parked_at FROM task WHERE stage = c.stage AND parked_at IS NOT NULL
                 ORDER BY order_id LIMIT $1::int8) AS t) AS p
         WHERE p.tasks > 0),
-    'unknown', (SELECT jsonb_build_object('payments', count(*), 'since', min(sent_at)) FROM (
-        SELECT sent_at FROM payment_attempt WHERE state = 6 ORDER BY sent_at LIMIT $1::int8) AS u),
+    'unknown', (SELECT jsonb_build_object('payments', count(*), 'since', min(unknown_since)) FROM (
+        SELECT unknown_since FROM payment_attempt WHERE state = 6 ORDER BY unknown_since LIMIT $1::int8) AS u),
     'dead', (SELECT coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'open', open,
                                        'replaying', replaying, 'amount', amount)
                                        ORDER BY amount DESC), '[]')

@@ -17,6 +17,7 @@ API = [
     ("abandon", "commit", (1, 2), loads.abandoned),
     ("read", "commit", (1, 3), loads.watched),
     ("list", "commit", (1,), loads.listed),
+    ("inbox", "commit", (1, 2), loads.told_of),
     ("pulse", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
@@ -31,6 +32,7 @@ RELAY = [
     ("release", "commit", (2, 20), loads.provider_away),
     ("run", "commit", (1, 3, 6), loads.ran),  # a look, the members frozen, the first released
     ("hint", "commit", (1,), loads.lost),
+    ("webhooks", "commit", (1, 3), loads.told_of),
     ("sweep", "commit", (1, 2, 3), loads.lost),
     ("keeper", "commit", (1, 2), loads.checkout),
     ("dead", "commit", (1,), loads.malformed),

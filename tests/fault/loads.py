@@ -11,7 +11,9 @@ from docket_local.problem import Problem
 from harness import wait_for
 from harness.client import new_key
 from harness.letters import make_letters
+from harness.outcomes import attempt
 from harness.relay import on_channel
+from harness.webhooks import send_webhooks, webhooks
 
 DEADLINE_S = 40
 FREE_TEXT = 'Zoë "O’Brien" <b>; DROP TABLE \\ orders -- 日本'
@@ -126,6 +128,22 @@ def again(command):
         return command() or True
     except Problem:
         return None
+
+
+def told_of(lane):
+    """Customers who agree at the provider, which sends an event of it until somebody takes it (one
+    who comes too late is told so)."""
+    docket = lane.docket
+    send_webhooks(docket, retry_ms=50)
+    body = docket.order_body(payment={"method": "pm_card_threeDSecureRequired"})
+    for _ in range(2):
+        public = docket.post_until_told(body, deadline_s=DEADLINE_S).id
+        docket.wait_status(public, "requires_action", "canceled", deadline_s=DEADLINE_S)
+        docket.sandbox.post(f"/sandbox/intents/{attempt(docket, public)[1]}/finish",
+                            {"as": "succeeded"})
+        docket.wait_status(public, "fulfilled", "canceled", deadline_s=DEADLINE_S)
+    wait_for(lambda: webhooks(docket)["open"] == 0, DEADLINE_S, "every event is taken")
+    send_webhooks(docket, urls="")
 
 
 def operated(lane):

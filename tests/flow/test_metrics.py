@@ -24,10 +24,6 @@ def used(shop):
     return shop
 
 
-def count(shop, label, name, labels=""):
-    return metrics.read(shop, label)[name, labels]
-
-
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_promtool_has_nothing_to_say(used, program):
     code, said = metrics.promtool("check", "metrics", stdin=metrics.page(used, program))
@@ -68,7 +64,7 @@ def test_every_stage_of_an_order_is_counted_and_timed(used):
             ("fulfilment", "docket_worker_task_seconds_count", 'stage="fulfilment"'),
             ("fulfilment", "docket_outside_calls_total",
              'outside="carrier",operation="ship",result="shipped"')):
-        assert count(used, label, name, labels) >= 1, f"{label}: {name}{{{labels}}}"
+        assert metrics.value(used, label, name, labels) >= 1, f"{label}: {name}{{{labels}}}"
 
 
 def test_an_order_is_timed_from_its_acceptance_to_its_end(used):
@@ -106,12 +102,12 @@ def test_the_backlog_is_what_the_database_says(used):
     used.fault("confirm", "act_then_reset")
     used.fault("retrieve", "reset")
     told = used.post_order()
-    wait_for(lambda: count(used, "relay", "docket_payments_unknown") == 1, 20, "it is seen")
-    assert 0 <= count(used, "relay", "docket_payments_unknown_oldest_seconds") < 30
-    must(count(used, "relay", "docket_dead_letters_open"), 1, "open dead letters")
-    assert 3600 <= count(used, "relay", "docket_dead_letters_oldest_seconds") < 3700
-    assert count(used, "relay", "docket_tasks_waiting") >= 1  # the declined customer may pay yet
-    assert count(used, "relay", "docket_postgres_database_bytes") > 1e6
+    wait_for(lambda: metrics.value(used, "relay", "docket_payments_unknown") == 1, 20, "it is seen")
+    assert 0 <= metrics.value(used, "relay", "docket_payments_unknown_oldest_seconds") < 30
+    must(metrics.value(used, "relay", "docket_dead_letters_open"), 1, "open dead letters")
+    assert 3600 <= metrics.value(used, "relay", "docket_dead_letters_oldest_seconds") < 3700
+    assert metrics.value(used, "relay", "docket_tasks_waiting") >= 1  # the declined customer may pay yet
+    assert metrics.value(used, "relay", "docket_postgres_database_bytes") > 1e6
     used.no_faults()
     used.sql("DELETE FROM dead_letter WHERE fingerprint = 'x'")
     used.wait_status(told.id, "fulfilled", deadline_s=40)

@@ -12,6 +12,7 @@ import pytest
 from docket_local import order
 from harness import Client, contract, wait_for
 from harness.client import new_key
+from harness.webhooks import deliver
 
 SAID = {"type", "title", "status", "code", "accepted", "stored_by_this_request", "retryable", "final", "abandoned",
         "state", "attempt_state", "task_state", "ready"}
@@ -35,6 +36,10 @@ def shop(shop):
 def requests_of(operation):
     content = contract.follow(operation.description.get("requestBody", {})).get("content", {})
     return next(iter(content.values()), {}).get("examples", {})
+
+
+def operation_of(name):
+    return next(one for one in contract.operations() if one.description["operationId"] == name)
 
 
 def post(shop, body=None, key=None, **more):
@@ -218,6 +223,10 @@ ARRANGED = {
         "opened": lambda shop: undo(shop, "refund", amount=490),
         "order_not_refundable": lambda shop: undo(shop, "refund", amount=999999999),
         "validation_failed": lambda shop: undo(shop, "refund", amount=0),
+    },
+    "receiveStripeEvent": {
+        "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
+        "webhook_signature_invalid": lambda shop: deliver(shop, b"{}", signature=None),
     },
     "createReplayRun": {
         "invalid_query": lambda shop: run(shop, filter="state:odd"),

@@ -41,7 +41,7 @@ class Docket:
     def _world(self):
         chosen = {name: self.services.free_port() for name in LISTENERS}
         return programs.World(self.home, chosen, self.database, self.vhost,
-                              f"sandbox-{self.database}")
+                              f"sandbox-{self.database}", webhooks=False)
 
     def port(self, listener):
         return self.world.ports[listener]
@@ -80,7 +80,7 @@ class Docket:
         """The same Docket, but listeners of its own for one more process."""
         mine = {name: self.services.free_port(), "operator": self.services.free_port()}
         return programs.World(self.home, self.world.ports | mine, self.database, self.vhost,
-                              self.world.sandbox_dir)
+                              self.world.sandbox_dir, webhooks=self.world.webhooks)
 
     def wait_ready(self, label, deadline_s=20):
         running = self.processes[label]

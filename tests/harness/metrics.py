@@ -27,6 +27,11 @@ def read(shop, label):
     return found
 
 
+def value(shop, label, name, labels=""):
+    """Of one series of one process."""
+    return read(shop, label)[name, labels]
+
+
 def promtool(*arguments, stdin=None):
     """Debian's promtool; (exit code, what it says)."""
     done = subprocess.run(["promtool", *arguments], input=stdin, capture_output=True, text=True,

@@ -57,6 +57,8 @@ TABLE = {
                               'docket_outside_calls_total{result="state"}': "0+4x30"},
                              {'docket_outside_calls_total{result="declined"}': "0+6x30",
                               'docket_outside_calls_total{result="unknown"}': "0+4x30"}),
+    "DocketWebhooksRefused": ({'docket_webhooks_total{outcome="bad_signature"}': RISING},
+                              {'docket_webhooks_total{outcome="duplicate"}': RISING}),
     "DocketBreakerOpen": ({"docket_breaker_state": "2x30"}, {"docket_breaker_state": "4x30"}),
     "DocketReplayStopped": ({"docket_replay_stops_total": RISING},
                             {"docket_replay_stops_total": FLAT}),

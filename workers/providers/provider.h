@@ -29,7 +29,7 @@
 #include "base/fault.h"
 #include "workers/outside_call.h"
 
-enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48 };
+enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48, NEXT_ACTION_SIZE = 2048 };
 
 enum payment_operation {
     PAYMENT_CREATE,   /* order, amount, currency, method, key; is not yet confirmed */
@@ -59,14 +59,23 @@ enum intent_status {
     INTENT_CANCELED,
 };
 
+/* Why a payment was declined, and whether trying again makes sense. */
+struct payment_decline {
+    char code[PROVIDER_CODE_SIZE]; /* the provider's; "": it was not */
+    const char *reason;            /* ours: "insufficient_funds", … (schema/openapi.yaml) */
+    bool retry_same_card, try_another_card;
+};
+
 struct payment_intent {
     char id[PROVIDER_ID_SIZE]; /* "": the answer held none */
     enum intent_status status;
     int64_t amount, amount_received;
     char currency[4];
-    char order[64];                        /* metadata[order_id], or "" */
-    char decline_code[PROVIDER_CODE_SIZE]; /* of its last_payment_error, or "" */
-    int64_t created;                       /* seconds since 1970, by the provider's clock */
+    char order[64];                 /* metadata[order_id], or "" */
+    struct payment_decline decline; /* of its last attempt */
+    /* What the front end needs, while it requires action: a JSON object of ours, or "". */
+    char next_action[NEXT_ACTION_SIZE];
+    int64_t created; /* seconds since 1970, by the provider's clock */
 };
 
 enum refund_status { REFUND_PENDING, REFUND_SUCCEEDED, REFUND_FAILED, REFUND_CANCELED };
@@ -78,18 +87,13 @@ struct payment_refund {
     char currency[4];
 };
 
-/* What a declined customer can do; the code behind it stays ours. */
-enum decline_advice { ADVICE_NONE, ADVICE_TRY_LATER, ADVICE_CHECK_DETAILS, ADVICE_OTHER_METHOD };
-
 struct payment_result {
     enum payment_verdict verdict;
-    struct payment_intent intent; /* STATE; also DECLINED when the answer held it (id not "") */
-    struct payment_refund
-        refund;       /* STATE of a refund; of REFUNDS: ours, id "" if it is not there */
-    int64_t refunded; /* STATE of REFUNDS: all of them that did not fail */
-    char decline_code[PROVIDER_CODE_SIZE]; /* DECLINED: never "" */
-    enum decline_advice advice;            /* DECLINED */
-    int64_t retry_after_ms;                /* the provider's wish, or -1 */
+    struct payment_intent intent;   /* STATE; also DECLINED when the answer held it (id not "") */
+    struct payment_refund refund;   /* STATE of a refund; of REFUNDS: ours, id "": not there */
+    int64_t refunded;               /* STATE of REFUNDS: all of them that did not fail */
+    struct payment_decline decline; /* DECLINED: its code is never "" */
+    int64_t retry_after_ms;         /* the provider's wish, or -1 */
     struct fault fault;
 };
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "workers/providers/provider.h"
@@ -36,6 +37,11 @@ struct stripe_answer {
 
 /* Fills all of the result but retry_after_ms. */
 void stripe_read_answer(const struct stripe_answer *answer, struct payment_result *result);
+
+/* What a customer is told (stripe_customer.c): of a decline by Stripe's code and advice_code, and
+ * of an intent that requires action. */
+void stripe_explain_decline(const char *advice, struct payment_decline *decline);
+void stripe_read_next_action(const json_t *intent, char action[NEXT_ACTION_SIZE]);
 
 /* ISO 4217 minor units to Stripe's and back (they differ for ISK, UGX and MGA, and three-decimal
  * currencies must end in 0).  False: this amount cannot be said in the other form. */

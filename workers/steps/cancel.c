@@ -98,7 +98,7 @@ static void adopt(struct job *job, const struct payment_call *call)
         provider_learn(job, VERDICT_VOIDED);
     else if (intent->status == INTENT_SUCCEEDED)
         provider_learn(job, VERDICT_PAID);
-    else if (call->operation == PAYMENT_CANCEL) /* it would not */
+    else if (call->operation == PAYMENT_CANCEL || intent->status == INTENT_PROCESSING)
         learn_at_work(job);
     else
         cancel_intent(job);

@@ -48,7 +48,7 @@ void provider_call_begin(struct job *job, enum payment_operation operation, cons
         .may_send = may_send,
         .on_done = on_done,
     };
-    if (job_begin_call(job))
+    if (job_begin_call(job, payment_operation_name(operation)))
         provider->start(provider, &self->call);
 }
 

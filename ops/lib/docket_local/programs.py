@@ -35,9 +35,10 @@ def install(home, build, names=tuple(BINARIES)):
 class World:
     """What the programs are to talk to: a database, a vhost, and a port for each listener."""
 
-    def __init__(self, home, ports, database="docket", vhost=rabbitmq.VHOST, sandbox_dir="sandbox"):
+    def __init__(self, home, ports, database="docket", vhost=rabbitmq.VHOST, sandbox_dir="sandbox",
+                 webhooks=True):
         self.home, self.ports, self.database, self.vhost = home, ports, database, vhost
-        self.sandbox_dir = sandbox_dir
+        self.sandbox_dir, self.webhooks = sandbox_dir, webhooks
 
     def pg(self, role):
         return postgres.conninfo(self.home, role, self.database)
@@ -54,19 +55,28 @@ class World:
     def operator_key(self):
         return "dk_" + self.home.secret("operator_key")
 
+    def webhook_url(self):
+        return self.url("api") + "/v1/webhooks/stripe"
+
+    def webhook_secret(self):
+        return "whsec_" + self.home.secret("webhook_secret")
+
     def environment(self, name):
         """The settings of one program, and no secret that it does not need."""
         return getattr(self, "_" + name)()
 
     def _sandbox(self):
         return {"DOCKET_SANDBOX_LISTEN": self.listen("sandbox"),
-                "DOCKET_SANDBOX_DIR": self.sandbox_dir}
+                "DOCKET_SANDBOX_DIR": self.sandbox_dir,
+                "DOCKET_SANDBOX_WEBHOOK_URLS": self.webhook_url() if self.webhooks else "",
+                "DOCKET_SANDBOX_WEBHOOK_SECRET": self.webhook_secret()}
 
     def _api(self):
         return {"DOCKET_PG": self.pg("docket_api"), "DOCKET_SINGLE_NODE": "1",
                 "DOCKET_API_LISTEN": self.listen("api"),
                 "DOCKET_OPERATOR_LISTEN": self.listen("operator"),
                 "DOCKET_OPERATOR_KEY": self.operator_key(),
+                "DOCKET_STRIPE_WEBHOOK_SECRETS": self.webhook_secret(),
                 "DOCKET_TOKEN_KEYS": "1:" + self.home.secret("token_key")}
 
     def _relay(self):
@@ -100,13 +110,17 @@ class World:
 
     def run_docket(self, *arguments, deadline_s=60, stdin=None, env=None):
         """The operator's command; returns what it prints."""
-        with process.placed(self.home, "") as place:
-            done = process.run(["docket", *arguments], executable=f"{CWD}/bin/docket", input=stdin,
-                               env={**process.CLEAN, **self._docket(), **(env or {})},
-                               timeout=deadline_s, **place)
+        done = self.try_docket(*arguments, deadline_s=deadline_s, stdin=stdin, env=env)
         if done.returncode != 0:
             raise Problem("docket " + " ".join(arguments), (done.stderr or done.stdout).strip())
         return done.stdout
+
+    def try_docket(self, *arguments, deadline_s=60, stdin=None, env=None):
+        """However it ends."""
+        with process.placed(self.home, "") as place:
+            return process.run(["docket", *arguments], executable=f"{CWD}/bin/docket", input=stdin,
+                               env={**process.CLEAN, **self._docket(), **(env or {})},
+                               timeout=deadline_s, **place)
 
 
 READY_AT = {"api": "operator", "sandbox": "sandbox"}

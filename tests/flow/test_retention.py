@@ -1,0 +1,176 @@
+"""Old months go as a whole, only when all in them is settled, and nobody waits for it."""
+import json
+import threading
+import time
+
+import pytest
+
+from docket_local import order
+from docket_local.problem import Problem
+from harness import must, wait_for
+from harness.client import new_key
+from harness.months import copy_to, make_month, month_ago, tables_of
+from harness.outcomes import open_quick_shop, post, post_many, wait_all
+
+KEPT = 3
+OLD, KEPT_MONTH = month_ago(KEPT + 1), month_ago(KEPT)
+ENV = {"DOCKET_RETENTION_MONTHS": str(KEPT)}
+PAUSE_MAX_S = 1.5  # between two orders of one client; a lock that stops inserts is seen as more
+
+
+@pytest.fixture(name="shop")
+def lend_shop(docket_fresh):
+    shop = open_quick_shop(docket_fresh)
+    for month in (OLD, KEPT_MONTH):
+        make_month(shop, month)
+    return shop
+
+
+def month_text(month):
+    return month.strftime("%Y-%m")
+
+
+def retire(docket, *arguments, env=None):
+    return json.loads(docket.docket("migrate", "retire", "--json", *arguments, env=env or ENV))
+
+
+def old_orders(docket, count=3):
+    """Fulfilled orders, with copies in the old month and in one that is kept."""
+    orders = post_many(docket, count)
+    wait_all(docket, orders, "fulfilled")
+    return ([copy_to(docket, OLD, public, number=n) for n, public in enumerate(orders)],
+            [copy_to(docket, KEPT_MONTH, public, number=n) for n, public in enumerate(orders)])
+
+
+def test_a_settled_month_goes_with_its_keys_and_no_other(shop):
+    old, kept = old_orders(shop)
+    must(retire(shop, env={"DOCKET_RETENTION_MONTHS": "0"}), [], "what goes when all is kept")
+    said = retire(shop)
+    must([(one["month"], one["fate"], one["keys"]) for one in said],
+         [(month_text(OLD), "gone", len(old))], "what went")
+    must(tables_of(shop, OLD), [], "its tables")
+    must(len(tables_of(shop, KEPT_MONTH)), shop.one("SELECT count(*) FROM month_parents()"),
+         "tables of the month that is kept")
+    uuids = [order.to_uuid(public) for public in old + kept]
+    must(shop.one("SELECT count(*) FROM order_key WHERE order_id = ANY (%s::uuid[])", uuids),
+         len(kept), "keys")
+    must(shop.read.get(f"/v1/orders/{old[0]}").status, 404, "an order that is gone")
+    must(shop.read.get(f"/v1/orders/{kept[0]}").status, 200, "one that is kept")
+    must(shop.sql("SELECT act, target, reason FROM audit WHERE act = 'retire'"),
+         [("retire", "month " + month_text(OLD), f"older than DOCKET_RETENTION_MONTHS={KEPT}")],
+         "the audit")
+    shop.docket("audit", "verify")
+    must(retire(shop), [], "a second time")
+    wait_all(shop, [post(shop)], "fulfilled")
+
+
+def test_a_key_that_is_forgotten_is_new_again_and_until_then_is_replayed(shop):
+    told, key = shop.post_order(), new_key()
+    wait_all(shop, [told.id], "fulfilled")
+    old = copy_to(shop, OLD, told.id, key=key)
+    again = shop.post_order(told.body, key)
+    must((again.status, again.id), (202, old), "a key of the old month, while it is there")
+    retire(shop)
+    new = shop.post_order(told.body, key)
+    must(new.status, 202, "the same key afterwards")
+    assert new.id not in (old, told.id) and "Idempotent-Replayed" not in new.answer.headers
+    must(shop.post_order(told.body, told.key).id, told.id, "a key of this month")
+
+
+HOLDS = {
+    "not final": "UPDATE orders SET final = false, status = 2 WHERE id = %s",
+    "a task that is not done": "UPDATE task SET state = 1 WHERE order_id = %s AND stage = 2",
+    "a payment that is not settled": "UPDATE payment_attempt SET state = 6 WHERE order_id = %s",
+    "stock that is still held": "UPDATE reservation SET state = 1 WHERE order_id = %s",
+    "an open dead letter":
+        "INSERT INTO dead_letter (order_id, stage, fingerprint, fault_kind, fault_code, fault_text, "
+        "attempts, crashes, amount, currency, history) VALUES "
+        "(%s, 1, '', 'broken', 'x', '', 1, 0, 1, 'EUR', '[]')",
+}
+
+
+@pytest.mark.parametrize("what", HOLDS)
+def test_what_is_not_settled_holds_its_month_and_is_named(shop, what):
+    old, _ = old_orders(shop, 1)
+    shop.stop("relay")  # it would sweep what this test makes up
+    shop.sql(HOLDS[what], order.to_uuid(old[0]))
+    said = retire(shop)
+    must([(one["fate"], [(hold["what"], hold["orders"], order.to_public(hold["example"]))
+                         for hold in one["holds"]]) for one in said],
+         [("held", [(what, 1, old[0])])], "what became of the month")
+    assert f"{month_text(OLD)} stays: 1 with {what}" in shop.docket("migrate", "months", env=ENV)
+    must(shop.read.get(f"/v1/orders/{old[0]}").status, 200, "its order")
+    must(shop.one("SELECT count(*) FROM order_key WHERE order_id = %s", order.to_uuid(old[0])), 1,
+         "its key")
+
+
+def test_what_comes_in_while_it_goes_puts_the_month_back(shop):
+    """Settled when it was asked, not any more when nobody can reach it."""
+    old, _ = old_orders(shop, 1)
+    step, place, statement = shop.one("SELECT step, place, statement FROM month_step(%s)", OLD)
+    must((step, place), ("detach", f"orders_{OLD:%Y_%m}"), "the first step")
+    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(old[0]))
+    shop.sql(statement)
+    must(shop.read.get(f"/v1/orders/{old[0]}").status, 404, "its order, half gone")
+    must([one["fate"] for one in retire(shop)], ["held"], "what became of the month")
+    must(shop.read.get(f"/v1/orders/{old[0]}").status, 200, "its order, put back")
+    shop.sql("UPDATE payment_attempt SET state = 3 WHERE order_id = %s", order.to_uuid(old[0]))
+    must([one["fate"] for one in retire(shop)], ["gone"], "once it is settled")
+
+
+class Orders(threading.Thread):
+    """A client that orders on and on; the longest time between two answers."""
+
+    def __init__(self, docket):
+        super().__init__(daemon=True)
+        self.docket, self.ending, self.count, self.longest_s, self.wrong = \
+            docket, threading.Event(), 0, 0, None
+
+    def run(self):
+        last = time.monotonic()
+        try:
+            while not self.ending.wait(0.01):
+                told = self.docket.post_order()
+                assert told.status == 202, repr(told)
+                self.longest_s = max(self.longest_s, time.monotonic() - last)
+                last, self.count = time.monotonic(), self.count + 1
+        except Exception as error:  # pylint: disable=broad-except; raised by must_have_gone_on
+            self.wrong = error
+
+    def must_have_gone_on(self):
+        if self.wrong:
+            raise self.wrong
+        assert self.longest_s < PAUSE_MAX_S, f"orders stood still for {self.longest_s:.2f} s"
+
+
+def test_orders_go_on_while_a_month_goes_behind_an_open_reader(shop):
+    """The reader has looked at every month and keeps its transaction open, as a dump does: the
+    month waits, an insert does not; once the reader is gone, the next run takes the month."""
+    old_orders(shop)
+    reader = shop.services.connect(shop.database)
+    reader.set_session(isolation_level="REPEATABLE READ")
+    with reader.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM orders")
+    client = Orders(shop)
+    client.start()
+    with pytest.raises(Problem, match="waits: somebody reads it"):
+        shop.docket("migrate", "retire", "--wait", "3s", env=ENV)
+    before = client.count
+    wait_for(lambda: client.count > before + 20 or client.wrong, 20, "twenty orders more")
+    assert "going" in shop.docket("migrate", "months", env=ENV)
+    reader.rollback()
+    must([one["fate"] for one in retire(shop)], ["gone"], "the next run")
+    client.ending.set()
+    client.join(20)
+    reader.close()
+    client.must_have_gone_on()
+    must(tables_of(shop, OLD), [], "its tables")
+
+
+def test_two_at_once_are_one(shop):
+    old_orders(shop, 1)
+    shop.sql("SELECT pg_advisory_lock(hashtext('docket migrate retire'))")
+    with pytest.raises(Problem, match="another docket migrate retire is at work"):
+        shop.docket("migrate", "retire", env=ENV)
+    shop.sql("SELECT pg_advisory_unlock(hashtext('docket migrate retire'))")
+    must([one["fate"] for one in retire(shop)], ["gone"], "then")

@@ -1,0 +1,80 @@
+"""More orders than can be stored in time: what is refused, what is not, and that it ends."""
+import concurrent.futures
+import os
+import sys
+
+from harness import must, wait_for
+from harness.metrics import value
+from harness.services import ROOT
+
+sys.path.append(os.path.join(ROOT, "tests/bench"))
+
+from lib import Bench, Load  # noqa: E402
+
+BATCH, COMMIT_MS = 20, 50  # some 370 orders a second
+CALM, FLOOD = 150, 3000
+
+
+def slow_shop(docket, services):
+    """Each commit of the API waits, as for a standby that is far away."""
+    for setting, to in (("commit_delay", COMMIT_MS * 1000), ("commit_siblings", 0)):
+        services.admin(f"ALTER ROLE docket_api IN DATABASE {docket.database} SET {setting} = {to}")
+    docket.start("api", env={"DOCKET_ACCEPT_BATCH_MAX": BATCH})
+    docket.stock_up()
+    docket.make_keys()
+    return docket
+
+
+def is_shedding(shop):
+    return value(shop, "api", "docket_accept_shedding") == 1
+
+
+def test_a_flood_is_refused_cheaply_and_what_is_accepted_stays_quick(docket_fresh, services):
+    shop = slow_shop(docket_fresh, services)
+    with Bench.borrowing(services, None) as bench, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        load = Load(bench, shop)
+        early = shop.post_order()
+        must(early.status, 202, "an order before the flood")
+        running = pool.submit(load.orders, 400, timeout_ms=3000,
+                              phases=[(CALM, 2), (FLOOD, 4), (CALM, 3)])
+        wait_for(lambda: is_shedding(shop), 15, "new orders are refused")
+        refused = wait_for(lambda: (told := shop.post_order()).status == 503 and told, 3, "a refusal")
+        again = shop.post_order(early.body, early.key)
+        read = shop.read.get(f"/v1/orders/{early.id}", headers={"Request-Timeout-Ms": "3000"})
+        was_shedding = is_shedding(shop)
+        report = running.result(60)["report"]
+        wait_for(lambda: not is_shedding(shop), 5, "new orders are taken again")
+    assert was_shedding, "the flood was over before the repeated key and the read were answered"
+    must((refused.code, refused.accepted), ("overloaded", "unknown"), "what a refusal says")
+    assert refused.json["stored_by_this_request"] is False and int(refused.headers["retry-after"]) >= 1
+    must((again.status, again.id), (202, early.id), "a repeated key during the flood")
+    must(read.status, 200, "a read during the flood")
+    must(shop.post_order().status, 202, "an order after the flood")
+    calm, flood, after = report["phases"]
+    must((calm["refused"], calm["failed"] + flood["failed"] + after["failed"]), (0, 0), "refused and failed")
+    assert flood["refused"] > flood["offered"] / 2 and after["good"] > after["offered"] / 2, report
+    assert flood["answered"]["p99_ms"] < 1000, flood
+    assert flood["turned_away"]["p50_ms"] < 100, flood
+    stored = shop.one("SELECT count(*) FROM orders")
+    must(stored, report["statuses"]["202"] + 2, "orders stored")
+    assert value(shop, "api", "docket_accept_shed_total", 'then="answered"') >= flood["refused"] / 2
+    assert value(shop, "api", "docket_accept_known_total") >= 1
+
+
+def test_nothing_is_done_for_a_client_that_has_given_up(docket_fresh, services):
+    """Its order would be committed after its patience has ended: it is told at once."""
+    shop = slow_shop(docket_fresh, services)
+    services.postgres_freeze()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(30) as pool:
+            told = list(pool.map(lambda n: shop.post_order(headers={"Request-Timeout-Ms": "200"}), range(30)))
+    finally:
+        services.postgres_thaw()
+    for answer in told:
+        assert answer.status == 503 and answer.accepted == "unknown", answer
+    unsent = [answer for answer in told if answer.json["stored_by_this_request"] is False]
+    assert unsent, "all had been sent"
+    last = shop.post_until_told()
+    must(last.status, 202, "an order afterwards")
+    keys = {key for key, in shop.sql("SELECT key FROM order_key")}
+    assert not keys & {answer.key for answer in unsent}, "an order of a client that had given up"
