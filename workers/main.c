@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "queue/service.h"
 #include "workers/job_metrics.h"
+#include "workers/orphans.h"
 #include "workers/steps.h"
 
 enum { CRASHES_MAX = 4, DRAIN_MS = 6000 };
@@ -16,6 +17,7 @@ struct worker {
     int step_count;
     struct http_client *client;
     struct runner *runner;
+    struct orphans *orphans; /* NULL: its step compares no books */
     void *outside;
 };
 
@@ -40,6 +42,7 @@ static void on_drained(void *owner)
 {
     struct worker *worker = owner;
 
+    orphans_destroy(worker->orphans);
     service_ended(&worker->service);
 }
 
@@ -47,6 +50,8 @@ static void on_stop(void *owner)
 {
     struct worker *worker = owner;
 
+    if (worker->orphans)
+        orphans_stop(worker->orphans);
     runner_drain(worker->runner, DRAIN_MS, on_drained, worker);
 }
 
@@ -107,6 +112,8 @@ static void register_metrics(const struct worker *worker)
     for (int i = 0; i < worker->step_count; i++) {
         if (worker->steps[i]->reserves_stock)
             reserve_register_metrics();
+        if (worker->steps[i]->compares_books)
+            orphans_register_metrics();
         job_metrics_of(worker->steps[i]->stage);
     }
     job_metrics_register_ends();
@@ -149,5 +156,15 @@ int main(int argc, char **argv)
                                   .step_count = worker.step_count,
                                   .outside = worker.outside,
                               });
+    if (step->compares_books)
+        worker.orphans =
+            orphans_create(&worker.service.loop, &(struct orphans_options){
+                                                     .server = &worker.service.database.server,
+                                                     .provider = worker.outside,
+                                                     .process = worker.service.process,
+                                                     .hours = settings->orphan_hours,
+                                                     .age_s = settings->orphan_age_s,
+                                                     .every_s = settings->orphan_every_s,
+                                                 });
     return service_run(&worker.service);
 }

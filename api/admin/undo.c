@@ -23,17 +23,6 @@ static bool read_id(struct admin_errand *errand, struct order_id *id)
     return false;
 }
 
-static bool read_wish(struct admin_errand *errand, const struct json_field *fields, void *wish)
-{
-    struct problem_items problems = {.arena = &errand->arena};
-
-    json_fields_read(errand->body, "", fields, wish, &problems);
-    if (problems.count == 0)
-        return true;
-    admin_refuse(errand->request, &problems);
-    return false;
-}
-
 /* --- cancel ------------------------------------------------------------------------------------
  */
 
@@ -53,21 +42,24 @@ static void on_canceled(struct admin_errand *errand, const PGresult *rows)
     hint_work(api_of(errand->request)->hint);
 }
 
-void admin_order_cancel(struct http_request *request)
+static bool fill_cancel(struct admin_errand *errand, struct problem_items *problems)
 {
     static const struct json_field fields[] = {{.name = NULL}};
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_order_cancel, on_canceled, REASON_REQUIRED);
     struct order_id id;
 
-    if (errand == NULL)
-        return;
-    if (!read_id(errand, &id) || !read_wish(errand, fields, NULL)) {
-        admin_errand_free(errand);
-        return;
-    }
+    if (!read_id(errand, &id))
+        return false;
+    json_fields_read(errand->body, "", fields, NULL, problems);
     cancel_fill(&errand->ticket.params, &id, true);
-    admin_act_send(errand);
+    return true;
+}
+
+void admin_order_cancel(struct http_request *request)
+{
+    static const struct admin_act act = {&sql_order_cancel, REASON_REQUIRED, fill_cancel,
+                                         on_canceled};
+
+    admin_act_begin(request, &act);
 }
 
 /* --- refund ------------------------------------------------------------------------------------
@@ -110,27 +102,30 @@ static void on_refunded(struct admin_errand *errand, const PGresult *rows)
     }
 }
 
-void admin_order_refund(struct http_request *request)
+static bool fill_refund(struct admin_errand *errand, struct problem_items *problems)
 {
     static const struct json_field fields[] = {
         {"amount", FIELD_INTEGER, false, 1, MONEY_MAX, NULL, NULL, 0},
         {.name = NULL},
     };
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_order_refund, on_refunded, REASON_REQUIRED);
     struct order_id id;
     int64_t amount = 0;
 
-    if (errand == NULL)
-        return;
-    if (!read_id(errand, &id) || !read_wish(errand, fields, &amount)) {
-        admin_errand_free(errand);
-        return;
-    }
+    if (!read_id(errand, &id))
+        return false;
+    json_fields_read(errand->body, "", fields, &amount, problems);
     pg_add_uuid(&errand->ticket.params, id.bytes);
     if (amount > 0)
         pg_add_i64(&errand->ticket.params, amount);
     else
-        pg_add_text(&errand->ticket.params, NULL);
-    admin_act_send(errand);
+        pg_add_text(&errand->ticket.params, NULL); /* all that is left */
+    return true;
+}
+
+void admin_order_refund(struct http_request *request)
+{
+    static const struct admin_act act = {&sql_order_refund, REASON_REQUIRED, fill_refund,
+                                         on_refunded};
+
+    admin_act_begin(request, &act);
 }

@@ -119,9 +119,28 @@ struct payment_call {
     struct outside_call outside;
 };
 
+enum { PAYMENT_PAGE_MAX = 40 };
+
+/* A page of the provider's own list of intents, newest first: a read. */
+struct payment_page {
+    int64_t from_s, to_s; /* created within, seconds since 1970 by the provider's clock */
+    const char *after;    /* the last intent of the page before, or "" */
+    void (*on_done)(struct payment_page *page); /* once, never from inside list */
+
+    /* Valid from on_done on; kind NONE: it was read. */
+    struct payment_intent *intents; /* PAYMENT_PAGE_MAX of them, the caller's */
+    int count;
+    bool has_more;
+    struct fault fault;
+
+    struct provider *provider;
+    struct outside_call outside;
+};
+
 struct provider {
     const char *name; /* "stripe": in the books, the breaker and metrics */
     void (*start)(struct provider *provider, struct payment_call *call);
+    void (*list)(struct provider *provider, struct payment_page *page);
     void (*destroy)(struct provider *provider); /* only with no call open */
 };
 

@@ -136,6 +136,27 @@ static bool read_intent(const json_t *object, struct payment_intent *intent)
     return true;
 }
 
+bool stripe_read_page(const char *body, size_t length, struct payment_page *page)
+{
+    json_t *list = answer_parse(body, length);
+    const json_t *data = json_object_get(list, "data"), *has_more, *object;
+    size_t index;
+    bool is_read = is_object_named(list, "list") && json_is_array(data) &&
+                   json_array_size(data) <= PAYMENT_PAGE_MAX;
+
+    page->count = 0;
+    has_more = json_object_get(list, "has_more");
+    json_array_foreach(data, index, object)
+    {
+        is_read = is_read && read_intent(object, &page->intents[page->count]);
+        page->count += is_read;
+    }
+    page->has_more = json_is_true(has_more);
+    is_read = is_read && json_is_boolean(has_more) && (page->count > 0 || !page->has_more);
+    json_decref(list);
+    return is_read;
+}
+
 static bool read_refund(const json_t *object, struct payment_refund *refund)
 {
     static const struct {

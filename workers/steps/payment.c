@@ -457,6 +457,7 @@ const struct step payment_step = {
     .stage = STAGE_PAYMENT,
     .register_metrics = provider_register,
     .reserves_stock = true,
+    .compares_books = true,
     .open = provider_open,
     .work_bytes = sizeof(struct payment),
     .proceed = proceed,
