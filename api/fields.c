@@ -2,13 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 static bool is_visible(char c)
@@ -76,6 +76,7 @@ static bool is_traceparent(const char *value)
 
 void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
 {
+    static const char hex[] = "0123456789abcdef";
     uint8_t random[24];
     char *at = traceparent;
 
@@ -83,12 +84,16 @@ void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
         snprintf(traceparent, TRACEPARENT_SIZE, "00%.53s", value + 2);
         return;
     }
-    if (RAND_bytes(random, sizeof(random)) != 1)
-        abort();
-    at += sprintf(at, "00-");
-    for (int i = 0; i < 24; i++)
-        at += sprintf(at, i == 16 ? "-%02x" : "%02x", random[i]);
-    snprintf(at, 4, "-01");
+    digest_random(random, sizeof(random));
+    memcpy(at, "00-", 3);
+    at += 3;
+    for (int i = 0; i < 24; i++) {
+        if (i == 16)
+            *at++ = '-';
+        *at++ = hex[random[i] >> 4];
+        *at++ = hex[random[i] & 15];
+    }
+    memcpy(at, "-01", 4);
 }
 
 void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE])
