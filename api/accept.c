@@ -17,6 +17,7 @@
 #include "api/order_view.h"
 #include "api/receipts.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "schema/card_scan.h"
 
 /* Lives until it was answered and the intake has let go of it. */
@@ -29,7 +30,8 @@ struct acceptance {
     struct order order;
     struct intake_ticket ticket;
     char key[ORDER_KEY_LENGTH_MAX + 1];
-    char trace[TRACEPARENT_SIZE];
+    char trace[TRACEPARENT_SIZE]; /* of what comes after it */
+    struct span span;
     struct problem_items items;
     struct problem refusal; /* code NULL: none */
 };
@@ -40,6 +42,7 @@ static void take_quota(struct acceptance *acceptance);
 static void submit(struct acceptance *acceptance);
 static void on_settled(struct intake_ticket *ticket);
 static void on_released(struct intake_ticket *ticket);
+static void end_span(struct acceptance *acceptance);
 
 static struct acceptance *acceptance_create(struct http_request *request, const char *key,
                                             const struct principal *principal)
@@ -51,7 +54,10 @@ static struct acceptance *acceptance_create(struct http_request *request, const 
     arena_init(&acceptance->arena);
     acceptance->items.arena = &acceptance->arena;
     snprintf(acceptance->key, sizeof(acceptance->key), "%s", key);
-    field_trace(http_header(request, "traceparent"), acceptance->trace);
+    field_trace(http_header(request, "traceparent"),
+                api_of(request)->service.settings.trace_percent, acceptance->trace);
+    trace_begin(&acceptance->span, SPAN_SERVER, "POST /v1/orders", acceptance->trace);
+    trace_write_parent(&acceptance->span, acceptance->trace);
     acceptance->ticket = (struct intake_ticket){
         .account_id = principal->account_id,
         .key = acceptance->key,
@@ -245,6 +251,7 @@ static void on_settled(struct intake_ticket *ticket)
     struct http_request *request = acceptance->request;
 
     acceptance->request = NULL;
+    end_span(acceptance);
     stats_note_accept(ticket->verdict, (clock_monotonic_ns() - http_received_ns(request)) / 1000);
     settle_quota(acceptance, request,
                  ticket->verdict == INTAKE_ACCEPTED || ticket->verdict == INTAKE_UNKNOWN);
@@ -270,6 +277,24 @@ static void on_settled(struct intake_ticket *ticket)
         reply_otherwise(request, acceptance);
         break;
     }
+}
+
+/* What the order was told is told of its trace, too. */
+static void end_span(struct acceptance *acceptance)
+{
+    const struct intake_ticket *ticket = &acceptance->ticket;
+    bool is_accepted = ticket->verdict == INTAKE_ACCEPTED;
+    char id[ORDER_ID_TEXT_SIZE] = "";
+    const struct span_note notes[] = {{"docket.outcome", stats_outcome(ticket->verdict)},
+                                      {is_accepted ? "docket.order" : NULL, id},
+                                      {0}};
+
+    if (!acceptance->span.is_told)
+        return;
+    if (is_accepted)
+        order_id_format(&ticket->id, id);
+    trace_end(&acceptance->span, notes,
+              strcmp(notes[0].value, "unknown") == 0 ? notes[0].value : NULL);
 }
 
 static void on_released(struct intake_ticket *ticket)

@@ -79,7 +79,8 @@ void metrics_get(struct http_request *request);
 bool api_is_ready(const void *owner, struct text *reason); /* health.c */
 
 /* Orders accepted, replayed; commit latency. */
-void stats_register(void); /* stats.c */
+void stats_register(void);                              /* stats.c */
+const char *stats_outcome(enum intake_verdict verdict); /* "accepted", "replayed", … */
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds);
 struct load stats_load(const struct api *api);
 void stats_watch(struct api *api); /* gauges, before they are read */

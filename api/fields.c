@@ -74,10 +74,10 @@ static bool is_traceparent(const char *value)
            is_hex(value, 53, 2, true);
 }
 
-void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
+void field_trace(const char *value, int64_t percent, char traceparent[TRACEPARENT_SIZE])
 {
     static const char hex[] = "0123456789abcdef";
-    uint8_t random[24];
+    uint8_t random[25];
     char *at = traceparent;
 
     if (value && is_traceparent(value)) {
@@ -93,7 +93,7 @@ void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE])
         *at++ = hex[random[i] >> 4];
         *at++ = hex[random[i] & 15];
     }
-    memcpy(at, "-01", 4);
+    snprintf(at, 4, "-0%d", random[24] * 100 < percent * 256);
 }
 
 void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE])

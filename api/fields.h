@@ -13,8 +13,9 @@ enum { TRACEPARENT_SIZE = 55 + 1, TRACE_ID_SIZE = 32 + 1 };
 bool field_key(const char *value, char key[ORDER_KEY_LENGTH_MAX + 1])
     __attribute__((warn_unused_result));
 
-/* W3C Trace Context: the client's traceparent if it is valid, else a new one. */
-void field_trace(const char *value, char traceparent[TRACEPARENT_SIZE]);
+/* W3C Trace Context: the client's traceparent if it is valid, else a new one, which is sampled with
+ * that chance. */
+void field_trace(const char *value, int64_t percent, char traceparent[TRACEPARENT_SIZE]);
 void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE]);
 
 /* If-None-Match: does it name this version (or any)? */

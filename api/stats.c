@@ -39,6 +39,7 @@ void stats_register(void)
     tls_register_metrics();
     problem_register_metrics();
     events_register_metrics();
+    waiters_register_metrics();
     intake_register_metrics();
     shed_register_metrics();
     reader_register_metrics();
@@ -66,6 +67,17 @@ static struct metric *counter_of(enum intake_verdict verdict)
         return &unknown;
     }
     return &unknown;
+}
+
+const char *stats_outcome(enum intake_verdict verdict)
+{
+    const struct metric *counter = counter_of(verdict);
+
+    if (counter == &accepted)
+        return "accepted";
+    if (counter == &replayed)
+        return "replayed";
+    return counter == &refused ? "refused" : "unknown";
 }
 
 void stats_note_accept(enum intake_verdict verdict, uint64_t microseconds)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/trace.h"
 #include "queue/group.h"
 #include "schema/order_state.h"
 #include "schema/statements.h"
@@ -16,7 +17,8 @@
 enum { SETTLE_ROWS_MAX = 64, LINKS = 2, REST_MS_FIRST = 50, REST_MS_MAX = 2000, TRACE_SIZE = 64 };
 
 struct row_message {
-    struct row *row; /* a message's cookie is the address of this struct */
+    struct row *row;   /* a message's cookie is the address of this struct */
+    struct span *span; /* NULL: it is not told */
     bool has_failed;
 };
 
@@ -118,6 +120,29 @@ bool publish_take(struct publish *publish, const PGresult *result, int at)
 
 /* --- published ------------------------------------------------------------------------------- */
 
+static void begin_span(struct row_message *message, const char *trace)
+{
+    struct span span;
+
+    trace_begin(&span, SPAN_PRODUCER, "publish", trace);
+    if (span.is_told) {
+        message->span = xcalloc(1, sizeof(*message->span));
+        *message->span = span;
+    }
+}
+
+static void end_span(struct row_message *message)
+{
+    const struct span_note notes[] = {
+        {"messaging.destination.name", stage_name(message->row->topic)}, {0}};
+
+    if (message->span == NULL)
+        return;
+    trace_end(message->span, notes, message->has_failed ? "not confirmed" : NULL);
+    free(message->span);
+    message->span = NULL;
+}
+
 static void publish_message(struct row *row, int n, const struct order_id *order, const char *trace)
 {
     char id[48], uuid[ORDER_ID_UUID_SIZE], body[160];
@@ -147,6 +172,7 @@ static void publish_message(struct row *row, int n, const struct order_id *order
         body, sizeof(body), "{\"order\":\"%s\",\"stage\":\"%s\",\"outbox\":%" PRId64 "}", uuid,
         stage_name(row->topic), row->id);
     row->messages[n].row = row;
+    begin_span(&row->messages[n], trace);
     amqp_publisher_send(row->publish->publisher, &message);
 }
 
@@ -207,6 +233,7 @@ static void note_verdict(struct row_message *message, enum amqp_verdict verdict)
         metric_observe_us(&confirm_seconds,
                           (int64_t)(clock_monotonic_ns() - row->published_ns) / 1000);
     message->has_failed = verdict != AMQP_ACKED;
+    end_span(message);
     row->failed += message->has_failed;
     row->refused += verdict == AMQP_NACKED || verdict == AMQP_RETURNED;
     row->publish->unsettled--;
@@ -289,11 +316,18 @@ static void on_row_settled(struct group_ticket *ticket)
     publish->options.on_room(publish->options.owner);
 }
 
+static void free_row(struct row *row)
+{
+    for (int n = 0; n < row->count; n++)
+        free(row->messages[n].span);
+    free(row);
+}
+
 static void let_go(struct row *row)
 {
     row->publish->row_count--;
     LIST_REMOVE(row, entry);
-    free(row);
+    free_row(row);
 }
 
 /* --- for the poll ---------------------------------------------------------------------------- */
@@ -388,7 +422,7 @@ void publish_destroy(struct publish *publish)
     group_destroy(publish->settling);
     for (row = LIST_FIRST(&publish->rows); row; row = following) {
         following = LIST_NEXT(row, entry);
-        free(row);
+        free_row(row);
     }
     free(publish);
 }

@@ -11,9 +11,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "base/trace.h"
 #include "queue/vitals.h"
 
 enum { METRICS_BYTES_MAX = 1024 * 1024, REASON_BYTES_MAX = 4096, HEALTH_CONNECTIONS_MAX = 64 };
+enum { TRACE_CLOSE_MS = 1000 };
 
 static void read_settings(struct service *service, enum program program)
 {
@@ -34,6 +36,17 @@ static void read_settings(struct service *service, enum program program)
     log_open(service->process, level);
 }
 
+static void open_trace(struct service *service, const char *name)
+{
+    char full_name[64];
+
+    snprintf(full_name, sizeof(full_name), "docket-%s", name);
+    trace_open(&service->loop, &(struct trace_options){.endpoint = service->settings.otlp_endpoint,
+                                                       .header = service->settings.otlp_header,
+                                                       .service = full_name,
+                                                       .instance = service->process});
+}
+
 void service_begin(struct service *service, int argc, char **argv, enum program program,
                    const char *name)
 {
@@ -42,6 +55,7 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
         exit(0);
     }
     vitals_register();
+    trace_register_metrics();
     if (argc > 1 && strcmp(argv[argc - 1], "--metrics") == 0) {
         metrics_print_table(stdout);
         exit(0);
@@ -56,6 +70,7 @@ void service_begin(struct service *service, int argc, char **argv, enum program 
     signal(SIGUSR2, SIG_IGN);
     setenv("UV_THREADPOOL_SIZE", "1", 0); /* names are looked up there, and nothing else is done */
     uv_loop_init(&service->loop);
+    open_trace(service, name);
 }
 
 /* --- health ------------------------------------------------------------------------------------
@@ -184,15 +199,22 @@ static void close_handle(uv_handle_t *handle, void *data)
         uv_close(handle, NULL);
 }
 
+static void on_trace_closed(void *owner)
+{
+    struct service *service = owner;
+
+    for (size_t i = 0; i < ARRAY_SIZE(service->signals); i++)
+        close_handle((uv_handle_t *)&service->signals[i], NULL);
+    close_handle((uv_handle_t *)&service->patience, NULL);
+    uv_stop(&service->loop);
+}
+
 static void on_health_drained(void *owner)
 {
     struct service *service = owner;
 
     service->health = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(service->signals); i++)
-        close_handle((uv_handle_t *)&service->signals[i], NULL);
-    close_handle((uv_handle_t *)&service->patience, NULL);
-    uv_stop(&service->loop);
+    trace_close(TRACE_CLOSE_MS, on_trace_closed, service);
 }
 
 void service_ended(struct service *service)

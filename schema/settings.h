@@ -11,11 +11,12 @@ enum program {
     PROGRAM_RELAY = 1 << 1,
     PROGRAM_WORKER = 1 << 2,
     PROGRAM_DOCKET = 1 << 3,  /* the operator's command */
-    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate`, which alone goes to Postgres */
+    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate` and */
+    PROGRAM_DOCTOR = 1 << 5,  /* `docket doctor`, which alone go to Postgres */
 };
 
 struct settings {
-    const char *pg, *amqp, *log_level;
+    const char *pg, *amqp, *log_level, *otlp_endpoint, *otlp_header;
     bool single_node;
     int64_t retention_months;
 
@@ -24,7 +25,7 @@ struct settings {
     int64_t body_bytes_max, connections_max, accept_waiting_max, accept_deadline_ms;
     int64_t accept_batch_max, accept_delay_ms;
     int64_t streams_max, streams_account_max;
-    int64_t quota_orders, quota_reads;
+    int64_t quota_orders, quota_reads, trace_percent;
     const char *tls_cert, *tls_key, *cors_origins;
     bool operator_tls;
     const char *webhook_secrets;
@@ -37,10 +38,11 @@ struct settings {
     const char *provider_url, *provider_key, *carrier_url, *carrier_key;
     int64_t provider_timeout_ms, provider_longest_ms, carrier_timeout_ms, prefetch;
     int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
+    int64_t orphan_hours, orphan_age_s, orphan_every_s;
     int64_t breaker_failures, breaker_percent, breaker_window_s;
 
     /* the operator's command */
-    const char *operator_url, *operator_ca;
+    const char *operator_url, *operator_ca, *management_url;
 };
 
 extern const struct config_entry settings_entries[];

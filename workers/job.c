@@ -82,6 +82,7 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
     job->reserve.row.facts = &job->claim.facts;
     job->reserve.order = &job->claim.order;
     job->reserve.policy = &runner->options.policy;
+    job_trace_begin(job, delivery->trace);
     LIST_INSERT_HEAD(bucket_of(runner, &job->id), job, by_id);
     job->state = HELD;
     TAILQ_INSERT_TAIL(&runner->lists[HELD], job, by_state);
@@ -115,6 +116,7 @@ void job_start_claim(struct job *job)
         return;
     }
     job->epoch = worker_session_epoch(runner->session);
+    job_trace_begin_part(job, "claim");
     if (group_submit(runner->claims, &job->claim.ticket))
         enter(job, CLAIMING);
     else
@@ -152,9 +154,10 @@ static void on_claim_refused(struct job *job)
     }
 }
 
+/* What was learnt is written, unless it is about a payment that is not the newest any more. */
 static void go_on(struct job *job)
 {
-    if (job->has_lesson)
+    if (job->has_lesson && order_lesson_holds(&job->claim.facts, &job->lesson))
         decide(job);
     else
         proceed(job);
@@ -176,6 +179,7 @@ static void on_claimed(struct group_ticket *ticket)
     struct runner *runner = job->runner;
     bool was_ours = job->is_ours;
 
+    job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
     if (ticket->outcome != GROUP_COMMITTED) {
         rest(job, job_start_claim);
         return;
@@ -276,6 +280,7 @@ static void leave(struct job *job)
 
 static void submit_outcome(struct job *job)
 {
+    job_trace_begin_part(job, "commit");
     if (group_submit(job->runner->outcomes, &job->outcome.ticket))
         enter(job, WRITING);
     else
@@ -322,6 +327,7 @@ static bool is_of_failure(const struct order_lesson *lesson)
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
+    job->lesson.attempt_number = job->claim.facts.attempt_number;
     job->has_lesson = true;
     if (job->doubt.is_raised && is_of_failure(lesson)) {
         enter(job, DOUBTING);
@@ -335,6 +341,7 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
 void job_reserve(struct job *job)
 {
     job->has_lesson = false;
+    job_trace_begin_part(job, "reserve");
     if (group_submit(job->runner->reserves, &job->reserve.ticket))
         enter(job, WRITING);
     else
@@ -417,6 +424,7 @@ static void on_written(struct group_ticket *ticket)
 {
     struct job *job = container_of(ticket, struct job, outcome.ticket);
 
+    job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
     if (ticket->outcome != GROUP_COMMITTED)
         on_refused(job, &ticket->fault, submit_outcome);
     else if (!job->outcome.row.is_written)
@@ -430,6 +438,7 @@ static void on_reserved(struct group_ticket *ticket)
     struct job *job = container_of(ticket, struct job, reserve.ticket);
     const struct claim_order *order = &job->claim.order;
 
+    job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
     if (ticket->outcome != GROUP_COMMITTED) {
         on_refused(job, &ticket->fault, job_reserve);
         return;
@@ -449,6 +458,7 @@ static void end_job(struct job *job)
     struct runner *runner = job->runner;
 
     amqp_consumer_ack(runner->consumer, job->link, job->tag);
+    job_trace_end(job);
     leave(job);
     if (job->has_call)
         enter(job, LEFT);
@@ -530,13 +540,14 @@ static void learn_held(struct job *job)
     job_learn(job, &lesson);
 }
 
-bool job_begin_call(struct job *job)
+bool job_begin_call(struct job *job, const char *name)
 {
     if (!breaker_begin_call(job->runner->breaker, job->claim.pass, &job->doubt)) {
         learn_held(job);
         return false;
     }
     job->has_call = true;
+    job_trace_begin_call(job, name);
     enter(job, CALLING);
     return true;
 }
@@ -544,6 +555,7 @@ bool job_begin_call(struct job *job)
 bool job_end_call(struct job *job, enum breaker_evidence evidence)
 {
     job->has_call = false;
+    job_trace_end_call(job, breaker_is_failure(evidence));
     breaker_end_call(job->runner->breaker, &job->doubt, evidence);
     if (!job->is_interrupted) {
         enter(job, RUNNING);

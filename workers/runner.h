@@ -32,6 +32,7 @@ struct runner;
 struct step {
     enum stage stage;
     bool reserves_stock;            /* it may call job_reserve() */
+    bool compares_books;            /* its provider's and ours (workers/orphans.h) */
     size_t work_bytes;              /* zeroed memory of the step's own in each job: job_work() */
     void (*register_metrics)(void); /* of the outside it talks to; may be NULL */
     /* The outside it talks to, for job_outside(); lives as long as the process. */
@@ -75,9 +76,9 @@ void *job_outside(const struct job *job);
  * changes with each time that the task was parked and let out. */
 void job_add_pass(const struct job *job, char *key, size_t size);
 bool job_may_send(const struct job *job); /* directly before the first byte of a call */
-/* A call to the outside begins: the job cannot be interrupted but by step->interrupt.  False: the
- * outside is held back; the job has learnt so, and may be gone. */
-bool job_begin_call(struct job *job) __attribute__((warn_unused_result));
+/* A call to the outside begins, and is so called in traces: the job cannot be interrupted but by
+ * step->interrupt.  False: the outside is held back; the job has learnt so, and may be gone. */
+bool job_begin_call(struct job *job, const char *name) __attribute__((warn_unused_result));
 /* False: the answer comes too late, the job may be gone. */
 bool job_end_call(struct job *job, enum breaker_evidence evidence)
     __attribute__((warn_unused_result));

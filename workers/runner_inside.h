@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "workers/job_trace.h"
 #include "workers/runner.h"
 
 enum job_state {
@@ -40,6 +41,7 @@ struct job {
     struct breaker_doubt doubt;
     bool is_refused; /* Postgres refused an outcome of it once */
     struct order_lesson lesson;
+    struct job_trace trace;
     struct claim_ticket claim;
     struct outcome_ticket outcome;
     struct reserve_ticket reserve;

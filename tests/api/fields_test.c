@@ -55,11 +55,11 @@ static void keeps_a_trace_that_is_valid(void **state)
     char trace[TRACEPARENT_SIZE], id[TRACE_ID_SIZE];
 
     (void)state;
-    field_trace(valid, trace);
+    field_trace(valid, 100, trace);
     assert_string_equal(trace, valid);
     field_trace_id(trace, id);
     assert_string_equal(id, "4bf92f3577b34da6a3ce929d0e0e4736");
-    field_trace("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", trace);
+    field_trace("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", 100, trace);
     assert_string_equal(trace, valid);
 }
 
@@ -79,10 +79,10 @@ static void makes_a_trace_otherwise(void **state)
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
         char trace[TRACEPARENT_SIZE], again[TRACEPARENT_SIZE];
 
-        field_trace(values[i], trace);
+        field_trace(values[i], 100, trace);
         assert_int_equal(strlen(trace), TRACEPARENT_SIZE - 1);
         assert_true(values[i] == NULL || strcmp(trace, values[i]) != 0);
-        field_trace(trace, again); /* it is valid */
+        field_trace(trace, 100, again); /* it is valid */
         assert_string_equal(again, trace);
     }
 }

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness import Raw, wait_for
-from harness.client import new_key
+from harness.client import new_key, request_bytes
 
 
 @pytest.fixture(scope="module")
@@ -349,17 +349,10 @@ def test_two_keys_may_not_lock_each_other_out(shop):
 
 # Leaving, stopping half-way
 
-def request_bytes(shop, key, body, length=None):
-    payload = json.dumps(body).encode()
-    return (f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.checkout}\r\n"
-            f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\n"
-            f"Content-Length: {length or len(payload)}\r\n\r\n").encode() + payload
-
-
 def test_a_body_that_stops_half_way_stores_nothing(shop):
     key = new_key()
     raw = Raw(shop.port("api"))
-    raw.send(request_bytes(shop, key, shop.order_body(), length=9999))
+    raw.send(request_bytes(shop.checkout, key, shop.order_body(), length=9999))
     raw.reset()
     answer = shop.post_order("{", key)
     expect(answer, 400, "invalid_json", "no")
@@ -368,7 +361,7 @@ def test_a_body_that_stops_half_way_stores_nothing(shop):
 def test_a_client_that_leaves_during_the_commit_finds_its_order(shop):
     key, body = new_key(), shop.order_body()
     raw = Raw(shop.port("api"))
-    raw.send(request_bytes(shop, key, body))
+    raw.send(request_bytes(shop.checkout, key, body))
     raw.reset()
     answer = shop.post_until_told(body, key)
     expect(answer, 202, accepted="yes")
@@ -378,7 +371,7 @@ def test_a_client_that_leaves_during_the_commit_finds_its_order(shop):
 def test_pipelined_orders_are_answered_in_order(shop):
     keys = [new_key() for _ in range(5)]
     raw = Raw(shop.port("api"))
-    raw.send(b"".join(request_bytes(shop, key, shop.order_body()) for key in keys))
+    raw.send(b"".join(request_bytes(shop.checkout, key, shop.order_body()) for key in keys))
     answers = [raw.answer() for _ in keys]
     assert [answer.status for answer in answers] == [202] * 5
     for key, answer in zip(keys, answers):

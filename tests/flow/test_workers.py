@@ -1,5 +1,4 @@
 """Workers that stop, die, freeze and meet; each test ends in the comparison of the three books."""
-import json
 import os
 import time
 import uuid
@@ -10,7 +9,7 @@ from docket_local import order
 from harness import must, wait_for
 from harness.outcomes import (available, dead_letter, facts, kinds, open_quick_shop, post,
                               post_many, task, wait_all, wait_dead)
-from harness.relay import on_channel, queue_count
+from harness.relay import queue_count, tell
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -48,17 +47,6 @@ def begun(shop, op):
 
 def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
-
-
-def tell(shop, body, times=1):
-    """A message as the relay sends it, or not quite."""
-    body = body if isinstance(body, bytes) else json.dumps(body).encode()
-
-    def publish(channel):
-        for _ in range(times):
-            channel.basic_publish("docket", "payment", body)
-
-    on_channel(shop, publish)
 
 
 def test_five_hundred_calls_are_open_at_once_in_four_threads(shop):

@@ -182,3 +182,11 @@ class Raw:
 
 def new_key():
     return f"key-{uuid.uuid4()}"
+
+
+def request_bytes(api_key, key, body, length=None):
+    """A POST of an order as it goes over the wire, for Raw."""
+    payload = json.dumps(body).encode()
+    return (f"POST /v1/orders HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api_key}\r\n"
+            f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\n"
+            f"Content-Length: {length or len(payload)}\r\n\r\n").encode() + payload

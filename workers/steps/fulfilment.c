@@ -139,7 +139,7 @@ static void begin_call(struct job *job, enum carrier_operation operation)
         .may_send = may_send,
         .on_done = on_done,
     };
-    if (job_begin_call(job))
+    if (job_begin_call(job, carrier_operation_name(operation)))
         carrier->start(carrier, &fulfilment->call);
 }
 
