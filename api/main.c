@@ -33,6 +33,7 @@ static const struct http_route public_routes[] = {
     {"GET", "/v1/orders/{id}", orders_get},
     {"GET", "/v1/orders/{id}/events", order_events_get},
     {"POST", "/v1/orders/{id}/payment_attempts", payment_attempts_post},
+    {"POST", "/v1/orders/{id}/cancel", orders_cancel},
     {"POST", "/v1/quotes", quotes_post},
     {"POST", "/v1/webhooks/stripe", stripe_webhook_post},
     {NULL, NULL, NULL},
@@ -97,6 +98,7 @@ static void open_postgres(struct api *api)
     api->events = events_create(api);
     list_open(api);
     attempts_open(api);
+    cancel_open(api);
     admin_open(api);
     open_pulse(api);
 }
@@ -165,6 +167,7 @@ static void close_postgres(struct api *api)
     reader_destroy(api->reader);
     list_close(api);
     attempts_close(api);
+    cancel_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
     events_destroy(api->events);
