@@ -259,10 +259,13 @@ static bool work(struct amqp_link *link, struct fault *fault)
 {
     struct amqp_publisher *publisher = publisher_of(link);
 
+    /* These wait for answers, and hear the owner's wake and confirms meanwhile. */
+    if (!answer_inspections(publisher, fault) || !mend(publisher, fault) ||
+        !watch(publisher, fault))
+        return false;
     post_batch(publisher);
     take(publisher);
-    return answer_inspections(publisher, fault) && mend(publisher, fault) &&
-           watch(publisher, fault) && publish_taken(publisher, fault);
+    return publish_taken(publisher, fault);
 }
 
 static void on_confirm(struct amqp_publisher *publisher, uint64_t tag, bool is_multiple,
