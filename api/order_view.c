@@ -49,13 +49,35 @@ static void add_links(struct text *body, const char *id, const struct order_face
     text_add(body, "}");
 }
 
+static const char *flag(bool value)
+{
+    return value ? "true" : "false";
+}
+
+static void add_payment(struct text *body, const struct order_face *face)
+{
+    const struct payment_face *payment = face->payment;
+
+    text_print(body, ",\"payment\":{\"attempt\":%d,\"state\":\"%s\"", (int)payment->attempt,
+               attempt_state_name(payment->state));
+    if (payment->state == ATTEMPT_DECLINED) {
+        text_add(body, ",\"decline\":{\"reason\":");
+        text_add_json(body, payment->decline_reason);
+        text_print(body, ",\"retry_same_card\":%s,\"try_another_card\":%s}",
+                   flag(payment->retry_same_card), flag(payment->try_another_card));
+    }
+    if (face->status == ORDER_REQUIRES_ACTION && *payment->next_action)
+        text_print(body, ",\"next_action\":%s", payment->next_action);
+    text_add(body, "}");
+}
+
 void order_view_head(struct text *body, const struct order_face *face)
 {
     char id[ORDER_ID_TEXT_SIZE];
 
     order_id_format(&face->id, id);
     text_print(body, "{\"id\":\"%s\",\"status\":\"%s\",\"final\":%s,\"version\":%d,\"reason\":", id,
-               order_status_name(face->status), face->is_final ? "true" : "false", face->version);
+               order_status_name(face->status), flag(face->is_final), face->version);
     text_add_json(body, face->reason);
 }
 
@@ -68,7 +90,10 @@ void order_view_tail(struct text *body, const struct order_face *face)
         text_add(body, ",\"tracking\":");
         text_add_json(body, face->tracking);
     }
-    text_add(body, "},\"accepted_at\":");
+    text_add(body, "}");
+    if (face->payment)
+        add_payment(body, face);
+    text_add(body, ",\"accepted_at\":");
     order_view_time(body, face->accepted_us);
     text_add(body, ",\"updated_at\":");
     order_view_time(body, face->updated_us);

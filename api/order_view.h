@@ -22,6 +22,15 @@ bool order_view_receipt(struct text *body, const struct order_id *id, int16_t re
                         int16_t token_key, const struct token_keys *keys)
     __attribute__((warn_unused_result));
 
+/* The newest attempt to pay. */
+struct payment_face {
+    int16_t attempt;
+    enum attempt_state state;
+    const char *decline_reason; /* of a declined one */
+    bool retry_same_card, try_another_card;
+    const char *next_action; /* JSON; "": none */
+};
+
 /* What differs between the versions of one order; all else of it is between head and tail. */
 struct order_face {
     struct order_id id;
@@ -29,7 +38,8 @@ struct order_face {
     enum order_status status;
     bool is_final;
     const char *reason;
-    const char *tracking; /* NULL: not shipped yet */
+    const char *tracking;               /* NULL: not shipped yet */
+    const struct payment_face *payment; /* NULL: none yet */
     int64_t accepted_us, updated_us;
 };
 

@@ -3,6 +3,9 @@
  *     admit ─► read ┄┄► on_read ─┬─► 404, 200, 304
  *                 ▲              └─ the client has this version and would wait
  *                 └── on_woken ◄┄┄ a newer version, or the end of the wait
+ *
+ * Who may come to wait listens from before the read on: a hint that comes between what the read saw
+ * and the wait makes it read again.
  */
 #include "api/read.h"
 
@@ -13,7 +16,7 @@
 #include "api/receipts.h"
 #include "base/clock.h"
 
-enum { WAIT_S_MAX = 60, US_A_MS = 1000 };
+enum { WAIT_S_MAX = 60, US_A_MS = 1000, UNSEEN = INT32_MAX - 1 };
 
 /* Lives until it was answered and the reader has let go of it. */
 struct showing {
@@ -24,9 +27,14 @@ struct showing {
     uint64_t wait_until_ms;
     uint64_t deadline_ms; /* of the client, if it does not want to wait; 0: none */
     bool is_held;         /* by the reader */
+    bool is_listening;    /* while it is read, the waiter takes hints */
+    bool is_stale;        /* one came: there may be a newer version than the one that is read */
 };
 
 static void submit(struct showing *showing);
+static void start_listening(struct showing *showing);
+static void on_hint(struct waiter *waiter, bool is_late);
+static void stop_listening(struct showing *showing);
 static void on_read(struct reading *reading);
 static void on_read_released(struct reading *reading);
 static void on_woken(struct waiter *waiter, bool is_late);
@@ -84,6 +92,7 @@ static void submit(struct showing *showing)
 {
     struct api *api = api_of(showing->request);
 
+    start_listening(showing);
     showing->reading.on_settled = on_read;
     showing->reading.on_released = on_read_released;
     showing->reading.deadline_ms =
@@ -91,9 +100,46 @@ static void submit(struct showing *showing)
             ? showing->deadline_ms
             : clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
     showing->is_held = reader_submit(api->reader, &showing->reading);
-    if (!showing->is_held)
+    if (!showing->is_held) {
+        stop_listening(showing);
         answer_problem(showing, "overloaded");
+    }
     free_if_over(showing);
+}
+
+static bool would_wait(const struct showing *showing)
+{
+    return clock_monotonic_ms() < showing->wait_until_ms && !showing->reading.is_final &&
+           !service_is_stopping(&api_of(showing->request)->service);
+}
+
+/* Not counted: the reader bounds how many are read. */
+static void start_listening(struct showing *showing)
+{
+    showing->is_stale = false;
+    if (http_header(showing->request, "If-None-Match") == NULL || !would_wait(showing))
+        return;
+    showing->waiter.version = UNSEEN; /* only a hint is news before the read */
+    showing->waiter.until_ms = UINT64_MAX;
+    showing->waiter.on_woken = on_hint;
+    waiters_add_uncounted(api_of(showing->request)->waiters, &showing->waiter);
+    showing->is_listening = true;
+}
+
+static void on_hint(struct waiter *waiter, bool is_late)
+{
+    struct showing *showing = container_of(waiter, struct showing, waiter);
+
+    (void)is_late; /* this process ends: it will not wait */
+    showing->is_listening = false;
+    showing->is_stale = true;
+}
+
+static void stop_listening(struct showing *showing)
+{
+    if (showing->is_listening)
+        waiters_remove(api_of(showing->request)->waiters, &showing->waiter);
+    showing->is_listening = false;
 }
 
 const char *read_client_token(const struct http_request *request)
@@ -116,14 +162,6 @@ bool read_is_allowed(const struct http_request *request, const struct principal 
                                         &reading->id, token));
 }
 
-static int64_t poll_after_ms(const struct api *api, const struct reading *reading)
-{
-    struct load load = stats_load(api);
-    int64_t age_us = database_now_us(&api->service.database) - reading->accepted_us;
-
-    return pace_poll_ms(age_us / US_A_MS, &load);
-}
-
 static void answer(struct showing *showing, bool is_known)
 {
     struct http_request *request = showing->request;
@@ -133,8 +171,7 @@ static void answer(struct showing *showing, bool is_known)
     http_reply_header(request, "ETag", "\"%d\"", reading->version);
     http_reply_header(request, "Cache-Control", "private, no-cache");
     if (!reading->is_final)
-        http_reply_header(request, "Poll-After-Ms", "%lld",
-                          (long long)poll_after_ms(api_of(request), reading));
+        poll_header(request, reading->accepted_us / US_A_MS);
     if (is_known)
         http_reply(request, 304, NULL, NULL, 0);
     else
@@ -153,25 +190,20 @@ static bool wait(struct showing *showing)
     return true;
 }
 
-static bool would_wait(const struct showing *showing)
-{
-    return clock_monotonic_ms() < showing->wait_until_ms && !showing->reading.is_final &&
-           !service_is_stopping(&api_of(showing->request)->service);
-}
-
 static void on_read(struct reading *reading)
 {
     struct showing *showing = container_of(reading, struct showing, reading);
     const char *etag = http_header(showing->request, "If-None-Match");
     bool is_known;
 
+    stop_listening(showing);
     if (!reading->is_read) {
         answer_problem(showing, "temporarily_unavailable");
     } else if (!read_is_allowed(showing->request, &showing->principal, reading)) {
         answer_problem(showing, "order_not_found");
     } else {
         is_known = etag && field_etag_is(etag, reading->version);
-        if (!is_known || !would_wait(showing) || !wait(showing))
+        if (!is_known || !would_wait(showing) || !(showing->is_stale || wait(showing)))
             answer(showing, is_known);
     }
 }
@@ -181,7 +213,10 @@ static void on_read_released(struct reading *reading)
     struct showing *showing = container_of(reading, struct showing, reading);
 
     showing->is_held = false;
-    free_if_over(showing);
+    if (showing->request && showing->is_stale)
+        submit(showing);
+    else
+        free_if_over(showing);
 }
 
 /* What was read may be long ago: read again, also at the end. */

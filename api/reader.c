@@ -30,7 +30,14 @@ enum {
     NAMES,
     QUANTITIES,
     PRICES,
-    TRACKING
+    TRACKING,
+    ATTEMPT,
+    ATTEMPT_STATE,
+    DECLINE_REASON,
+    RETRY_SAME_CARD,
+    TRY_ANOTHER_CARD,
+    NEXT_ACTION,
+    FENCED,
 };
 
 /* Those of order_passed.sql, after the position. */
@@ -144,9 +151,27 @@ static void add_totals(struct text *body, const PGresult *result, int row)
     order_view_money(body, pg_i64(result, row, TOTAL), currency);
 }
 
+/* NULL: there is none. */
+static const struct payment_face *read_payment(const PGresult *result, int row,
+                                               struct payment_face *payment)
+{
+    if (pg_is_null(result, row, ATTEMPT))
+        return NULL;
+    *payment = (struct payment_face){
+        .attempt = pg_i16(result, row, ATTEMPT),
+        .state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE),
+        .decline_reason = pg_text(result, row, DECLINE_REASON),
+        .retry_same_card = pg_bool(result, row, RETRY_SAME_CARD),
+        .try_another_card = pg_bool(result, row, TRY_ANOTHER_CARD),
+        .next_action = pg_text(result, row, NEXT_ACTION),
+    };
+    return payment;
+}
+
 static void render(struct reading *reading, const PGresult *result, int row)
 {
     struct text *body = &reading->body;
+    struct payment_face payment;
     const struct order_face face = {
         .id = reading->id,
         .version = reading->version,
@@ -154,6 +179,7 @@ static void render(struct reading *reading, const PGresult *result, int row)
         .is_final = reading->is_final,
         .reason = pg_text(result, row, REASON),
         .tracking = pg_is_null(result, row, TRACKING) ? NULL : pg_text(result, row, TRACKING),
+        .payment = read_payment(result, row, &payment),
         .accepted_us = reading->accepted_us,
         .updated_us = pg_i64(result, row, UPDATED_US),
     };

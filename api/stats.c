@@ -39,6 +39,7 @@ void stats_register(void)
     tls_register_metrics();
     problem_register_metrics();
     events_register_metrics();
+    waiters_register_metrics();
     intake_register_metrics();
     shed_register_metrics();
     reader_register_metrics();

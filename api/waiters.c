@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 
 enum { BUCKETS = 4096, TICK_MS = 100 };
 
@@ -14,6 +15,23 @@ struct waiters {
     struct bucket buckets[BUCKETS];
     int count, count_max, uncounted;
     uv_timer_t *tick;
+};
+
+enum { BY_HINT, BY_QUESTION };
+
+static const char woken_help[] =
+    "Long polls and streams told of a newer version: by its hint, or by the second's question, "
+    "since none came.";
+
+static struct metric woken[] = {
+    [BY_HINT] = {.type = METRIC_COUNTER,
+                 .name = "docket_waiters_woken_total",
+                 .help = woken_help,
+                 .labels = "by=\"hint\""},
+    [BY_QUESTION] = {.type = METRIC_COUNTER,
+                     .name = "docket_waiters_woken_total",
+                     .help = woken_help,
+                     .labels = "by=\"question\""},
 };
 
 static struct bucket *bucket_of(struct waiters *waiters, const struct order_id *id)
@@ -69,15 +87,17 @@ static void tell(struct bucket *taken, bool is_late)
     }
 }
 
-static void wake(struct waiters *waiters, const struct order_id *id, int32_t version)
+static void wake(struct waiters *waiters, const struct order_id *id, int32_t version, int by)
 {
     struct bucket taken = LIST_HEAD_INITIALIZER(taken);
     struct waiter *waiter = LIST_FIRST(bucket_of(waiters, id)), *following;
 
     for (; waiter; waiter = following) {
         following = LIST_NEXT(waiter, next);
-        if (is_of(waiter, id) && waiter->version < version)
+        if (is_of(waiter, id) && waiter->version < version) {
+            metric_add(&woken[by], 1);
             take(waiters, waiter, &taken);
+        }
     }
     tell(&taken, false);
 }
@@ -93,7 +113,7 @@ void waiters_on_hint(void *owner, const char *payload)
         payload += ORDER_ID_UUID_SIZE - 1;
         if (!order_id_parse_uuid(&id, uuid))
             return; /* it is only a hint */
-        wake(owner, &id, INT32_MAX);
+        wake(owner, &id, INT32_MAX, BY_HINT);
     }
 }
 
@@ -122,7 +142,7 @@ void waiters_on_answer(void *owner, const PGresult *result)
         const uint8_t *bytes = pg_bytes(result, row, 0, &length);
 
         memcpy(id.bytes, bytes, ORDER_ID_BYTES);
-        wake(owner, &id, pg_i32(result, row, 1));
+        wake(owner, &id, pg_i32(result, row, 1), BY_QUESTION);
     }
 }
 
@@ -154,6 +174,12 @@ void waiters_wake_all(struct waiters *waiters)
 int waiters_count(const struct waiters *waiters)
 {
     return waiters->count;
+}
+
+void waiters_register_metrics(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(woken); i++)
+        metric_register(&woken[i]);
 }
 
 struct waiters *waiters_create(uv_loop_t *loop, int count_max)

@@ -38,6 +38,8 @@ void waiters_remove(struct waiters *waiters, struct waiter *waiter);
 void waiters_wake_all(struct waiters *waiters);   /* as if it were too late for all of them */
 int waiters_count(const struct waiters *waiters); /* those that are counted */
 
+void waiters_register_metrics(void);
+
 /* A hint's payload: uuids between commas. */
 void waiters_on_hint(void *owner, const char *payload);
 /* A question of the pulse. */

@@ -110,6 +110,10 @@ void amqp_link_post_settled(struct amqp_link *link, const struct amqp_settled *s
 bool amqp_topology_assert(struct amqp_wire *wire, const struct amqp_topology *topology,
                           const char *vhost, struct fault *fault)
     __attribute__((warn_unused_result));
+/* One queue of it. */
+bool amqp_topology_assert_queue(struct amqp_wire *wire, const struct amqp_queue *queue,
+                                const char *vhost, struct fault *fault)
+    __attribute__((warn_unused_result));
 /* Whether every queue is there.  False: one is not (the fault names it), or the link is lost. */
 bool amqp_topology_check(struct amqp_wire *wire, const struct amqp_topology *topology,
                          struct fault *fault) __attribute__((warn_unused_result));

@@ -70,8 +70,8 @@ static bool assert_exchange(struct amqp_wire *wire, const char *name, struct fau
                    name, name, wire->answer.text);
 }
 
-static bool assert_queue(struct amqp_wire *wire, const struct amqp_queue *queue, const char *vhost,
-                         struct fault *fault)
+bool amqp_topology_assert_queue(struct amqp_wire *wire, const struct amqp_queue *queue,
+                                const char *vhost, struct fault *fault)
 {
     struct arguments arguments = {.count = 0};
     amqp_queue_declare_t declare = {.queue = amqp_cstring_bytes(queue->name), .durable = 1};
@@ -110,7 +110,7 @@ bool amqp_topology_assert(struct amqp_wire *wire, const struct amqp_topology *to
     for (size_t i = 0; i < topology->queue_count; i++) {
         const struct amqp_queue *queue = &topology->queues[i];
 
-        if (!assert_queue(wire, queue, vhost, fault) ||
+        if (!amqp_topology_assert_queue(wire, queue, vhost, fault) ||
             !assert_binding(wire, topology->exchange, queue, fault))
             return false;
     }

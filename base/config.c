@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { SECRET_BYTES_MAX = 8 * 1024 };
+enum { SECRET_BYTES_MAX = 8 * 1024, NAME_BYTES_MAX = 128 };
 
 static const char prefix[] = "DOCKET_";
 /* Among them what `ops/up` leaves in its env for scripts, which also start our programs. */
@@ -47,17 +47,27 @@ static bool is_known(const char *variable, const struct config_entry *entries, s
     return false;
 }
 
-static bool refuse_unknown(const struct config_entry *entries, size_t count, struct fault *fault)
+/* The first unknown one from *variable on, which is moved past it.  False: there is none. */
+static bool find_unknown(char ***variable, const struct config_entry *entries, size_t count,
+                         char *name, size_t size)
 {
-    for (char **variable = environ; *variable != NULL; variable++) {
-        char name[128];
-
-        if (strncmp(*variable, prefix, strlen(prefix)) != 0 || is_known(*variable, entries, count))
+    for (; **variable != NULL; ++*variable) {
+        if (strncmp(**variable, prefix, strlen(prefix)) != 0 ||
+            is_known(**variable, entries, count))
             continue;
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(*variable, "="), *variable);
-        return refuse(fault, name, "is no setting of Docket: correct its name or unset it");
+        snprintf(name, size, "%.*s", (int)strcspn(**variable, "="), **variable);
+        ++*variable;
+        return true;
     }
-    return true;
+    return false;
+}
+
+static bool refuse_unknown(const char *name, struct fault *fault)
+{
+    return fail_as(fault, FAULT_REFUSED, "setting_unknown",
+                   "%s is no setting of Docket: correct its name or unset it; --help lists every "
+                   "setting",
+                   name);
 }
 
 /* The whole file without a line end at its end. */
@@ -154,13 +164,42 @@ static bool load_entry(const struct config_entry *entry, void *settings, struct 
 bool config_load(const struct config_entry *entries, size_t count, unsigned program, void *settings,
                  struct fault *fault)
 {
-    if (!refuse_unknown(entries, count, fault))
-        return false;
+    char **variable = environ, name[NAME_BYTES_MAX];
+
+    if (find_unknown(&variable, entries, count, name, sizeof(name)))
+        return refuse_unknown(name, fault);
     for (size_t i = 0; i < count; i++) {
         if ((entries[i].programs & program) != 0 && !load_entry(&entries[i], settings, fault))
             return false;
     }
     return true;
+}
+
+static void ignore(void *owner, const char *name, const struct fault *fault)
+{
+    (void)owner;
+    (void)name;
+    (void)fault;
+}
+
+void config_check(const struct config_entry *entries, size_t count, void *settings,
+                  void (*on_fault)(void *owner, const char *name, const struct fault *fault),
+                  void *owner)
+{
+    char **variable = environ, name[NAME_BYTES_MAX];
+    struct fault fault;
+
+    if (on_fault == NULL)
+        on_fault = ignore;
+    while (find_unknown(&variable, entries, count, name, sizeof(name))) {
+        (void)refuse_unknown(name, &fault);
+        on_fault(owner, name, &fault);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!load_entry(&entries[i], settings, &fault) &&
+            strcmp(fault.code, "setting_missing") != 0)
+            on_fault(owner, entries[i].name, &fault);
+    }
 }
 
 static const char *fallback_text(const struct config_entry *entry)

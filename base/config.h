@@ -37,6 +37,13 @@ struct config_entry {
 bool config_load(const struct config_entry *entries, size_t count, unsigned program, void *settings,
                  struct fault *fault) __attribute__((warn_unused_result));
 
+/* The same of a whole environment, whichever program it is for: every field is filled, what must be
+ * set and is not is NULL, and each thing that is wrong is told (NULL: not), an unknown name with
+ * the code "setting_unknown". */
+void config_check(const struct config_entry *entries, size_t count, void *settings,
+                  void (*on_fault)(void *owner, const char *name, const struct fault *fault),
+                  void *owner);
+
 void config_print_help(FILE *out, const struct config_entry *entries, size_t count,
                        unsigned program);
 /* The Markdown table of docs/configuration.md; program_names[i] names bit i, NULL ends. */

@@ -41,6 +41,10 @@ enum {
     NAME,
     ADDRESS,
     HAS_LETTER,
+    METHOD,
+    IS_FENCED,
+    SINCE_UNKNOWN,
+    SINCE_ENDED,
 };
 
 enum statement { CLAIM, FACTS };
@@ -152,6 +156,9 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->held = pg_i64(result, row, HELD);
     facts->is_shipped = pg_bool(result, row, IS_SHIPPED);
     facts->has_letter = pg_bool(result, row, HAS_LETTER);
+    facts->is_fenced = pg_bool(result, row, IS_FENCED);
+    facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
+    facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
 
@@ -174,7 +181,11 @@ static void read_lines(struct claim_order *order, const PGresult *result, int ro
 
 static void read_more(struct claim_ticket *claim, const PGresult *result, int row)
 {
+    const char *method = pg_text(result, row, METHOD);
+
     read_facts(&claim->facts, result, row);
+    if (*method != '\0') /* the attempt's own, in the place of the order's */
+        snprintf(claim->order.payment_method, CLAIM_TEXT_SIZE, "%s", method);
     claim->order.name = xstrdup(pg_text(result, row, NAME));
     claim->order.address = xstrdup(pg_text(result, row, ADDRESS));
     read_lines(&claim->order, result, row);

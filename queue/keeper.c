@@ -57,13 +57,19 @@ static struct {
             "Payments whose outcome only the provider knows, counted up to 10000."),
      false, false},
     {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
-            "Since when the oldest of them was sent."),
+            "Since when the oldest of them is unknown."),
      true, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_xid_age",
             "Transactions since the oldest unfrozen row of the cluster; at 2^31 Postgres stops."),
      false, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_database_bytes", "Size of the database on disk."), false,
      false},
+    {METRIC(METRIC_GAUGE, "docket_orphans_open",
+            "Differences between the provider's books and ours, counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_orphan_sweep_age_seconds",
+            "Since when the books were compared as a whole."),
+     true, false},
 };
 
 static enum chore next_chore(const struct keeper *keeper)

@@ -69,7 +69,7 @@ static void put_effects(struct pg_params *params, struct outcome_row *const *row
     put_text(params, rows, count, FIELD(intent_id));
     PUT(params, PG_INT2, pg_array_i16, change->confirms);
     put_flag(params, rows, count, FIELD(is_sending));
-    PUT(params, PG_TEXT, pg_array_text, change->decline_code ? change->decline_code : "");
+    PUT(params, PG_TEXT, pg_array_text, change->decline ? change->decline->code : "");
     put_flag(params, rows, count, FIELD(is_captured));
     PUT(params, PG_TEXT, pg_array_text, change->writes_shipment ? change->carrier_id : NULL);
     PUT(params, PG_TEXT, pg_array_text, change->tracking ? change->tracking : "");
@@ -126,6 +126,16 @@ static void put_span(struct pg_params *params, struct outcome_row *const *rows, 
     pg_add_uuid(params, span.greatest.bytes);
 }
 
+/* $31 to $35: what the customer is told of the payment, and whether it is surely over. */
+static void put_payment(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_TEXT, pg_array_text, change->decline ? change->decline->reason : "");
+    PUT(params, PG_BOOL, pg_array_bool, change->decline && change->decline->retry_same_card);
+    PUT(params, PG_BOOL, pg_array_bool, change->decline && change->decline->try_another_card);
+    PUT(params, PG_TEXT, pg_array_text, change->next_action ? change->next_action : "");
+    put_flag(params, rows, count, FIELD(is_fenced));
+}
+
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
                   const struct outcome_context *context)
 {
@@ -137,6 +147,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
     put_span(&params, rows, count);
+    put_payment(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
     send_letters(batch, rows, count);

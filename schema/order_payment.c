@@ -1,5 +1,7 @@
 #include "schema/order_payment.h"
 
+#include <stddef.h>
+
 #include "schema/order_change.h"
 
 enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
@@ -55,39 +57,94 @@ void order_payment_paid(const struct order_facts *facts, const struct order_less
     change->next = stage_after(STAGE_PAYMENT);
 }
 
+/* What is left of the customer's time to pay otherwise. */
+static int64_t rest_of_wait_ms(const struct order_facts *facts, const struct order_policy *policy)
+{
+    int64_t gone_ms = facts->since_ended_ms > 0 ? facts->since_ended_ms : 0;
+
+    return policy->customer_wait_ms - gone_ms;
+}
+
+/* The stock is kept until the intent is fenced off: only then can it not be paid any more. */
 void order_payment_declined(const struct order_facts *facts, const struct order_lesson *lesson,
                             const struct order_policy *policy, struct order_change *change)
 {
+    bool has_intent = facts->intent_id[0] != '\0' || lesson->intent_id;
+
     order_change_write_attempt(change, facts, lesson, ATTEMPT_DECLINED);
-    change->decline_code = lesson->decline_code;
+    change->decline = lesson->decline;
     change->status = ORDER_PAYMENT_FAILED;
     change->reason = "payment_declined";
+    change->event = "payment_declined";
+    change->task_attempt = change->task_doubted = 0;
+    if (has_intent && !facts->is_fenced)
+        return;
+    change->is_fenced = true;
     change->stock = STOCK_RETURNED;
     order_change_wait(change, "payment_declined", policy->customer_wait_ms);
 }
 
+static int64_t within(int64_t value, int64_t least, int64_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* Looked at more and more seldom, and once more when the customer's time is over. */
 void order_payment_requires_action(const struct order_facts *facts,
                                    const struct order_lesson *lesson,
                                    const struct order_policy *policy, struct order_change *change)
 {
-    int64_t pause = facts->since_opened_ms / 4;
+    int64_t pause_ms =
+        within(facts->since_opened_ms / 4, ACTION_LOOK_MS_LEAST, ACTION_LOOK_MS_MOST);
+    int64_t rest_ms = policy->customer_wait_ms - facts->since_opened_ms;
 
     order_change_write_attempt(change, facts, lesson, ATTEMPT_REQUIRES_ACTION);
+    change->next_action = lesson->next_action;
     change->status = ORDER_REQUIRES_ACTION;
     change->reason = "customer_action_required";
-    if (pause < ACTION_LOOK_MS_LEAST)
-        pause = ACTION_LOOK_MS_LEAST;
-    if (pause > ACTION_LOOK_MS_MOST)
-        pause = ACTION_LOOK_MS_MOST;
-    if (pause > policy->customer_wait_ms)
-        pause = policy->customer_wait_ms;
-    order_change_wait(change, "requires_action", pause);
+    order_change_wait(change, "requires_action", within(pause_ms, 1, rest_ms > 0 ? rest_ms : 1));
 }
 
-bool order_payment_is_past_sla(const struct order_facts *facts, const struct order_policy *policy)
+const char *order_payment_waits_for(const struct order_facts *facts)
 {
-    return facts->stage == STAGE_PAYMENT && facts->since_sent_ms > policy->unknown_sla_ms &&
-           order_status_is_edge(facts->status, ORDER_ON_HOLD);
+    if (facts->stage != STAGE_PAYMENT)
+        return NULL;
+    if (facts->status == ORDER_REQUIRES_ACTION)
+        return "customer_action_required";
+    if (facts->status != ORDER_PAYMENT_FAILED)
+        return NULL;
+    return facts->attempt_state == ATTEMPT_VOIDED ? "payment_canceled_by_provider"
+                                                  : "payment_declined";
+}
+
+/* Of a confirm that nobody has looked at since, the sending counts. */
+static int64_t unknown_for_ms(const struct order_facts *facts)
+{
+    bool is_asked =
+        facts->attempt_state == ATTEMPT_UNKNOWN || facts->attempt_state == ATTEMPT_AUTHORIZING;
+
+    if (!is_asked)
+        return -1;
+    return facts->since_unknown_ms >= 0 ? facts->since_unknown_ms : facts->since_sent_ms;
+}
+
+static bool is_past_sla(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return facts->stage == STAGE_PAYMENT && unknown_for_ms(facts) > policy->unknown_sla_ms;
+}
+
+bool order_payment_goes_on_hold(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return is_past_sla(facts, policy) && order_status_is_edge(facts->status, ORDER_ON_HOLD);
+}
+
+bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy)
+{
+    if (facts->status == ORDER_PAYMENT_FAILED)
+        return !facts->is_fenced;
+    if (facts->status == ORDER_REQUIRES_ACTION)
+        return facts->since_opened_ms >= policy->customer_wait_ms;
+    return is_past_sla(facts, policy);
 }
 
 void order_payment_open(const struct order_facts *facts, const struct order_lesson *lesson,
@@ -100,16 +157,33 @@ void order_payment_open(const struct order_facts *facts, const struct order_less
     order_change_wait(change, "payment_not_acted", rest_ms > 0 ? rest_ms : 1);
 }
 
+/* The customer may pay otherwise, for as long as he is given. */
+static void await_customer(const struct order_facts *facts, const struct order_policy *policy,
+                           struct order_change *change)
+{
+    bool is_declined = facts->attempt_state == ATTEMPT_DECLINED;
+
+    change->status = ORDER_PAYMENT_FAILED;
+    change->reason = is_declined ? "payment_declined" : "payment_canceled_by_provider";
+    order_change_wait(change, is_declined ? "payment_fenced" : "payment_voided",
+                      within(rest_of_wait_ms(facts, policy), 1, policy->customer_wait_ms));
+}
+
+/* A declined attempt stays declined, and is surely over now. */
 void order_payment_voided(const struct order_facts *facts, const struct order_lesson *lesson,
                           const struct order_policy *policy, struct order_change *change)
 {
-    if (facts->attempt_number != 0 && facts->attempt_state != ATTEMPT_DECLINED)
-        order_change_write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
+    bool is_declined = facts->attempt_state == ATTEMPT_DECLINED;
+
+    if (facts->attempt_number != 0) {
+        order_change_write_attempt(change, facts, lesson,
+                                   is_declined ? ATTEMPT_DECLINED : ATTEMPT_VOIDED);
+        change->is_fenced = true;
+    }
     change->stock = STOCK_RETURNED;
-    if (change->status == ORDER_PROCESSING) {
-        change->status = ORDER_PAYMENT_FAILED;
-        change->reason = "payment_canceled_by_provider";
-        order_change_wait(change, "payment_voided", policy->customer_wait_ms);
+    if (facts->status == ORDER_PROCESSING ||
+        (facts->status == ORDER_PAYMENT_FAILED && rest_of_wait_ms(facts, policy) > 0)) {
+        await_customer(facts, policy, change);
         return;
     }
     order_change_finish(change, "canceled");

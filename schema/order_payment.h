@@ -26,5 +26,7 @@ void order_payment_voided(const struct order_facts *facts, const struct order_le
 void order_payment_integrity(const struct order_facts *facts, const struct order_lesson *lesson,
                              struct order_change *change);
 
-/* An unknown payment that is on hold by now. */
-bool order_payment_is_past_sla(const struct order_facts *facts, const struct order_policy *policy);
+/* An unknown payment is on hold by now. */
+bool order_payment_goes_on_hold(const struct order_facts *facts, const struct order_policy *policy);
+/* The reason of an order that waits for its customer; NULL: it does not. */
+const char *order_payment_waits_for(const struct order_facts *facts);

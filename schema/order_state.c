@@ -63,6 +63,23 @@ const char *task_state_name(enum task_state state)
     return (size_t)state < ARRAY_SIZE(names) && names[state] ? names[state] : "?";
 }
 
+const char *attempt_state_name(enum attempt_state state)
+{
+    static const char *const names[] = {
+        [ATTEMPT_NONE] = "none",
+        [ATTEMPT_CREATED] = "created",
+        [ATTEMPT_AUTHORIZING] = "authorizing",
+        [ATTEMPT_CAPTURED] = "captured",
+        [ATTEMPT_DECLINED] = "declined",
+        [ATTEMPT_REQUIRES_ACTION] = "requires_action",
+        [ATTEMPT_UNKNOWN] = "unknown",
+        [ATTEMPT_VOIDED] = "voided",
+        [ATTEMPT_INTEGRITY_FAILURE] = "integrity_failure",
+    };
+
+    return (size_t)state < ARRAY_SIZE(names) ? names[state] : "?";
+}
+
 /* --- what each verdict means ------------------------------------------------------------------ */
 
 /* What an order that waits parked is told: what was unknown stays so, and who waits for the
@@ -73,11 +90,8 @@ static const char *held_reason(const struct order_facts *facts)
     bool is_asked =
         facts->attempt_state == ATTEMPT_UNKNOWN || facts->attempt_state == ATTEMPT_AUTHORIZING;
 
-    if (facts->stage == STAGE_PAYMENT && facts->status == ORDER_REQUIRES_ACTION)
-        return "customer_action_required";
-    if (facts->stage == STAGE_PAYMENT && facts->status == ORDER_PAYMENT_FAILED)
-        return facts->attempt_state == ATTEMPT_VOIDED ? "payment_canceled_by_provider"
-                                                      : "payment_declined";
+    if (order_payment_waits_for(facts))
+        return order_payment_waits_for(facts);
     if (facts->stage == STAGE_PAYMENT && is_asked)
         return "payment_outcome_unknown";
     if (facts->stage == STAGE_FULFILMENT && facts->is_unknown)
@@ -90,7 +104,7 @@ static void decide_held(const struct order_facts *facts, const struct order_less
 {
     change->fault = &lesson->fault;
     change->reason = held_reason(facts);
-    if (facts->attempt_state == ATTEMPT_UNKNOWN && order_payment_is_past_sla(facts, policy))
+    if (facts->attempt_state == ATTEMPT_UNKNOWN && order_payment_goes_on_hold(facts, policy))
         change->status = ORDER_ON_HOLD;
     order_change_park(change, "parked");
 }
@@ -107,7 +121,7 @@ static void decide_unknown(const struct order_facts *facts, const struct order_l
     change->reason = is_payment ? "payment_outcome_unknown" : "shipment_outcome_unknown";
     if (is_payment)
         order_change_write_attempt(change, facts, lesson, ATTEMPT_UNKNOWN);
-    if (order_payment_is_past_sla(facts, policy))
+    if (order_payment_goes_on_hold(facts, policy))
         change->status = ORDER_ON_HOLD;
     if (lesson->is_interrupted) {
         order_change_hand_back(change, facts, "interrupted");
@@ -151,7 +165,9 @@ static void decide_failed(const struct order_facts *facts, const struct order_le
     order_change_count(change, facts, lesson);
     if (retry_decide(&policy->retry, lesson->fault.kind, change->task_attempt,
                      lesson->retry_after_ms, random, &pause_ms)) {
-        change->reason = facts->stage == STAGE_PAYMENT ? "payment_retry" : "shipment_retry";
+        change->reason = order_payment_waits_for(facts)  ? order_payment_waits_for(facts)
+                         : facts->stage == STAGE_PAYMENT ? "payment_retry"
+                                                         : "shipment_retry";
         order_change_wait(change, "retry", pause_ms);
     } else {
         order_change_give_up(change, facts, &lesson->fault);
@@ -274,6 +290,8 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         decide_failed(facts, lesson, policy, random, change);
         return;
     case VERDICT_INTERRUPTED:
+        if (order_payment_waits_for(facts))
+            change->reason = order_payment_waits_for(facts);
         order_change_hand_back(change, facts, "interrupted");
         return;
     case VERDICT_HELD:
@@ -326,19 +344,40 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
     }
 }
 
+bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson)
+{
+    return facts->attempt_number == lesson->attempt_number;
+}
+
+static void apply_attempt(struct order_facts *facts, const struct order_change *change)
+{
+    enum attempt_state state = change->attempt_state;
+    bool is_over = state == ATTEMPT_DECLINED || state == ATTEMPT_VOIDED;
+
+    if (facts->attempt_number == 0)
+        facts->since_opened_ms = 0;
+    if (state == ATTEMPT_UNKNOWN && facts->since_unknown_ms < 0)
+        facts->since_unknown_ms = 0;
+    else if (state != ATTEMPT_UNKNOWN && state != ATTEMPT_AUTHORIZING)
+        facts->since_unknown_ms = -1;
+    if (!is_over)
+        facts->since_ended_ms = -1;
+    else if (facts->since_ended_ms < 0)
+        facts->since_ended_ms = 0;
+    facts->attempt_number = change->attempt_number;
+    facts->attempt_state = state;
+    facts->confirms = change->confirms;
+    facts->is_fenced |= change->is_fenced;
+}
+
 void order_apply(struct order_facts *facts, const struct order_change *change)
 {
     facts->version++;
     facts->status = change->status;
     facts->attempt = change->task_attempt;
     facts->doubted = change->task_doubted;
-    if (change->attempt_number != 0) {
-        if (facts->attempt_number == 0)
-            facts->since_opened_ms = 0;
-        facts->attempt_number = change->attempt_number;
-        facts->attempt_state = change->attempt_state;
-        facts->confirms = change->confirms;
-    }
+    if (change->attempt_number != 0)
+        apply_attempt(facts, change);
     if (change->intent_id && change->intent_id != facts->intent_id)
         snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", change->intent_id);
     if (change->is_sending)

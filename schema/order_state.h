@@ -63,6 +63,8 @@ enum attempt_state {
     ATTEMPT_INTEGRITY_FAILURE = 8,
 };
 
+const char *attempt_state_name(enum attempt_state state); /* "created", …; "?" if it is none */
+
 enum { INTENT_ID_SIZE = 128 };
 
 /* What the books say of an order when one of its tasks has been claimed. */
@@ -82,9 +84,12 @@ struct order_facts {
     enum attempt_state attempt_state;
     char intent_id[INTENT_ID_SIZE];
     int16_t confirms;
-    int64_t since_sent_ms;   /* since the last confirm was about to be sent; -1: none was */
-    int64_t since_opened_ms; /* since the attempt was opened; -1: none is */
-    int64_t held;            /* pieces reserved and not returned */
+    int64_t since_sent_ms;    /* since the last confirm was about to be sent; -1: none was */
+    int64_t since_opened_ms;  /* since the attempt was opened; -1: none is */
+    int64_t since_unknown_ms; /* since its outcome is unknown, however often it was confirmed; -1 */
+    int64_t since_ended_ms;   /* since it was declined or voided; -1: it is not */
+    bool is_fenced;           /* it is over at the provider too: no money can move by it any more */
+    int64_t held;             /* pieces reserved and not returned */
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
     bool has_letter; /* a dead letter of the task is open, or being replayed */
@@ -111,16 +116,25 @@ enum verdict {
     VERDICT_NOTHING,     /* there is nothing left to do: the task is done */
 };
 
+/* A declined payment, in our words: schema/openapi.yaml lists the reasons. */
+struct decline {
+    const char *code;                       /* the provider's own */
+    const char *reason;                     /* "insufficient_funds", … */
+    bool retry_same_card, try_another_card; /* whether it makes sense */
+};
+
 struct order_lesson {
     enum verdict verdict;
+    int16_t attempt_number; /* of the payment, when it was learnt */
     struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
     int64_t retry_after_ms; /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
     bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */
     bool is_outage; /* FAILED, *_UNKNOWN: not the task's own failure: does not count, and is parked
                      */
-    const char *intent_id; /* the provider's, where it was told */
-    const char *decline_code;
+    const char *intent_id;         /* the provider's, where it was told */
+    const struct decline *decline; /* DECLINED */
+    const char *next_action; /* REQUIRES_ACTION: JSON for the front end; NULL: none was told */
     const char *carrier_id, *tracking; /* SHIPPED */
 };
 
@@ -149,9 +163,10 @@ struct order_change {
     enum attempt_state attempt_state;
     const char *intent_id;
     int16_t confirms;
-    bool is_sending; /* sent_at becomes now */
-    const char *decline_code;
-    bool is_captured;
+    bool is_sending;               /* sent_at becomes now */
+    const struct decline *decline; /* NULL: as it is */
+    const char *next_action;       /* NULL: none */
+    bool is_captured, is_fenced;
     bool writes_shipment;
     const char *carrier_id, *tracking;
     enum stock_move stock;
@@ -165,6 +180,13 @@ struct order_change {
  * random: uniform over 0..UINT32_MAX, for the jitter. */
 void order_decide(const struct order_facts *facts, const struct order_lesson *lesson,
                   const struct order_policy *policy, uint32_t random, struct order_change *change);
+
+/* Whatever the provider is found to say next, is the intent to be canceled?  The customer's or our
+ * own time is over, or the attempt is: then a cancel decides, at the provider, what is true. */
+bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
+
+/* What was learnt is about the payment attempt that these facts, read later, are about. */
+bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);
 
 /* The facts as they stand once the change is committed, for a task that keeps running. */
 void order_apply(struct order_facts *facts, const struct order_change *change);

@@ -10,13 +10,13 @@
 /* name, type, default, least, most, help, programs, field */
 const struct config_entry settings_entries[] = {
     {"DOCKET_PG", CONFIG_SECRET, NULL, 0, 0,
-     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").", ALL | PROGRAM_MIGRATE,
-     FIELD(pg)},
+     "Postgres: a libpq conninfo (\"host=… port=… dbname=… user=…\").",
+     ALL | PROGRAM_MIGRATE | PROGRAM_DOCTOR, FIELD(pg)},
     {"DOCKET_AMQP", CONFIG_SECRET, NULL, 0, 0, "RabbitMQ: amqp://user:password@host:port/vhost.",
-     PROGRAM_RELAY | PROGRAM_WORKER, FIELD(amqp)},
+     PROGRAM_RELAY | PROGRAM_WORKER | PROGRAM_DOCTOR, FIELD(amqp)},
     {"DOCKET_SINGLE_NODE", CONFIG_FLAG, "0", 0, 1,
-     "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.", ALL,
-     FIELD(single_node)},
+     "1 accepts a Postgres without a synchronous standby: its disk is then the only copy.",
+     ALL | PROGRAM_DOCTOR, FIELD(single_node)},
     {"DOCKET_RETENTION_MONTHS", CONFIG_NUMBER, "0", 0, 1200,
      "Whole months of orders that are kept besides the present one; docket migrate retire takes "
      "older ones away.  0: all are kept.",
@@ -138,6 +138,15 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_UNKNOWN_SLA_S", CONFIG_NUMBER, "900", 1, 604800,
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
+    {"DOCKET_ORPHAN_HOURS", CONFIG_NUMBER, "6", 1, 720,
+     "So far back the provider's list of intents is compared with our attempts, in hours.",
+     PROGRAM_WORKER, FIELD(orphan_hours)},
+    {"DOCKET_ORPHAN_AGE_S", CONFIG_NUMBER, "300", 0, 86400,
+     "What is younger than this is left for the next comparison, in s.", PROGRAM_WORKER,
+     FIELD(orphan_age_s)},
+    {"DOCKET_ORPHAN_EVERY_S", CONFIG_NUMBER, "900", 1, 86400,
+     "Between the end of one comparison and the next, in s.", PROGRAM_WORKER,
+     FIELD(orphan_every_s)},
     {"DOCKET_BREAKER_FAILURES", CONFIG_NUMBER, "5", 2, 1000000,
      "Calls in a row without an answer (or with 5xx, 429) after which tasks are parked; 1000000: "
      "never.",
@@ -154,7 +163,11 @@ const struct config_entry settings_entries[] = {
      "PEM file of the authorities that an https:// DOCKET_OPERATOR_URL is checked by; empty: the "
      "system's.",
      PROGRAM_DOCKET, FIELD(operator_ca)},
+    {"DOCKET_MANAGEMENT_URL", CONFIG_SECRET, "", 0, 0,
+     "RabbitMQ's management API, to look at policies, alarms and leaders: "
+     "http://user:password@host:15672.",
+     PROGRAM_DOCTOR, FIELD(management_url)},
 };
 const size_t settings_count = ARRAY_SIZE(settings_entries);
-const char *const settings_programs[] = {"api",    "relay",          "worker",
-                                         "docket", "docket migrate", NULL};
+const char *const settings_programs[] = {
+    "api", "relay", "worker", "docket", "docket migrate", "docket doctor", NULL};

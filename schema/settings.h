@@ -11,7 +11,8 @@ enum program {
     PROGRAM_RELAY = 1 << 1,
     PROGRAM_WORKER = 1 << 2,
     PROGRAM_DOCKET = 1 << 3,  /* the operator's command */
-    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate`, which alone goes to Postgres */
+    PROGRAM_MIGRATE = 1 << 4, /* `docket migrate` and */
+    PROGRAM_DOCTOR = 1 << 5,  /* `docket doctor`, which alone go to Postgres */
 };
 
 struct settings {
@@ -37,10 +38,11 @@ struct settings {
     const char *provider_url, *provider_key, *carrier_url, *carrier_key;
     int64_t provider_timeout_ms, provider_longest_ms, carrier_timeout_ms, prefetch;
     int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
+    int64_t orphan_hours, orphan_age_s, orphan_every_s;
     int64_t breaker_failures, breaker_percent, breaker_window_s;
 
     /* the operator's command */
-    const char *operator_url, *operator_ca;
+    const char *operator_url, *operator_ca, *management_url;
 };
 
 extern const struct config_entry settings_entries[];

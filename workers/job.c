@@ -154,9 +154,10 @@ static void on_claim_refused(struct job *job)
     }
 }
 
+/* What was learnt is written, unless it is about a payment that is not the newest any more. */
 static void go_on(struct job *job)
 {
-    if (job->has_lesson)
+    if (job->has_lesson && order_lesson_holds(&job->claim.facts, &job->lesson))
         decide(job);
     else
         proceed(job);
@@ -326,6 +327,7 @@ static bool is_of_failure(const struct order_lesson *lesson)
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
+    job->lesson.attempt_number = job->claim.facts.attempt_number;
     job->has_lesson = true;
     if (job->doubt.is_raised && is_of_failure(lesson)) {
         enter(job, DOUBTING);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "queue/service.h"
 #include "workers/job_metrics.h"
+#include "workers/orphans.h"
 #include "workers/steps.h"
 
 enum { CRASHES_MAX = 4, DRAIN_MS = 6000 };
@@ -14,6 +15,7 @@ struct worker {
     struct service service;
     struct http_client *client;
     struct runner *runner;
+    struct orphans *orphans; /* NULL: its step compares no books */
     void *outside;
 };
 
@@ -38,6 +40,7 @@ static void on_drained(void *owner)
 {
     struct worker *worker = owner;
 
+    orphans_destroy(worker->orphans);
     service_ended(&worker->service);
 }
 
@@ -45,6 +48,8 @@ static void on_stop(void *owner)
 {
     struct worker *worker = owner;
 
+    if (worker->orphans)
+        orphans_stop(worker->orphans);
     runner_drain(worker->runner, DRAIN_MS, on_drained, worker);
 }
 
@@ -92,6 +97,8 @@ static void register_metrics(const struct step *step)
     if (step->reserves_stock)
         reserve_register_metrics();
     job_metrics_register(step->stage);
+    if (step->compares_books)
+        orphans_register_metrics();
     breaker_register_metrics();
     if (step->register_metrics)
         step->register_metrics();
@@ -127,5 +134,15 @@ int main(int argc, char **argv)
                                   .step = step,
                                   .outside = worker.outside,
                               });
+    if (step->compares_books)
+        worker.orphans =
+            orphans_create(&worker.service.loop, &(struct orphans_options){
+                                                     .server = &worker.service.database.server,
+                                                     .provider = worker.outside,
+                                                     .process = worker.service.process,
+                                                     .hours = settings->orphan_hours,
+                                                     .age_s = settings->orphan_age_s,
+                                                     .every_s = settings->orphan_every_s,
+                                                 });
     return service_run(&worker.service);
 }

@@ -32,6 +32,7 @@ struct runner;
 struct step {
     enum stage stage;
     bool reserves_stock;            /* it may call job_reserve() */
+    bool compares_books;            /* its provider's and ours (workers/orphans.h) */
     size_t work_bytes;              /* zeroed memory of the step's own in each job: job_work() */
     void (*register_metrics)(void); /* of the outside it talks to; may be NULL */
     /* The outside it talks to, for job_outside(); lives as long as the process. */

@@ -6,14 +6,9 @@
 
 enum { TOKENS_MAX = 10000000 };
 
-static void on_json(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
-}
-
 void admin_accounts_get(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_account_list, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_account_list, admin_on_json);
 
     if (errand)
         admin_errand_send(errand, api_of(request)->operators);
@@ -25,7 +20,7 @@ static void on_changed(struct admin_errand *errand, const PGresult *rows)
         problem_reply(errand->request,
                       &(struct problem){.code = "not_found", .detail = "there is no such account"});
     else
-        on_json(errand, rows);
+        admin_on_json(errand, rows);
 }
 
 /* A number changes the quota, null leaves it to the setting, nothing leaves it as it is. */
@@ -46,7 +41,7 @@ static void add_quota(struct pg_params *params, const json_t *body, const char *
                      "must be 0 (none) to %d a minute, or null for the setting", TOKENS_MAX);
 }
 
-static void fill(struct admin_errand *errand, struct problem_items *problems)
+static bool fill(struct admin_errand *errand, struct problem_items *problems)
 {
     struct pg_params *params = &errand->ticket.params;
     const json_t *body = errand->body;
@@ -58,22 +53,11 @@ static void fill(struct admin_errand *errand, struct problem_items *problems)
     add_quota(params, body, "reads", problems);
     if (known == 0 || known != json_object_size(body))
         problem_note(problems, "", "invalid_value", "has orders, reads, or both, and nothing else");
+    return true;
 }
 
 void admin_quota_put(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_quota_set, on_changed, REASON_REQUIRED);
-    struct problem_items problems = {.count = 0};
-
-    if (errand == NULL)
-        return;
-    problems.arena = &errand->arena;
-    fill(errand, &problems);
-    if (problems.count == 0) {
-        admin_act_send(errand);
-        return;
-    }
-    admin_refuse(request, &problems);
-    admin_errand_free(errand);
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_quota_set, REASON_REQUIRED, fill, on_changed});
 }

@@ -24,18 +24,26 @@ void admin_errand_send(struct admin_errand *errand, struct ask *ask);
 void admin_errand_free(struct admin_errand *errand); /* of one that was not sent */
 
 /* What changes something is an act, and its statement calls audit_append($1, act, target, $2, …)
- * where it changes it.  As admin_errand_create, and the request's body is read: errand->body is the
- * object without its "reason", and who ($1) and why ($2) are the first two parameters.
- * NULL: answered. */
+ * where it changes it.  The request's body is read (errand->body: the object without its "reason"),
+ * who ($1) and why ($2) are added, `fill` adds the rest, and it is sent.  What fill notes as a
+ * problem is answered; it returns false if it has answered itself. */
 enum admin_reason { REASON_REQUIRED, REASON_OPTIONAL };
-struct admin_errand *admin_act_create(
-    struct http_request *request, const struct pg_statement *statement,
-    void (*on_rows)(struct admin_errand *errand, const PGresult *rows), enum admin_reason wanted);
-void admin_act_send(struct admin_errand *errand);
+struct admin_act {
+    const struct pg_statement *statement;
+    enum admin_reason reason;
+    bool (*fill)(struct admin_errand *errand, struct problem_items *problems);
+    void (*on_rows)(struct admin_errand *errand, const PGresult *rows);
+};
+void admin_act_begin(struct http_request *request, const struct admin_act *act);
+/* A fill of what is about the row {id}, and nothing else. */
+bool admin_fill_id(struct admin_errand *errand, struct problem_items *problems)
+    __attribute__((warn_unused_result));
 
 /* The request's body as a JSON object in *body.  False: answered. */
 bool admin_read_body(struct http_request *request, json_t **body)
     __attribute__((warn_unused_result));
+/* The answer is the JSON of the first column. */
+void admin_on_json(struct admin_errand *errand, const PGresult *rows);
 void admin_reply_json(struct http_request *request, int status, const char *json);
 void admin_refuse(struct http_request *request, const struct problem_items *items);
 /* {id} as a number.  False: answered. */
@@ -67,7 +75,8 @@ void admin_catalogue_get(struct http_request *request); /* stock.c */
 void admin_stock_post(struct http_request *request);
 void admin_order_get(struct http_request *request); /* orders.c */
 void admin_orders_find(struct http_request *request);
-void admin_dead_list(struct http_request *request); /* dead.c */
+void admin_orphan_close(struct http_request *request); /* orphans.c */
+void admin_dead_list(struct http_request *request);    /* dead.c */
 void admin_dead_get(struct http_request *request);
 void admin_dead_count(struct http_request *request);
 void admin_dead_discard(struct http_request *request);

@@ -9,11 +9,6 @@ enum { LIST_DEFAULT = 100, LIST_MAX = 500, CHAIN_MAX = 1000, FILTER_BYTES_MAX = 
 
 static const int64_t SECONDS_MAX = 253402300799; /* the end of the year 9999 */
 
-static void on_json(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
-}
-
 static bool add_filter(struct admin_errand *errand, const char *name)
 {
     const char *text = http_query(errand->request, name);
@@ -44,7 +39,7 @@ static bool add_since(struct admin_errand *errand)
 
 void admin_audit_list(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_audit_list, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_audit_list, admin_on_json);
     int64_t before = INT64_MAX, limit = LIST_DEFAULT;
 
     if (errand == NULL)
@@ -66,7 +61,7 @@ void admin_audit_list(struct http_request *request)
 
 void admin_audit_chain(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_audit_chain, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_audit_chain, admin_on_json);
     int64_t after = 0, limit = CHAIN_MAX;
 
     if (errand == NULL)

@@ -123,19 +123,21 @@ static void add_stock(struct pg_params *params, const struct item *items, size_t
     pg_array_end(params);
 }
 
-static void fill(struct pg_params *params, const json_t *body, struct problem_items *problems)
+static bool fill(struct admin_errand *errand, struct problem_items *problems)
 {
+    struct pg_params *params = &errand->ticket.params;
     struct parts parts = {NULL, NULL};
     struct item *products, *methods;
 
-    json_fields_read(body, "", part_fields, &parts, problems);
+    json_fields_read(errand->body, "", part_fields, &parts, problems);
     products = read_items(parts.products, "/products", product_fields, problems);
     methods = read_items(parts.shipping_methods, "/shipping_methods", method_fields, problems);
     if (problems->count > 0)
-        return;
+        return true;
     add_items(params, products, json_array_size(parts.products));
     add_stock(params, products, json_array_size(parts.products));
     add_items(params, methods, json_array_size(parts.shipping_methods));
+    return true;
 }
 
 struct loaded {
@@ -167,18 +169,6 @@ static void on_put(struct admin_errand *errand, const PGresult *rows)
 
 void admin_catalogue_put(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_catalogue_put, on_put, REASON_REQUIRED);
-    struct problem_items problems = {.count = 0};
-
-    if (errand == NULL)
-        return;
-    problems.arena = &errand->arena;
-    fill(&errand->ticket.params, errand->body, &problems);
-    if (problems.count == 0) {
-        admin_act_send(errand);
-        return;
-    }
-    admin_refuse(request, &problems);
-    admin_errand_free(errand);
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_catalogue_put, REASON_REQUIRED, fill, on_put});
 }

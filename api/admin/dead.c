@@ -96,34 +96,25 @@ static const struct json_field discard_fields[] = {
     {.name = NULL},
 };
 
-static bool read_wish(struct admin_errand *errand, struct discard_wish *wish)
+static bool fill_discard(struct admin_errand *errand, struct problem_items *problems)
 {
-    struct problem_items problems = {.arena = &errand->arena};
+    struct discard_wish wish = {NULL, NULL, false};
 
-    json_fields_read(errand->body, "", discard_fields, wish, &problems);
-    if (problems.count == 0)
+    json_fields_read(errand->body, "", discard_fields, &wish, problems);
+    if (problems->count > 0)
         return true;
-    admin_refuse(errand->request, &problems);
-    return false;
+    if (!dead_query_add_act(errand, wish.filter, wish.cursor, wish.all))
+        return false;
+    pg_add_i32(&errand->ticket.params, SEARCH_MAX);
+    pg_add_i32(&errand->ticket.params, DISCARD_MAX);
+    return true;
 }
 
 /* One page; who has more to discard asks again with its cursor. */
 void admin_dead_discard(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_dead_discard, on_page, REASON_REQUIRED);
-    struct discard_wish wish = {NULL, NULL, false};
-
-    if (errand == NULL)
-        return;
-    if (!read_wish(errand, &wish) ||
-        !dead_query_add_act(errand, wish.filter, wish.cursor, wish.all)) {
-        admin_errand_free(errand);
-        return;
-    }
-    pg_add_i32(&errand->ticket.params, SEARCH_MAX);
-    pg_add_i32(&errand->ticket.params, DISCARD_MAX);
-    admin_act_send(errand);
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_dead_discard, REASON_REQUIRED, fill_discard, on_page});
 }
 
 /* --- replay ------------------------------------------------------------------------------------
@@ -155,16 +146,6 @@ static void on_replayed(struct admin_errand *errand, const PGresult *rows)
 
 void admin_dead_replay(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_dead_replay, on_replayed, REASON_REQUIRED);
-    int64_t id;
-
-    if (errand == NULL)
-        return;
-    if (!admin_param_number(request, &id)) {
-        admin_errand_free(errand);
-        return;
-    }
-    pg_add_i64(&errand->ticket.params, id);
-    admin_act_send(errand);
+    admin_act_begin(request, &(struct admin_act){&sql_dead_replay, REASON_REQUIRED, admin_fill_id,
+                                                 on_replayed});
 }

@@ -73,28 +73,50 @@ static bool take_reason(struct admin_errand *errand, bool is_required, const cha
     return true;
 }
 
-struct admin_errand *admin_act_create(
-    struct http_request *request, const struct pg_statement *statement,
-    void (*on_rows)(struct admin_errand *errand, const PGresult *rows), enum admin_reason wanted)
+static bool read_act(struct admin_errand *errand, const struct admin_act *act)
 {
-    struct admin_errand *errand = admin_errand_create(request, statement, on_rows);
     const char *reason;
 
-    if (errand == NULL)
-        return NULL;
-    if (!admin_read_body(request, &errand->body) ||
-        !take_reason(errand, wanted == REASON_REQUIRED, &reason)) {
-        admin_errand_free(errand);
-        return NULL;
-    }
+    if (!admin_read_body(errand->request, &errand->body) ||
+        !take_reason(errand, act->reason == REASON_REQUIRED, &reason))
+        return false;
     pg_add_text(&errand->ticket.params, errand->actor);
     pg_add_text(&errand->ticket.params, reason);
-    return errand;
+    return true;
 }
 
-void admin_act_send(struct admin_errand *errand)
+void admin_act_begin(struct http_request *request, const struct admin_act *act)
 {
-    admin_errand_send(errand, api_of(errand->request)->acts);
+    struct admin_errand *errand = admin_errand_create(request, act->statement, act->on_rows);
+    struct problem_items problems = {.count = 0};
+
+    if (errand == NULL)
+        return;
+    problems.arena = &errand->arena;
+    if (!read_act(errand, act) || !act->fill(errand, &problems)) {
+        admin_errand_free(errand);
+    } else if (problems.count > 0) {
+        admin_refuse(request, &problems);
+        admin_errand_free(errand);
+    } else {
+        admin_errand_send(errand, api_of(request)->acts);
+    }
+}
+
+bool admin_fill_id(struct admin_errand *errand, struct problem_items *problems)
+{
+    int64_t id;
+
+    (void)problems;
+    if (!admin_param_number(errand->request, &id))
+        return false;
+    pg_add_i64(&errand->ticket.params, id);
+    return true;
+}
+
+void admin_on_json(struct admin_errand *errand, const PGresult *rows)
+{
+    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
 }
 
 void admin_errand_send(struct admin_errand *errand, struct ask *ask)

@@ -87,7 +87,7 @@ static void add_scopes(struct pg_params *params, const json_t *scopes,
     pg_array_end(params);
 }
 
-static void fill(struct admin_errand *errand, struct problem_items *problems)
+static bool fill(struct admin_errand *errand, struct problem_items *problems)
 {
     struct wish wish = {.account = "default"};
     struct pg_params *params = &errand->ticket.params;
@@ -96,7 +96,7 @@ static void fill(struct admin_errand *errand, struct problem_items *problems)
 
     json_fields_read(errand->body, "", wish_fields, &wish, problems);
     if (problems->count > 0)
-        return;
+        return true;
     make_key(key);
     key_hash(key, hash);
     errand->more = arena_copy(&errand->arena, key, strlen(key));
@@ -105,35 +105,19 @@ static void fill(struct admin_errand *errand, struct problem_items *problems)
     pg_add_text(params, arena_copy(&errand->arena, key, PREFIX_CHARACTERS));
     pg_add_bytes(params, hash, sizeof(hash));
     add_scopes(params, wish.scopes, problems);
+    return true;
 }
 
 /* The name says what the key is for; a reason may say more. */
 void admin_keys_post(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_key_create, on_created, REASON_OPTIONAL);
-    struct problem_items problems = {.count = 0};
-
-    if (errand == NULL)
-        return;
-    problems.arena = &errand->arena;
-    fill(errand, &problems);
-    if (problems.count == 0) {
-        admin_act_send(errand);
-        return;
-    }
-    admin_refuse(request, &problems);
-    admin_errand_free(errand);
-}
-
-static void on_json(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_key_create, REASON_OPTIONAL, fill, on_created});
 }
 
 void admin_keys_get(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_key_list, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_key_list, admin_on_json);
 
     if (errand)
         admin_errand_send(errand, api_of(request)->operators);
@@ -145,21 +129,11 @@ static void on_revoked(struct admin_errand *errand, const PGresult *rows)
         problem_reply(errand->request,
                       &(struct problem){.code = "not_found", .detail = "there is no such key"});
     else
-        admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+        admin_on_json(errand, rows);
 }
 
 void admin_key_revoke(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_key_revoke, on_revoked, REASON_REQUIRED);
-    int64_t id;
-
-    if (errand == NULL)
-        return;
-    if (!admin_param_number(request, &id)) {
-        admin_errand_free(errand);
-        return;
-    }
-    pg_add_i64(&errand->ticket.params, id);
-    admin_act_send(errand);
+    admin_act_begin(
+        request, &(struct admin_act){&sql_key_revoke, REASON_REQUIRED, admin_fill_id, on_revoked});
 }

@@ -23,19 +23,7 @@ static const char *task_state_of(int number)
 
 static const char *attempt_state_of(int number)
 {
-    static const char *const names[] = {
-        [ATTEMPT_NONE] = "none",
-        [ATTEMPT_CREATED] = "created",
-        [ATTEMPT_AUTHORIZING] = "authorizing",
-        [ATTEMPT_CAPTURED] = "captured",
-        [ATTEMPT_DECLINED] = "declined",
-        [ATTEMPT_REQUIRES_ACTION] = "requires_action",
-        [ATTEMPT_UNKNOWN] = "unknown",
-        [ATTEMPT_VOIDED] = "voided",
-        [ATTEMPT_INTEGRITY_FAILURE] = "integrity_failure",
-    };
-
-    return number >= 0 && (size_t)number < ARRAY_SIZE(names) ? names[number] : "?";
+    return attempt_state_name((enum attempt_state)number);
 }
 
 static const struct {

@@ -3,11 +3,6 @@
 #include "schema/outsides.h"
 #include "schema/statements.h"
 
-static void on_held(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
-}
-
 static bool find(const char *name, enum stage *stage, bool *is_queue)
 {
     const struct outside *outside = outside_named(name);
@@ -34,34 +29,43 @@ static void refuse_name(struct http_request *request, struct arena *arena)
                                              .detail = arena_print(arena, "there is: %s", names)});
 }
 
-static void hold(struct http_request *request, bool is_paused)
+static bool fill(struct admin_errand *errand, bool is_paused)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_breaker_hold, on_held, REASON_REQUIRED);
-    const char *name = http_param(request, "id");
+    const char *name = http_param(errand->request, "id");
     enum stage stage;
     bool is_queue;
 
-    if (errand == NULL)
-        return;
     if (!find(name, &stage, &is_queue)) {
-        refuse_name(request, &errand->arena);
-        admin_errand_free(errand);
-        return;
+        refuse_name(errand->request, &errand->arena);
+        return false;
     }
     pg_add_text(&errand->ticket.params, name);
     pg_add_i16(&errand->ticket.params, (int16_t)stage);
     pg_add_bool(&errand->ticket.params, is_queue);
     pg_add_bool(&errand->ticket.params, is_paused);
-    admin_act_send(errand);
+    return true;
+}
+
+static bool fill_pause(struct admin_errand *errand, struct problem_items *problems)
+{
+    (void)problems;
+    return fill(errand, true);
+}
+
+static bool fill_resume(struct admin_errand *errand, struct problem_items *problems)
+{
+    (void)problems;
+    return fill(errand, false);
 }
 
 void admin_pause(struct http_request *request)
 {
-    hold(request, true);
+    admin_act_begin(request, &(struct admin_act){&sql_breaker_hold, REASON_REQUIRED, fill_pause,
+                                                 admin_on_json});
 }
 
 void admin_resume(struct http_request *request)
 {
-    hold(request, false);
+    admin_act_begin(request, &(struct admin_act){&sql_breaker_hold, REASON_REQUIRED, fill_resume,
+                                                 admin_on_json});
 }

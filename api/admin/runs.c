@@ -7,7 +7,14 @@
 #include "schema/json_fields.h"
 #include "schema/statements.h"
 
-enum { RUNS_OPEN_MAX = 50, LIST_MAX = 100, IDS_MAX = 1000, RATE_MAX = 100000, RAMP_MAX = 20 };
+enum {
+    RUNS_OPEN_MAX = 50,
+    LIST_MAX = 100,
+    IDS_MAX = 1000,
+    RATE_MAX = 100000,
+    RAMP_MAX = 20,
+    STEP_MAX = 1000000
+};
 enum { RATE_DEFAULT = 100, STOP_DEFAULT = 20 };
 enum { WAS_DONE, STATE_BEFORE, JSON };
 
@@ -52,20 +59,16 @@ static bool are_numbers(const json_t *list, int64_t most)
     return true;
 }
 
-static bool read_wish(struct admin_errand *errand, struct run_wish *wish)
+static void read_wish(const struct admin_errand *errand, struct run_wish *wish,
+                      struct problem_items *problems)
 {
-    struct problem_items problems = {.arena = &errand->arena};
-
-    json_fields_read(errand->body, "", run_fields, wish, &problems);
-    if (problems.count > 0) {
-        admin_refuse(errand->request, &problems);
-        return false;
-    }
-    if ((wish->filter == NULL) == (wish->ids == NULL))
-        return refuse(errand, "a run has either a filter or ids");
-    if (!are_numbers(wish->ids, INT64_MAX) || !are_numbers(wish->ramp, 1000000))
-        return refuse(errand, "ids and ramp are numbers from 1 on, a step 1000000 at most");
-    return true;
+    json_fields_read(errand->body, "", run_fields, wish, problems);
+    if (problems->count == 0 && (wish->filter == NULL) == (wish->ids == NULL))
+        problem_note(problems, "", "invalid_value", "a run has either a filter or ids");
+    if (!are_numbers(wish->ids, INT64_MAX))
+        problem_note(problems, "/ids", "out_of_range", "are numbers from 1 on");
+    if (!are_numbers(wish->ramp, STEP_MAX))
+        problem_note(problems, "/ramp", "out_of_range", "are numbers from 1 to %d", STEP_MAX);
 }
 
 /* What the run is to be of: $3 to $5. */
@@ -116,33 +119,31 @@ static void on_made(struct admin_errand *errand, const PGresult *rows)
         admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
 }
 
-void admin_runs_post(struct http_request *request)
+static bool fill(struct admin_errand *errand, struct problem_items *problems)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_replay_create, on_made, REASON_REQUIRED);
     struct run_wish wish = {.rate = RATE_DEFAULT, .stop_at = STOP_DEFAULT};
 
-    if (errand == NULL)
-        return;
-    if (!read_wish(errand, &wish) || !add_members(errand, &wish)) {
-        admin_errand_free(errand);
-        return;
-    }
+    read_wish(errand, &wish, problems);
+    if (problems->count > 0)
+        return true;
+    if (!add_members(errand, &wish))
+        return false;
     pg_add_i32(&errand->ticket.params, (int32_t)wish.rate);
     add_ramp(&errand->ticket.params, wish.ramp);
     pg_add_i32(&errand->ticket.params, (int32_t)wish.stop_at);
     pg_add_i32(&errand->ticket.params, RUNS_OPEN_MAX);
-    admin_act_send(errand);
+    return true;
 }
 
-static void on_listed(struct admin_errand *errand, const PGresult *rows)
+void admin_runs_post(struct http_request *request)
 {
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_replay_create, REASON_REQUIRED, fill, on_made});
 }
 
 void admin_runs_list(struct http_request *request)
 {
-    struct admin_errand *errand = admin_errand_create(request, &sql_replay_list, on_listed);
+    struct admin_errand *errand = admin_errand_create(request, &sql_replay_list, admin_on_json);
 
     if (errand == NULL)
         return;
@@ -166,52 +167,68 @@ static void on_acted(struct admin_errand *errand, const PGresult *rows)
                                                               pg_text(rows, 0, STATE_BEFORE))});
 }
 
-static void act(struct http_request *request, const char *what)
+static const struct json_field rate_fields[] = {
+    {"rate", FIELD_INTEGER, true, 0, RATE_MAX, NULL, NULL, AT(rate)},
+    {.name = NULL},
+};
+static const struct json_field no_fields[] = {{.name = NULL}};
+
+static bool fill_act(struct admin_errand *errand, struct problem_items *problems, const char *act,
+                     const struct json_field *fields)
 {
-    static const struct json_field fields[] = {
-        {"rate", FIELD_INTEGER, true, 0, RATE_MAX, NULL, NULL, AT(rate)},
-        {.name = NULL},
-    };
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_replay_act, on_acted, REASON_REQUIRED);
     struct run_wish wish = {.rate = 0};
-    int64_t id;
 
-    if (errand == NULL)
-        return;
-    if (admin_param_number(request, &id)) {
-        struct problem_items problems = {.arena = &errand->arena};
-        bool wants_rate = strcmp(what, "rate") == 0;
+    if (!admin_fill_id(errand, problems))
+        return false;
+    json_fields_read(errand->body, "", fields, &wish, problems);
+    pg_add_text(&errand->ticket.params, act);
+    pg_add_i32(&errand->ticket.params, (int32_t)wish.rate);
+    return true;
+}
 
-        json_fields_read(errand->body, "", wants_rate ? fields : fields + 1, &wish, &problems);
-        if (problems.count == 0) {
-            pg_add_i64(&errand->ticket.params, id);
-            pg_add_text(&errand->ticket.params, what);
-            pg_add_i32(&errand->ticket.params, (int32_t)wish.rate);
-            admin_act_send(errand);
-            return;
-        }
-        admin_refuse(request, &problems);
-    }
-    admin_errand_free(errand);
+static bool fill_pause(struct admin_errand *errand, struct problem_items *problems)
+{
+    return fill_act(errand, problems, "pause", no_fields);
+}
+
+static bool fill_resume(struct admin_errand *errand, struct problem_items *problems)
+{
+    return fill_act(errand, problems, "resume", no_fields);
+}
+
+static bool fill_cancel(struct admin_errand *errand, struct problem_items *problems)
+{
+    return fill_act(errand, problems, "cancel", no_fields);
+}
+
+static bool fill_rate(struct admin_errand *errand, struct problem_items *problems)
+{
+    return fill_act(errand, problems, "rate", rate_fields);
+}
+
+static void act(struct http_request *request,
+                bool (*fills)(struct admin_errand *errand, struct problem_items *problems))
+{
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_replay_act, REASON_REQUIRED, fills, on_acted});
 }
 
 void admin_run_pause(struct http_request *request)
 {
-    act(request, "pause");
+    act(request, fill_pause);
 }
 
 void admin_run_resume(struct http_request *request)
 {
-    act(request, "resume");
+    act(request, fill_resume);
 }
 
 void admin_run_cancel(struct http_request *request)
 {
-    act(request, "cancel");
+    act(request, fill_cancel);
 }
 
 void admin_run_rate(struct http_request *request)
 {
-    act(request, "rate");
+    act(request, fill_rate);
 }

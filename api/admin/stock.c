@@ -40,18 +40,15 @@ static void on_changed(struct admin_errand *errand, const PGresult *rows)
         admin_reply_json(errand->request, 200, pg_text(rows, 0, JSON));
 }
 
-static bool fill(struct admin_errand *errand)
+static bool fill(struct admin_errand *errand, struct problem_items *problems)
 {
-    struct problem_items problems = {.arena = &errand->arena};
     struct wish wish = {NULL, unsaid, unsaid};
 
-    json_fields_read(errand->body, "", wish_fields, &wish, &problems);
-    if (problems.count == 0 && (wish.set == unsaid) == (wish.add == unsaid))
-        problem_note(&problems, "", "invalid_value", "name either set or add");
-    if (problems.count > 0) {
-        admin_refuse(errand->request, &problems);
-        return false;
-    }
+    json_fields_read(errand->body, "", wish_fields, &wish, problems);
+    if (problems->count == 0 && (wish.set == unsaid) == (wish.add == unsaid))
+        problem_note(problems, "", "invalid_value", "name either set or add");
+    if (problems->count > 0)
+        return true;
     pg_add_text(&errand->ticket.params, wish.sku);
     pg_add_i64(&errand->ticket.params, wish.set == unsaid ? wish.add : wish.set);
     pg_add_bool(&errand->ticket.params, wish.set == unsaid);
@@ -60,26 +57,14 @@ static bool fill(struct admin_errand *errand)
 
 void admin_stock_post(struct http_request *request)
 {
-    struct admin_errand *errand =
-        admin_act_create(request, &sql_stock_change, on_changed, REASON_REQUIRED);
-
-    if (errand == NULL)
-        return;
-    if (fill(errand))
-        admin_act_send(errand);
-    else
-        admin_errand_free(errand);
-}
-
-static void on_json(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_json(errand->request, 200, pg_text(rows, 0, 0));
+    admin_act_begin(request,
+                    &(struct admin_act){&sql_stock_change, REASON_REQUIRED, fill, on_changed});
 }
 
 void admin_catalogue_get(struct http_request *request)
 {
     const char *after = http_query(request, "after"), *sku = http_query(request, "sku");
-    struct admin_errand *errand = admin_errand_create(request, &sql_catalogue_page, on_json);
+    struct admin_errand *errand = admin_errand_create(request, &sql_catalogue_page, admin_on_json);
 
     if (errand == NULL)
         return;

@@ -12,6 +12,7 @@ static size_t step_discard(struct http_connection *connection, const char *bytes
 static void on_head(struct http_connection *connection);
 static void on_message(struct http_connection *connection);
 static void refuse(struct http_connection *connection, const struct http_refusal *refusal);
+static void turn_away(struct http_connection *connection);
 static void settle(struct http_connection *connection);
 static void on_written(uv_write_t *write, int status);
 static void on_shut(uv_shutdown_t *shutdown, int status);
@@ -40,6 +41,8 @@ static void start_deadline(struct http_connection *connection)
 {
     int deadline = states[connection->state].deadline;
 
+    if (connection->is_surplus && deadline == HTTP_WAIT_HEAD)
+        deadline = HTTP_WAIT_LINGER;
     if (deadline == NO_DEADLINE || (deadline == HTTP_WAIT_IDLE && connection->request_count > 0))
         http_deadline_stop(&connection->reading);
     else
@@ -158,9 +161,14 @@ static size_t step_receive(struct http_connection *connection, const char *bytes
         break;
     case HTTP_PARSER_HEAD:
         on_head(connection);
+        if (connection->is_surplus)
+            turn_away(connection);
         break;
     case HTTP_PARSER_MESSAGE:
-        on_message(connection);
+        if (connection->is_surplus)
+            turn_away(connection);
+        else
+            on_message(connection);
         break;
     case HTTP_PARSER_REFUSED:
         refuse(connection, &connection->parser.refusal);
@@ -388,7 +396,9 @@ void http_connection_on_deadline(struct http_deadline *deadline)
                                              "The request did not arrive in time."};
     struct http_connection *connection = container_of(deadline, struct http_connection, reading);
 
-    if (connection->state == HTTP_CONNECTION_HEAD || connection->state == HTTP_CONNECTION_BODY)
+    if (connection->state == HTTP_CONNECTION_HEAD && connection->is_surplus)
+        turn_away(connection);
+    else if (connection->state == HTTP_CONNECTION_HEAD || connection->state == HTTP_CONNECTION_BODY)
         refuse(connection, &late);
     else
         http_connection_close(connection, HTTP_END_GENTLY);
@@ -468,14 +478,21 @@ static void on_closed(uv_handle_t *handle)
     http_server_on_closed_connection(server);
 }
 
-/* One that is too many: it is told so, and nothing of it is read. */
+/* One that is too many is told so once its head is there, which says to whom the answer belongs (a
+ * page of which origin, about which key), and soon if it is not. */
 static void turn_away(struct http_connection *connection)
 {
     static const struct http_refusal full = {503, "too_many_connections",
                                              "This server has all the connections it can serve."};
 
-    begin_request(connection);
     refuse(connection, &full);
+}
+
+static void receive_surplus(struct http_connection *connection)
+{
+    connection->is_surplus = true;
+    begin_request(connection);
+    enter(connection, HTTP_CONNECTION_HEAD);
 }
 
 bool http_connection_accept(struct http_server *server, bool is_surplus)
@@ -504,7 +521,7 @@ bool http_connection_accept(struct http_server *server, bool is_surplus)
     connection->state = connection->tls ? HTTP_CONNECTION_HANDSHAKE : HTTP_CONNECTION_IDLE;
     start_deadline(connection);
     if (is_surplus)
-        turn_away(connection);
+        receive_surplus(connection);
     update_reading(connection);
     return true;
 }

@@ -102,6 +102,7 @@ struct http_connection {
     bool is_reading, is_writing;
     bool peer_ended; /* the client has shut its side; it may still read */
     bool is_broken;  /* a write failed */
+    bool is_surplus; /* over the limit: its first request is answered 503 */
 };
 
 TAILQ_HEAD(http_connection_list, http_connection);

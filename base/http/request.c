@@ -114,7 +114,8 @@ static bool split_target(struct http_request *request)
 void http_request_refuse(struct http_request *request, const struct http_refusal *refusal)
 {
     request->is_last = true;
-    if (refusal->status == 413) /* the head is complete: let on_error see what was asked for */
+    /* Where the head is complete, on_error sees what was asked for. */
+    if (refusal->status == 413 || refusal->status == 503)
         (void)split_target(request);
     answer_error(request, refusal->status, refusal->code, refusal->detail);
 }

@@ -1,20 +1,14 @@
 #include "ops/cli/admin_call.h"
 
-#include <curl/curl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/memory.h"
+#include "ops/cli/admin_http.h"
 #include "ops/cli/command.h"
 
-enum {
-    ANSWER_BYTES_MAX = 64 * 1024 * 1024,
-    CONNECT_MS = 5000,
-    TOTAL_MS = 30000,
-    URL_BYTES_MAX = 64 * 1024
-};
+enum { TOTAL_MS = 30000 };
 
 static int last_code = EXIT_REFUSED;
 
@@ -37,14 +31,6 @@ static void on_interrupt(int number)
 static bool is_act(const char *method)
 {
     return strcmp(method, "GET") != 0;
-}
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *data)
-{
-    struct text *answer = data;
-
-    text_add_bytes(answer, bytes, size * count);
-    return answer->cut ? 0 : size * count;
 }
 
 static void say_next(const json_t *problem, long status)
@@ -77,41 +63,13 @@ static void say_problem(const json_t *problem, long status)
         last_code = EXIT_UNKNOWN;
 }
 
-static void prepare(CURL *curl, const char *method, const char *url, struct text *answer)
-{
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TOTAL_MS);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-}
-
-static struct curl_slist *headers_of(const struct settings *settings)
-{
-    struct text line;
-    struct curl_slist *headers;
-
-    text_init(&line, 4096);
-    text_print(&line, "Authorization: Bearer %s", settings->operator_key);
-    headers = curl_slist_append(NULL, line.bytes);
-    text_finish(&line);
-    headers = curl_slist_append(headers, "Content-Type: application/json");
-    return curl_slist_append(headers, "Expect:");
-}
-
 /* There was no answer.  Was anything sent?  Then an act may be done. */
-static void say_unreached(CURL *curl, CURLcode result, const char *method, const char *url)
+static void say_unreached(const struct admin_answer *answer, const char *method)
 {
-    curl_off_t connected_us = 0;
-    bool is_unknown;
+    bool is_unknown = answer->was_sent && is_act(method);
 
-    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
-    is_unknown = connected_us > 0 && is_act(method);
     last_code = is_unknown ? EXIT_UNKNOWN : EXIT_UNREACHED;
-    fprintf(stderr, "docket: %s: %s\n", url, curl_easy_strerror(result));
+    fprintf(stderr, "docket: %s: %s\n", answer->url.bytes, answer->why);
     if (is_unknown)
         fprintf(stderr, "It may be done, or not: look (docket audit list) before you repeat it.\n");
     else
@@ -119,36 +77,15 @@ static void say_unreached(CURL *curl, CURLcode result, const char *method, const
                         "listener?\n");
 }
 
-/* The answer's status; 0: there was none, and why was said. */
-static long perform(const struct settings *settings, const char *method, const char *path,
-                    const char *body, struct text *answer)
+static void perform(const struct settings *settings, const char *method, const char *path,
+                    const char *body, struct admin_answer *answer)
 {
-    CURL *curl = curl_easy_init();
-    struct curl_slist *headers = headers_of(settings);
-    struct text url;
-    CURLcode result;
-    long status = 0;
-
-    text_init(&url, URL_BYTES_MAX);
-    text_print(&url, "%s%s", settings->operator_url, path);
-    prepare(curl, method, url.bytes, answer);
-    if (settings->operator_ca[0] != '\0')
-        curl_easy_setopt(curl, CURLOPT_CAINFO, settings->operator_ca);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    if (body)
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     if (is_act(method))
         (void)signal(SIGINT, on_interrupt);
-    result = curl_easy_perform(curl);
+    admin_http(settings, method, path, body, TOTAL_MS, answer);
     (void)signal(SIGINT, SIG_DFL);
-    if (result == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    else
-        say_unreached(curl, result, method, url.bytes);
-    curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
-    text_finish(&url);
-    return status;
+    if (answer->status == 0)
+        say_unreached(answer, method);
 }
 
 /* Read once, since its texts live until the process ends.  NULL: said why. */
@@ -161,26 +98,32 @@ static const struct settings *settings_of_docket(void)
     return is_read ? &settings : NULL;
 }
 
+static json_t *read_answer(const struct admin_answer *answer)
+{
+    json_t *value =
+        json_loadb(answer->body.bytes ? answer->body.bytes : "", answer->body.length, 0, NULL);
+
+    if (answer->status < 400 && value != NULL)
+        return value;
+    say_problem(value, answer->status);
+    json_decref(value);
+    return NULL;
+}
+
 json_t *admin_call(const char *method, const char *path, const json_t *body)
 {
     const struct settings *settings = settings_of_docket();
-    struct text answer;
-    char *sent = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct admin_answer answer;
+    char *sent;
     json_t *value = NULL;
-    long status = 0;
 
-    text_init(&answer, ANSWER_BYTES_MAX);
-    if (settings != NULL)
-        status = perform(settings, method, path, sent, &answer);
-    if (status != 0) {
-        value = json_loadb(answer.bytes ? answer.bytes : "", answer.length, 0, NULL);
-        if (status >= 400 || value == NULL) {
-            say_problem(value, status);
-            json_decref(value);
-            value = NULL;
-        }
-    }
-    text_finish(&answer);
+    if (settings == NULL)
+        return NULL;
+    sent = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    perform(settings, method, path, sent, &answer);
+    if (answer.status != 0)
+        value = read_answer(&answer);
+    admin_answer_finish(&answer);
     free(sent);
     return value;
 }

@@ -26,21 +26,6 @@ static void note(struct verify *verify, long long id, const char *what)
     json_array_append_new(verify->wrong, json_pack("{s:I, s:s}", "id", id, "wrong", what));
 }
 
-static bool read_row(const json_t *json, struct audit_row *row)
-{
-    *row = (struct audit_row){
-        .id = number_of(json, "id"),
-        .form = (int)number_of(json, "form"),
-        .at = text_of(json, "at"),
-        .actor = text_of(json, "actor"),
-        .act = text_of(json, "act"),
-        .target = text_of(json, "target"),
-        .reason = text_of(json, "reason"),
-        .detail = text_of(json, "detail"),
-    };
-    return audit_hash_parse(text_of(json, "hash"), row->hash);
-}
-
 static void check_expected(struct verify *verify, const struct audit_row *row)
 {
     if (row->id != verify->expected.id)
@@ -56,7 +41,7 @@ static void check_row(struct verify *verify, const json_t *json)
     struct audit_row row;
     char text[128];
 
-    if (!read_row(json, &row)) {
+    if (!audit_row_read(json, &row)) {
         note(verify, row.id, "its hash is none");
         return;
     }

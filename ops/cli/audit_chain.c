@@ -103,3 +103,25 @@ void audit_hash_format(const uint8_t hash[AUDIT_HASH_BYTES], char text[AUDIT_HAS
     for (size_t i = 0; i < AUDIT_HASH_BYTES; i++)
         sprintf(text + 2 * i, "%02x", hash[i]);
 }
+
+static const char *text_in(const json_t *json, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json, key));
+
+    return text ? text : "";
+}
+
+bool audit_row_read(const json_t *json, struct audit_row *row)
+{
+    *row = (struct audit_row){
+        .id = json_integer_value(json_object_get(json, "id")),
+        .form = (int)json_integer_value(json_object_get(json, "form")),
+        .at = text_in(json, "at"),
+        .actor = text_in(json, "actor"),
+        .act = text_in(json, "act"),
+        .target = text_in(json, "target"),
+        .reason = text_in(json, "reason"),
+        .detail = text_in(json, "detail"),
+    };
+    return audit_hash_parse(text_in(json, "hash"), row->hash);
+}

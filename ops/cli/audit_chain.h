@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,9 @@ struct audit_row {
     const char *at, *actor, *act, *target, *reason, *detail;
     uint8_t hash[AUDIT_HASH_BYTES];
 };
+
+/* A row as GET /admin/audit/chain has it; its texts are lent.  False: its hash is none. */
+bool audit_row_read(const json_t *json, struct audit_row *row) __attribute__((warn_unused_result));
 
 enum audit_finding {
     AUDIT_RIGHT,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/act.h"
 #include "ops/cli/screen.h"
 #include "ops/cli/stock.h"
 
@@ -18,30 +18,22 @@ static json_t *read_file(const char *path)
     return value;
 }
 
+static void say_loaded(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
+         number_of(answer, "shipping_methods"));
+}
+
 static int load(const struct call *call)
 {
-    json_t *catalogue = read_file(call_operand(call, 0)), *answer;
+    json_t *catalogue = read_file(call_operand(call, 0));
 
     if (catalogue == NULL)
         return EXIT_REFUSED;
-    json_object_set_new(catalogue, "reason", json_string(call_text(call, "reason")));
-    answer = admin_call("PUT", "/admin/catalogue", catalogue);
-    json_decref(catalogue);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        printf("Loaded %lld products and %lld shipping methods.\n", number_of(answer, "products"),
-               number_of(answer, "shipping_methods"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "PUT", "/admin/catalogue", catalogue, say_loaded);
 }
 
-static const struct option load_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 static const struct command command_load = {
     .name = "load",
     .summary = "Add or replace products (with their stock) and shipping methods from a file.",
@@ -54,7 +46,7 @@ static const struct command command_load = {
         "\"standard\", \"name\": \"Standard\", \"price\": {\"amount\": 490, \"currency\": "
         "\"EUR\"}}]}",
     .operands = "FILE",
-    .options = load_options,
+    .options = act_options,
     .examples = "docket catalogue load autumn.json --reason \"autumn prices\"",
     .run = load,
 };

@@ -4,30 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cli/act.h"
 #include "ops/cli/dead.h"
 #include "ops/cli/screen.h"
+
+static void say_replayed(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
+         text_of(answer, "stage"), text_of(answer, "order"));
+}
 
 static int replay_one(const struct call *call)
 {
     char path[64];
     long long id;
-    json_t *wish, *answer;
 
     if (!call_id(call, 0, &id))
         return EXIT_USAGE;
     snprintf(path, sizeof(path), "/admin/dead/%lld/replay", id);
-    wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
-    answer = admin_call("POST", path, wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
-             text_of(answer, "stage"), text_of(answer, "order"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", path, NULL, say_replayed);
 }
 
 /* "1,5,20" as a list; NULL: it is none. */
@@ -87,27 +83,23 @@ static int preview(const struct call *call, const struct dead_words *words)
     return EXIT_SUCCESS;
 }
 
+static void say_made(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Run %lld is made; docket dead runs %lld says how it goes.\n", number_of(answer, "id"),
+         number_of(answer, "id"));
+}
+
 static int make_run(const struct call *call, const struct dead_words *words, json_t *ramp)
 {
-    json_t *wish = json_pack("{s:s, s:s, s:b, s:I, s:I}", "filter", words->filter.bytes, "reason",
-                             call_text(call, "reason"), "all", call_flag(call, "all"), "rate",
-                             (json_int_t)call_number(call, "rate", 100), "stop_at",
-                             (json_int_t)call_number(call, "stop-at", 20));
-    json_t *answer;
+    json_t *wish =
+        json_pack("{s:s, s:b, s:I, s:I}", "filter", words->filter.bytes, "all",
+                  call_flag(call, "all"), "rate", (json_int_t)call_number(call, "rate", 100),
+                  "stop_at", (json_int_t)call_number(call, "stop-at", 20));
 
     if (ramp)
         json_object_set(wish, "ramp", ramp);
-    answer = admin_call("POST", "/admin/runs", wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("Run %lld is made; docket dead runs %lld says how it goes.\n", number_of(answer, "id"),
-             number_of(answer, "id"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", "/admin/runs", wish, say_made);
 }
 
 static int replay_many(const struct call *call, const struct dead_words *words)
@@ -255,42 +247,38 @@ static int runs_run(const struct call *call)
     return code;
 }
 
+static void say_acted(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Done; docket dead runs %lld says how it stands.\n", number_of(answer, "id"));
+}
+
 static int act(const struct call *call, const char *what, json_t *wish)
 {
     char path[64];
     long long id;
-    json_t *answer = NULL;
-    bool is_id = call_id(call, 0, &id);
 
-    if (is_id) {
-        snprintf(path, sizeof(path), "/admin/runs/%lld/%s", id, what);
-        json_object_set_new(wish, "reason", json_string(call_text(call, "reason")));
-        answer = admin_call("POST", path, wish);
+    if (!call_id(call, 0, &id)) {
+        json_decref(wish);
+        return EXIT_USAGE;
     }
-    json_decref(wish);
-    if (answer == NULL)
-        return is_id ? EXIT_REFUSED : EXIT_USAGE;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("Done; docket dead runs %lld says how it stands.\n", id);
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    snprintf(path, sizeof(path), "/admin/runs/%lld/%s", id, what);
+    return act_send(call, "POST", path, wish, say_acted);
 }
 
 static int pause_run(const struct call *call)
 {
-    return act(call, "pause", json_object());
+    return act(call, "pause", NULL);
 }
 
 static int resume_run(const struct call *call)
 {
-    return act(call, "resume", json_object());
+    return act(call, "resume", NULL);
 }
 
 static int cancel_run(const struct call *call)
 {
-    return act(call, "cancel", json_object());
+    return act(call, "cancel", NULL);
 }
 
 static int pace_run(const struct call *call)
@@ -299,12 +287,8 @@ static int pace_run(const struct call *call)
                json_pack("{s:I}", "rate", (json_int_t)call_number(call, "rate", 100)));
 }
 
-static const struct option act_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 static const struct option pace_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
+    ACT_REASON,
     {"rate", "N", "At most so many a second; 0: no limit.", OPTION_NUMBER, true},
     {.name = NULL},
 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/act.h"
 #include "ops/cli/screen.h"
 
 static json_t *scopes_of(const char *list)
@@ -23,27 +23,20 @@ static json_t *wish_of(const struct call *call)
 {
     const char *account = call_text(call, "account");
 
-    return json_pack("{s:s, s:s, s:o, s:s*}", "name", call_text(call, "name"), "account",
-                     account ? account : "default", "scopes", scopes_of(call_text(call, "scope")),
-                     "reason", call_text(call, "reason"));
+    return json_pack("{s:s, s:s, s:o}", "name", call_text(call, "name"), "account",
+                     account ? account : "default", "scopes", scopes_of(call_text(call, "scope")));
+}
+
+static void say_made(const struct call *call, const json_t *made)
+{
+    (void)call;
+    printf("%s\n", text_of(made, "key"));
+    fprintf(stderr, "Key %lld. It is shown only now: keep it.\n", number_of(made, "id"));
 }
 
 static int create(const struct call *call)
 {
-    json_t *wish = wish_of(call), *made;
-
-    made = admin_call("POST", "/admin/keys", wish);
-    json_decref(wish);
-    if (made == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json")) {
-        print_json(made);
-    } else {
-        printf("%s\n", text_of(made, "key"));
-        fprintf(stderr, "Key %lld. It is shown only now: keep it.\n", number_of(made, "id"));
-    }
-    json_decref(made);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", "/admin/keys", wish_of(call), say_made);
 }
 
 static const char *scopes_text(const json_t *scopes, char *text, size_t size)
@@ -104,27 +97,21 @@ static int list(const struct call *call)
     return EXIT_SUCCESS;
 }
 
+static void say_revoked(const struct call *call, const json_t *answer)
+{
+    sayf("Key %s (%s) is revoked; every API process refuses it within 2 s.\n",
+         call_operand(call, 0), text_of(answer, "name"));
+}
+
 static int revoke(const struct call *call)
 {
     char path[64];
     long long id;
-    json_t *wish, *answer;
 
     if (!call_id(call, 0, &id))
         return EXIT_USAGE;
     snprintf(path, sizeof(path), "/admin/keys/%lld/revoke", id);
-    wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
-    answer = admin_call("POST", path, wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("Key %lld (%s) is revoked; every API process refuses it within 2 s.\n", id,
-             text_of(answer, "name"));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", path, NULL, say_revoked);
 }
 
 static const struct option create_options[] = {
@@ -150,15 +137,11 @@ static const struct command command_list = {
     .summary = "List all keys, without the keys; the time is when it was made or revoked.",
     .run = list,
 };
-static const struct option revoke_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 static const struct command command_revoke = {
     .name = "revoke",
     .summary = "Make a key worthless, for ever.",
     .operands = "ID",
-    .options = revoke_options,
+    .options = act_options,
     .examples = "docket key revoke 3 --reason \"it was in a log\"",
     .run = revoke,
 };

@@ -3,6 +3,8 @@
  * A migration is never edited once it was applied somewhere (its checksum is compared).  Each says
  * in its first lines from which version on a program can work with it: `-- serves-from: N`.
  */
+#include "ops/cli/migrate.h"
+
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +49,26 @@ static void checksum_of(const struct migration_file *file, char checksum[CHECKSU
     SHA256((const unsigned char *)file->sql, strlen(file->sql), digest);
     for (size_t i = 0; i < sizeof(digest); i++)
         sprintf(checksum + 2 * i, "%02x", digest[i]);
+}
+
+void migrate_add_known(struct pg_params *params)
+{
+    char checksum[CHECKSUM_SIZE];
+
+    pg_array_begin(params, PG_INT4);
+    for (const struct migration_file *file = first_file(); file->name; file++)
+        pg_array_i32(params, number_in(file));
+    pg_array_end(params);
+    pg_array_begin(params, PG_TEXT);
+    for (const struct migration_file *file = first_file(); file->name; file++)
+        pg_array_text(params, file->name);
+    pg_array_end(params);
+    pg_array_begin(params, PG_TEXT);
+    for (const struct migration_file *file = first_file(); file->name; file++) {
+        checksum_of(file, checksum);
+        pg_array_text(params, checksum);
+    }
+    pg_array_end(params);
 }
 
 static int newest(void)

@@ -30,7 +30,8 @@ static const struct {
      "the provider is asked whether he has; after the time he is given it is canceled"},
     {NULL, "payment_outcome_unknown",
      "the provider was asked for the money and it is not known whether it was taken",
-     "the provider is looked up; nothing is charged again before there is evidence"},
+     "the provider is looked up (past DOCKET_UNKNOWN_SLA_S the payment is canceled there) and goes "
+     "on"},
     {NULL, "shipment_outcome_unknown",
      "the carrier was asked to ship and it is not known whether it took the order",
      "the carrier is asked again under the same reference"},

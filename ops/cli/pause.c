@@ -2,62 +2,62 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/act.h"
 #include "ops/cli/screen.h"
 
-enum { PATH_BYTES_MAX = 1024 };
+enum { NAME_BYTES_MAX = 64, PATH_BYTES_MAX = NAME_BYTES_MAX + 32 };
 
-static json_t *ask(const struct call *call, const char *act)
+/* What was done, or that nothing was. */
+struct words {
+    const char *act, *done, *already;
+};
+static const struct words pausing = {"pause", "paused, within a second, until docket resume.",
+                                     "was paused already"};
+static const struct words resuming = {"resume", "let go on: the oldest first, and more and more.",
+                                      "was not paused"};
+
+static void say_held(const struct call *call, const json_t *answer, const struct words *words)
 {
-    json_t *wish = json_pack("{s:s}", "reason", call_text(call, "reason")), *answer;
-    const char *name = call_operand(call, 0);
-    struct text path;
-
-    text_init(&path, PATH_BYTES_MAX);
-    text_print(&path, "/admin/holds/%s/%s", name, act);
-    answer = admin_call("POST", path.bytes, wish);
-    text_finish(&path);
-    json_decref(wish);
-    return answer;
+    if (is_true(answer, "changed"))
+        sayf("%s is %s\n", call_operand(call, 0), words->done);
+    else
+        sayf("%s %s; nothing was done.\n", call_operand(call, 0), words->already);
 }
 
-static int tell(const struct call *call, const char *act, const char *done, const char *already)
+static void say_paused(const struct call *call, const json_t *answer)
+{
+    say_held(call, answer, &pausing);
+}
+
+static void say_resumed(const struct call *call, const json_t *answer)
+{
+    say_held(call, answer, &resuming);
+}
+
+static int hold(const struct call *call, const struct words *words,
+                void (*tell)(const struct call *call, const json_t *answer))
 {
     const char *name = call_operand(call, 0);
-    json_t *answer;
+    char path[PATH_BYTES_MAX];
 
-    for (const char *c = name; *c; c++)
-        if (*c != '_' && (*c < 'a' || *c > 'z'))
-            return call_misused(call, "%s is no queue, provider or carrier", name);
-    if ((answer = ask(call, act)) == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else if (is_true(answer, "changed"))
-        sayf("%s is %s\n", name, done);
-    else
-        sayf("%s %s; nothing was done.\n", name, already);
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    if (strlen(name) > NAME_BYTES_MAX ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz_") != strlen(name))
+        return call_misused(call, "%s is no queue, provider or carrier", name);
+    snprintf(path, sizeof(path), "/admin/holds/%s/%s", name, words->act);
+    return act_send(call, "POST", path, NULL, tell);
 }
 
 static int pause_it(const struct call *call)
 {
-    return tell(call, "pause", "paused, within a second, until docket resume.",
-                "was paused already");
+    return hold(call, &pausing, say_paused);
 }
 
 static int resume_it(const struct call *call)
 {
-    return tell(call, "resume", "let go on: the oldest first, and more and more.",
-                "was not paused");
+    return hold(call, &resuming, say_resumed);
 }
-
-static const struct option act_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 
 const struct command command_pause = {
     .name = "pause",

@@ -6,17 +6,9 @@
 
 #include "ops/cli/command.h"
 #include "ops/cli/screen.h"
+#include "ops/cli/status_needs.h"
 
-enum { WATCH_S = 2, UNKNOWN_SLA_S = 900, OUTBOX_LATE_S = 60 };
-
-static double age_of(const json_t *status, const char *stamp)
-{
-    double now, then;
-
-    return *stamp && time_parse_stamp(text_of(status, "at"), &now) && time_parse_stamp(stamp, &then)
-               ? now - then
-               : 0;
-}
+enum { WATCH_S = 2 };
 
 /* "12", or "10,000 or more" where counting stopped. */
 static void say_count(const char *label, const json_t *status, long long count, const char *stamp)
@@ -25,7 +17,7 @@ static void say_count(const char *label, const json_t *status, long long count, 
 
     if (count > 0 && *stamp)
         say_line(label, "%s%s, the oldest for %s", number_text(count), more,
-                 span_text(age_of(status, stamp)));
+                 span_text(status_age_s(status, stamp)));
     else
         say_line(label, "%s%s", number_text(count), more);
 }
@@ -75,69 +67,10 @@ static void say_trouble(const json_t *status)
         say_line("held back", "%s (%s) since %s, by %s: %s", text_of(row, "name"),
                  is_true(row, "held") ? "paused" : text_of(row, "state"),
                  time_text(text_of(row, "since")), text_of(row, "who"), text_of(row, "why"));
+    say_count("orphans", status, number_of(json_object_get(status, "orphans"), "open"), "");
     json_array_foreach(json_object_get(status, "runs"), index, row) say_line(
         "replay run", "%lld is %s, %s of %s released", number_of(row, "id"), text_of(row, "state"),
         number_text(number_of(row, "released")), number_text(number_of(row, "members")));
-}
-
-/* Adds a sentence to what needs a person. */
-static void need(json_t *needs, const char *text, const char *command)
-{
-    json_array_append_new(needs, json_pack("{s:s, s:s}", "what", text, "command", command));
-}
-
-static void find_processes(const json_t *status, json_t *needs)
-{
-    size_t index;
-    const json_t *row;
-    char text[128];
-
-    if (!is_true(json_object_get(status, "relay"), "leads"))
-        need(needs, "no relay leads: accepted orders wait unpublished", "start docket-relay");
-    json_array_foreach(json_object_get(status, "workers"), index, row)
-    {
-        if (number_of(row, "alive") > 0)
-            continue;
-        snprintf(text, sizeof(text), "no %.40s worker is alive", text_of(row, "stage"));
-        need(needs, text, "start docket-worker");
-    }
-}
-
-static void find_trouble(const json_t *status, json_t *needs)
-{
-    size_t index;
-    const json_t *row;
-
-    json_array_foreach(json_object_get(status, "dead"), index, row)
-    {
-        if (number_of(row, "open") > 0)
-            need(needs, "dead letters are open", "docket dead list");
-    }
-    json_array_foreach(json_object_get(status, "breakers"), index, row)
-    {
-        if (is_true(row, "held"))
-            need(needs, "an operator holds something back", "docket resume NAME --reason …");
-    }
-    json_array_foreach(json_object_get(status, "runs"), index, row)
-    {
-        if (strcmp(text_of(row, "state"), "stopped") == 0)
-            need(needs, "a replay run stopped by itself", "docket dead runs");
-    }
-}
-
-static json_t *needs_of(const json_t *status)
-{
-    json_t *needs = json_array();
-
-    find_processes(status, needs);
-    if (age_of(status, text_of(json_object_get(status, "outbox"), "oldest_at")) > OUTBOX_LATE_S)
-        need(needs, "messages have waited for over a minute to be published",
-             "see the relay's log: is the broker away or blocked?");
-    if (age_of(status, text_of(json_object_get(status, "unknown"), "since")) > UNKNOWN_SLA_S)
-        need(needs, "a payment's outcome has been unknown for over 15 minutes",
-             "ask the provider; docket order show says of which order");
-    find_trouble(status, needs);
-    return needs;
 }
 
 static void print_status(const json_t *status, const json_t *needs)
@@ -164,7 +97,7 @@ static bool show(const struct call *call)
 
     if (status == NULL)
         return false;
-    needs = needs_of(status);
+    needs = status_needs(status);
     if (call_flag(call, "json")) {
         json_object_set(status, "needs", needs);
         print_json(status);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cli/command.h"
+#include "ops/cli/act.h"
 #include "ops/cli/screen.h"
 #include "ops/cli/stock.h"
 
@@ -86,27 +86,23 @@ static int show(const struct call *call)
     return code;
 }
 
+static void say_changed(const struct call *call, const json_t *answer)
+{
+    sayf("%s: %s can be sold from now on.\n", call_operand(call, 0),
+         number_text(number_of(answer, "available")));
+}
+
 static int change(const struct call *call, const char *how)
 {
     const char *sku = call_operand(call, 0), *text = call_operand(call, 1);
     size_t sign = *text == '-' || *text == '+';
-    json_t *wish, *answer;
 
     if (strspn(text + sign, "0123456789") != strlen(text) - sign || strlen(text) <= sign ||
         strlen(text) > 15 || (sign && strcmp(how, "set") == 0))
         return call_misused(call, "%s is no number of pieces", text);
-    wish = json_pack("{s:s, s:I, s:s}", "sku", sku, how, (json_int_t)strtoll(text, NULL, 10),
-                     "reason", call_text(call, "reason"));
-    answer = admin_call("POST", "/admin/stock", wish);
-    json_decref(wish);
-    if (answer == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json"))
-        print_json(answer);
-    else
-        sayf("%s: %s can be sold from now on.\n", sku, number_text(number_of(answer, "available")));
-    json_decref(answer);
-    return EXIT_SUCCESS;
+    return act_send(call, "POST", "/admin/stock",
+                    json_pack("{s:s, s:I}", "sku", sku, how, (json_int_t)strtoll(text, NULL, 10)),
+                    say_changed);
 }
 
 static int set(const struct call *call)
@@ -119,10 +115,6 @@ static int add(const struct call *call)
     return change(call, "add");
 }
 
-static const struct option act_options[] = {
-    {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
-    {.name = NULL},
-};
 static const struct command command_show = {
     .name = "show",
     .summary = "Show what can be sold of each product, or of one.",

@@ -16,10 +16,16 @@ SELECT w.order_id,
        s.is_shipped IS NOT NULL AS is_shipped,
        l.skus, l.quantities,
        coalesce(a.name, '') AS name, coalesce(a.address::text, '{}') AS address,
-       d.has_letter IS NOT NULL AS has_letter
+       d.has_letter IS NOT NULL AS has_letter,
+       coalesce(p.method, '') AS method,
+       coalesce(p.fenced, false) AS is_fenced,
+       coalesce((extract(epoch FROM clock_timestamp() - p.unknown_since) * 1000)::int8, -1)
+           AS since_unknown,
+       coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
-    SELECT p.number, p.state, p.intent_id, p.confirms, p.sent_at, p.opened_at
+    SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
+           p.unknown_since, p.ended_at
     FROM payment_attempt p
     WHERE p.order_id = w.order_id AND p.order_id BETWEEN $3::uuid AND $4::uuid
     ORDER BY p.number DESC LIMIT 1

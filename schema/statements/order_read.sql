@@ -5,7 +5,8 @@ SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reaso
        (extract(epoch FROM o.accepted_at) * 1000000)::int8,
        (extract(epoch FROM o.updated_at) * 1000000)::int8,
        lines.skus, lines.names, lines.quantities, lines.prices,
-       sent.tracking
+       sent.tracking, paying.number, paying.state, paying.decline_reason, paying.retry_same_card,
+       paying.try_another_card, paying.next_action, paying.fenced
 FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
@@ -19,3 +20,8 @@ CROSS JOIN LATERAL (
     FROM order_line l WHERE l.order_id = o.id
 ) lines
 LEFT JOIN shipment sent ON sent.order_id = o.id
+LEFT JOIN LATERAL (
+    SELECT p.number, p.state, p.decline_reason, p.retry_same_card, p.try_another_card,
+           p.next_action, p.fenced
+    FROM payment_attempt p WHERE p.order_id = o.id ORDER BY p.number DESC LIMIT 1
+) paying ON true

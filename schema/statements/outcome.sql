@@ -8,6 +8,8 @@
 --   $19 carrier's id (NULL: no shipment)  $20 tracking  $21 stock: 0 kept, 1 returned, 2 shipped
 --   $22 fault kind  $23 code  $24 text  $25 the worker keeps the task
 --   $26 the last so many attempts are in doubt  $27 provider  $28 process
+--   $31 decline reason  $32 the same card may do  $33 another card may  $34 next action
+--   $35 no money can move by this attempt any more
 -- A task that goes on as it was is not written.  Dead letters: outcome_letters.sql, right after.
 --   $29, $30 least and greatest order id: only their months' partitions are opened
 -- One row back for each that won: its position from 1, its new version.
@@ -21,11 +23,13 @@ WITH winner AS (
                 $7::text[], $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[],
                 $13::int2[], $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[],
                 $19::text[], $20::text[], $21::int2[], $22::text[], $23::text[], $24::text[],
-                $25::bool[], $26::int4[]) WITH ORDINALITY
+                $25::bool[], $26::int4[], $31::text[], $32::bool[], $33::bool[],
+                $34::text[], $35::bool[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, fault_kind, fault_code,
-               fault_text, keeps_running, doubted, n)
+               fault_text, keeps_running, doubted, decline_reason, retry_same_card,
+               try_another_card, next_action, fenced, n)
           ORDER BY c.order_id) AS c
     WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $29::uuid AND $30::uuid
     RETURNING c.*, o.trace, o.total, o.currency, o.payment_method
@@ -35,7 +39,8 @@ WITH winner AS (
            CASE WHEN fault_kind <> '' THEN
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)
-           WHEN decline_code <> '' THEN jsonb_build_object('decline_code', decline_code)
+           WHEN decline_code <> '' THEN
+               jsonb_build_object('decline_code', decline_code, 'reason', decline_reason)
            WHEN tracking <> '' THEN jsonb_build_object('tracking', tracking) END
     FROM winner
 ), tasks AS (
@@ -63,16 +68,26 @@ WITH winner AS (
     GROUP BY next, part
 ), attempts AS (
     INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency,
-                                 intent_id, confirms, decline_code)
+                                 intent_id, confirms)
     SELECT order_id, number, attempt_state, $27::text, payment_method, total, currency,
-           coalesce(intent_id, ''), confirms, decline_code
+           coalesce(intent_id, ''), confirms
     FROM winner WHERE number <> 0 AND total > 0
     ON CONFLICT (order_id, number) DO NOTHING
     RETURNING order_id
 ), attempts_moved AS (
     UPDATE payment_attempt p
     SET state = w.attempt_state, intent_id = coalesce(w.intent_id, p.intent_id),
-        confirms = w.confirms, decline_code = w.decline_code,
+        confirms = w.confirms, next_action = w.next_action, fenced = p.fenced OR w.fenced,
+        decline_code = CASE WHEN w.decline_code <> '' THEN w.decline_code ELSE p.decline_code END,
+        decline_reason = CASE WHEN w.decline_code <> '' THEN w.decline_reason
+                              ELSE p.decline_reason END,
+        retry_same_card = CASE WHEN w.decline_code <> '' THEN w.retry_same_card
+                               ELSE p.retry_same_card END,
+        try_another_card = CASE WHEN w.decline_code <> '' THEN w.try_another_card
+                                ELSE p.try_another_card END,
+        unknown_since = CASE WHEN w.attempt_state = 6 THEN coalesce(p.unknown_since, now())
+                             WHEN w.attempt_state = 2 THEN p.unknown_since END,
+        ended_at = CASE WHEN w.attempt_state IN (4, 7) THEN coalesce(p.ended_at, now()) END,
         sent_at = CASE WHEN w.is_sending THEN clock_timestamp() ELSE p.sent_at END,
         captured = CASE WHEN w.is_captured THEN p.amount ELSE p.captured END
     FROM winner w

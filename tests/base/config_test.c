@@ -134,10 +134,10 @@ static void refuses_a_misspelt_setting(void **state)
 {
     (void)state;
     setenv("DOCKET_T_PREFETCHES", "5", 1);
-    must_refuse("setting_wrong", "DOCKET_T_PREFETCHES", "no setting of Docket");
+    must_refuse("setting_unknown", "DOCKET_T_PREFETCHES", "no setting of Docket");
     unsetenv("DOCKET_T_PREFETCHES");
     setenv("DOCKET_T_ADDRESS_FILE", "/x", 1);
-    must_refuse("setting_wrong", "DOCKET_T_ADDRESS_FILE", "no setting of Docket");
+    must_refuse("setting_unknown", "DOCKET_T_ADDRESS_FILE", "no setting of Docket");
 }
 
 static void knows_what_all_know_and_what_others_read(void **state)

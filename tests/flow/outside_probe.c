@@ -85,7 +85,7 @@ static void on_paid(struct payment_call *call)
     print_texts((const char *[]){"verdict", payment_verdict_name(r->verdict), "code", r->fault.code,
                                  "text", r->fault.text, "intent", r->intent.id, "state",
                                  r->intent.id[0] ? intent_status_name(r->intent.status) : "",
-                                 "decline", r->decline_code, "refund", r->refund.id, "agrees",
+                                 "decline", r->decline.code, "refund", r->refund.id, "agrees",
                                  agrees ? "yes" : "no", NULL});
 }
 

@@ -3,6 +3,7 @@ import pytest
 
 from harness import Client, wait_for
 from harness.client import Raw, new_key
+from harness.stream import Stream
 
 OURS, THEIRS = "https://shop.example", "https://evil.example"
 
@@ -92,6 +93,25 @@ def test_so_can_what_the_server_refuses_unread(shop, status, head):
         raw.close()
         assert answer.status == status
         assert is_for(answer, OURS) if origin == OURS else not said(answer)
+
+
+def test_so_can_one_that_finds_every_connection_busy(shop):
+    """Told when its head is there, and what is known of its key; the silent are told without one."""
+    shop.start("api", label="api4", env={"DOCKET_CORS_ORIGINS": OURS, "DOCKET_CONNECTIONS_MAX": 16})
+    port, told = shop.processes["api4"].world.ports["api"], shop.post_order()
+    busy = [Stream(port, f"/v1/orders/{told.id}/events?client_token={told.json['client_token']}")
+            for _ in range(16)]
+    late, silent = Raw(port), Raw(port)
+    late.send(f"POST /v1/orders HTTP/1.1\r\nHost: a\r\nOrigin: {OURS}\r\nIdempotency-Key: x\r\n")
+    answer = late.send("Content-Length: 2\r\n\r\n").answer()
+    assert answer.status == 503 and is_for(answer, OURS) and answer.json["code"] == "too_many_connections"
+    assert answer.accepted == "unknown" and answer.json["stored_by_this_request"] is False
+    assert late.send("{}").is_closed()
+    assert silent.answer().status == 503 and silent.is_closed()
+    for stream in busy:
+        stream.close()
+    wait_for(lambda: Client(port).get("/nothing").status == 404, 10, "there is room again")
+    shop.kill("api4")
 
 
 def test_the_operators_listener_says_nothing(shop):

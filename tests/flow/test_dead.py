@@ -49,7 +49,8 @@ def letter(shop, stage=1, status=8, attempt=None, **columns):
              uuid, uuid)
     if attempt is not None:
         shop.sql("INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, "
-                 "currency) VALUES (%s, 1, %s, 'stripe', 'pm_1', 7020, 'EUR')", uuid, attempt)
+                 "currency, fenced) VALUES (%s, 1, %s, 'stripe', 'pm_1', 7020, 'EUR', %s)", uuid, abs(attempt),
+                 attempt in (4, 7))
     row = {"order_id": uuid, "stage": stage, "fingerprint": "", "fault_kind": "broken",
            "fault_code": "gone", "fault_text": "the outside is gone", "attempts": 12, "crashes": 2,
            "amount": 7020, "currency": "EUR", "history": "[]"} | columns
@@ -250,10 +251,11 @@ def test_incidents_are_sorted_by_money_or_by_the_last_one(shop):
 
 STATUS = {name: number for number, name in enumerate(order.STATUSES) if name}
 # (stage, status, payment attempt): what becomes of it.  Attempts: 1 created, 2 authorizing, 3 captured,
-# 4 declined, 5 requires_action, 6 unknown, 7 voided, 8 integrity_failure.
+# 4 declined (-4: and its intent not canceled yet), 5 requires_action, 6 unknown, 7 voided, 8 integrity_failure.
 FATES = {
     (1, "accepted", None): "cancels", (1, "processing", None): "cancels", (1, "on_hold", None): "cancels",
     (1, "on_hold", 1): "cancels", (1, "processing", 1): "cancels", (1, "payment_failed", 4): "cancels",
+    (1, "payment_failed", -4): "kept_unknown",
     (1, "out_of_stock", 7): "cancels", (1, "on_hold", 2): "kept_unknown",
     (1, "on_hold", 6): "kept_unknown", (1, "on_hold", 8): "kept_unknown",
     (1, "requires_action", 5): "kept_unknown", (1, "on_hold", 3): "kept_paid",

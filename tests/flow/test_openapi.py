@@ -138,6 +138,13 @@ def act_on_run(what, **more):
             "validation_failed": lambda shop: run(shop, f"/1/{what}", **more, reason="")}
 
 
+def close_orphan(shop, number=None, reason="refunded at the provider"):
+    number = number or shop.one(
+        "INSERT INTO orphan (provider, side, intent_id, status, amount, received, currency, created_at) "
+        "VALUES ('stripe', 1, gen_random_uuid()::text, 'succeeded', 100, 100, 'EUR', now()) RETURNING id")
+    return shop.operator.post(f"/admin/orphans/{number}/close", {"reason": reason})
+
+
 NO_KEY = {"Idempotency-Key": None}
 ARRANGED = {
     "createOrder": {
@@ -190,6 +197,8 @@ ARRANGED = {
         "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
         "webhook_signature_invalid": lambda shop: deliver(shop, b"{}", signature=None),
     },
+    "closeOrphan": {"closed": close_orphan, "not_found": lambda shop: close_orphan(shop, 999999),
+                    "validation_failed": lambda shop: close_orphan(shop, reason="")},
     "createReplayRun": {
         "invalid_query": lambda shop: run(shop, filter="state:odd"),
         "validation_failed": lambda shop: run(shop, ids=[1], reason=""),

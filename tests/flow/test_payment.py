@@ -5,7 +5,8 @@ from docket_local import order
 
 from harness import must, wait_for
 from harness.outcomes import (WORKER, attempt, available, dead_letter, facts, kinds, open_quick_shop,
-                              paying_with, post, post_many, task, wait_all, wait_dead, wait_task)
+                              paying_with, post, post_before_payment, post_many, task,
+                              wait_all, wait_dead, wait_task)
 
 DECLINED = {"pm_card_visa_chargeDeclined": "generic_decline",
             "pm_card_chargeDeclinedInsufficientFunds": "insufficient_funds",
@@ -32,12 +33,6 @@ def leave_no_faults(shop):
     shop.no_faults()
 
 
-def post_before_payment(shop, count=1, **changes):
-    """Orders whose payment begins only with `shop.thaw("payment")`: there is time to make rules."""
-    shop.freeze("payment")
-    return post_many(shop, count, **changes)
-
-
 def test_an_order_is_paid_and_shipped_step_by_step(shop):
     public = post(shop)
     shop.wait_status(public, "fulfilled")
@@ -54,7 +49,7 @@ def test_each_decline_is_final_for_the_payment_gives_the_stock_back_and_ends_can
     wait_all(shop, orders, "payment_failed", "canceled")
     for public, code in orders.items():
         must(attempt(shop, public)[3], code, f"the decline of {public}")
-    must(available(shop, "TEA-EARL-250"), before, "pieces available")
+    wait_for(lambda: available(shop, "TEA-EARL-250") == before, 10, "the stock is back")
     wait_all(shop, orders, "canceled")
     must(facts(shop, "charge", *orders), [], "charges")
     must(len(facts(shop, "cancel", *orders)), len(orders), "intents that were fenced off")

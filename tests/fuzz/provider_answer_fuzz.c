@@ -33,7 +33,7 @@ static void ask_stripe(uint8_t operation, int status, const char *body, size_t l
     stripe_read_answer(&answer, &result);
     must((result.verdict == PAYMENT_STATE) == (result.fault.kind == FAULT_NONE));
     must(result.verdict != PAYMENT_STATE || status < 500);
-    must(result.verdict != PAYMENT_DECLINED || (status == 402 && result.decline_code[0]));
+    must(result.verdict != PAYMENT_DECLINED || (status == 402 && result.decline.code[0]));
     must(result.verdict != PAYMENT_UNKNOWN || answer.operation != PAYMENT_RETRIEVE);
     must(!is_success || result.verdict == PAYMENT_STATE || result.verdict == PAYMENT_UNKNOWN ||
          answer.operation == PAYMENT_RETRIEVE);

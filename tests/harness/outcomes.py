@@ -33,6 +33,12 @@ def post_many(docket, count, **changes):
         return list(pool.map(lambda _: post(docket, **changes), range(count)))
 
 
+def post_before_payment(docket, count=1, **changes):
+    """Orders whose payment begins only with `thaw("payment")`: there is time to make rules."""
+    docket.freeze("payment")
+    return post_many(docket, count, **changes)
+
+
 def paying_with(method):
     return {"payment": {"method": method}}
 

@@ -44,30 +44,36 @@ static struct order_facts facts_of(int status, int attempt, int stage, int tried
         .attempt = tried / 4 % 2 * 5,
         .crashes = tried / 4 % 2 * 5,
         .claims = 1,
-        .attempt_number = attempt != ATTEMPT_NONE,
+        .attempt_number = (int16_t)(attempt != ATTEMPT_NONE),
         .attempt_state = (enum attempt_state)attempt,
         .since_sent_ms = tried % 2 ? 1000000 : -1,
         .since_opened_ms = 5000,
+        .since_unknown_ms = tried % 2 && attempt == ATTEMPT_UNKNOWN ? 1000000 : -1,
+        .since_ended_ms = tried % 2 ? 1000 : -1,
+        .is_fenced = tried / 8,
         .held = tried / 2 % 2,
         .is_unknown = tried / 8,
     };
 }
 
+/* As many as there are shapes; false: that was the last. */
+static bool next_facts(int n, struct order_facts *facts)
+{
+    enum { TRIED = 16, ATTEMPTS = ATTEMPT_INTEGRITY_FAILURE + 1, STAGES_COUNT = STAGE_COUNT - 1 };
+    int tried = n % TRIED, attempt = n / TRIED % ATTEMPTS;
+    int stage = n / TRIED / ATTEMPTS % STAGES_COUNT, status = n / TRIED / ATTEMPTS / STAGES_COUNT;
+
+    *facts = facts_of(ORDER_ACCEPTED + status, attempt, STAGE_NONE + 1 + stage, tried);
+    return facts->status <= ORDER_REFUNDED;
+}
+
 int decisions_for_all(void (*see)(const struct order_facts *facts,
                                   const struct order_change *change))
 {
+    struct order_facts facts;
     int count = 0;
 
-    for (int status = ORDER_ACCEPTED; status <= ORDER_REFUNDED; status++) {
-        for (int attempt = ATTEMPT_NONE; attempt <= ATTEMPT_INTEGRITY_FAILURE; attempt++) {
-            for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
-                for (int tried = 0; tried < 16; tried++) {
-                    struct order_facts facts = facts_of(status, attempt, stage, tried);
-
-                    count += decide_all(&facts, see);
-                }
-            }
-        }
-    }
+    for (int n = 0; next_facts(n, &facts); n++)
+        count += decide_all(&facts, see);
     return count;
 }

@@ -48,7 +48,7 @@ struct life {
     /* The books. */
     struct order_facts facts;
     enum task_state task;
-    int64_t due_at, sent_at, opened_at;
+    int64_t due_at, sent_at, opened_at, unknown_at, ended_at;
     bool was_paid; /* the status was once `confirmed` */
 
     /* The outside. */
@@ -112,12 +112,12 @@ static void look_up(struct life *life, struct order_lesson *lesson)
         lesson->verdict = VERDICT_PAID;
     else if (life->is_canceled)
         lesson->verdict = VERDICT_VOIDED;
-    else if (facts->status == ORDER_PAYMENT_FAILED ||
-             (facts->status == ORDER_REQUIRES_ACTION && facts->since_opened_ms >= WAIT_MS)) {
+    else if (order_must_fence(facts, &policy)) {
         life->is_canceled = chance(life, 80);
         lesson->verdict = VERDICT_VOIDED;
         if (!life->is_canceled)
-            learn_fault(lesson, VERDICT_FAILED, FAULT_TRANSIENT);
+            learn_fault(lesson, is_open ? VERDICT_PAYMENT_UNKNOWN : VERDICT_FAILED,
+                        is_open ? FAULT_UNKNOWN : FAULT_TRANSIENT);
     } else if (life->is_declined)
         lesson->verdict = VERDICT_DECLINED;
     else if (life->asks_customer)
@@ -170,7 +170,7 @@ static void pay(struct life *life, bool is_stored, struct order_lesson *lesson)
         learn_fault(lesson, VERDICT_FAILED, FAULT_TRANSIENT);
     else if (facts->attempt_state == ATTEMPT_CREATED)
         lesson->verdict = VERDICT_INTENT_STORED;
-    else if (facts->attempt_state == ATTEMPT_VOIDED)
+    else if (facts->attempt_state == ATTEMPT_VOIDED || facts->is_fenced)
         lesson->verdict = VERDICT_VOIDED;
     else if (is_stored)
         confirm(life, lesson);
@@ -191,6 +191,18 @@ static void ship(struct life *life, struct order_lesson *lesson)
         learn_fault(lesson, VERDICT_SHIPMENT_UNKNOWN, FAULT_UNKNOWN);
 }
 
+static int64_t since(const struct life *life, int64_t then)
+{
+    return then < 0 ? -1 : life->now - then;
+}
+
+/* The customer holds the secret of a declined intent, and pays it past us. */
+static void pay_past_us(struct life *life)
+{
+    if (life->is_declined && !life->is_canceled && life->charges == 0 && chance(life, 5))
+        life->charges++;
+}
+
 static void claim(struct life *life)
 {
     struct order_facts *facts = &life->facts;
@@ -202,9 +214,21 @@ static void claim(struct life *life)
     if (facts->status == ORDER_ACCEPTED)
         facts->status = ORDER_PROCESSING;
     facts->version++;
-    facts->since_sent_ms = life->sent_at < 0 ? -1 : life->now - life->sent_at;
-    facts->since_opened_ms = life->opened_at < 0 ? -1 : life->now - life->opened_at;
+    pay_past_us(life);
+    facts->since_sent_ms = since(life, life->sent_at);
+    facts->since_opened_ms = since(life, life->opened_at);
+    facts->since_unknown_ms = since(life, life->unknown_at);
+    facts->since_ended_ms = since(life, life->ended_at);
     life->task = TASK_RUNNING;
+}
+
+/* As the books do: from the first time on, until it is over. */
+static void note_time(const struct life *life, int64_t since_ms, int64_t *then)
+{
+    if (since_ms < 0)
+        *then = -1;
+    else if (*then < 0)
+        *then = life->now;
 }
 
 static void write_down(struct life *life, const struct order_lesson *lesson,
@@ -223,6 +247,8 @@ static void write_down(struct life *life, const struct order_lesson *lesson,
     MUST(life, facts->version == version + 1 && facts->confirms >= confirms);
     if (change->is_sending)
         life->sent_at = life->now;
+    note_time(life, facts->since_unknown_ms, &life->unknown_at);
+    note_time(life, facts->since_ended_ms, &life->ended_at);
     if (lesson->verdict == VERDICT_RESERVED && !change->is_dead)
         facts->held = 1;
     if (facts->status == ORDER_CONFIRMED && before != ORDER_CONFIRMED) {
@@ -291,13 +317,17 @@ static void begin(struct life *life, uint64_t seed)
                           .now = 1000,
                           .task = TASK_READY,
                           .sent_at = -1,
-                          .opened_at = -1};
+                          .opened_at = -1,
+                          .unknown_at = -1,
+                          .ended_at = -1};
     life->facts = (struct order_facts){.version = 1,
                                        .status = ORDER_ACCEPTED,
                                        .total = 100,
                                        .stage = STAGE_PAYMENT,
                                        .since_sent_ms = -1,
-                                       .since_opened_ms = -1};
+                                       .since_opened_ms = -1,
+                                       .since_unknown_ms = -1,
+                                       .since_ended_ms = -1};
     for (int key = 0; key < KEYS_MAX; key++)
         life->confirms[key].acts_at = -1;
 }

@@ -110,11 +110,13 @@ static bool is_open(enum attempt_state state)
 
 static struct order_lesson lesson_of(enum verdict verdict)
 {
+    static const struct decline decline = {"lost_card", "fraud_suspected", false, true};
     struct order_lesson lesson = {.verdict = verdict,
                                   .fault = {FAULT_TRANSIENT, "code", "text"},
                                   .retry_after_ms = -1,
                                   .intent_id = "pi_1",
-                                  .decline_code = "lost_card",
+                                  .decline = &decline,
+                                  .next_action = "{}",
                                   .carrier_id = "shp_1",
                                   .tracking = "T1"};
 
@@ -133,13 +135,13 @@ static bool next_facts(struct order_facts *facts, unsigned n)
     unsigned rest = n / STATUSES / ATTEMPTS;
     bool has_sent = ages[rest / 4 % ARRAY_SIZE(ages)] >= 0;
 
-    if (rest >= 4 * ARRAY_SIZE(ages) * 2)
+    if (rest >= 4 * ARRAY_SIZE(ages) * 2 * 2)
         return false;
     *facts = (struct order_facts){
         .version = 7,
         .status = (enum order_status)(n % STATUSES),
         .total = 100,
-        .stage = rest / 4 / ARRAY_SIZE(ages) == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
+        .stage = rest / 4 / ARRAY_SIZE(ages) % 2 == 0 ? STAGE_PAYMENT : STAGE_FULFILMENT,
         .attempt = rest % 4 < 2 ? 0 : 11,
         .doubted = rest % 4 < 2 ? 0 : 2,
         .claims = 1,
@@ -149,6 +151,12 @@ static bool next_facts(struct order_facts *facts, unsigned n)
         .confirms = has_sent,
         .since_sent_ms = ages[rest / 4 % ARRAY_SIZE(ages)],
         .since_opened_ms = attempt == ATTEMPT_NONE ? -1 : 1000,
+        .since_unknown_ms = attempt == ATTEMPT_UNKNOWN ? ages[rest / 4 % ARRAY_SIZE(ages)] : -1,
+        .since_ended_ms = attempt == ATTEMPT_DECLINED || attempt == ATTEMPT_VOIDED
+                              ? (rest % 2 ? 1000 : WAIT_MS)
+                              : -1,
+        .is_fenced = attempt == ATTEMPT_VOIDED ||
+                     (attempt == ATTEMPT_DECLINED && rest / 4 / ARRAY_SIZE(ages) / 2 == 0),
         .held = rest % 2 ? 3 : 0,
     };
     return true;
@@ -283,6 +291,8 @@ static void keeps_money_and_goods_together(const struct order_facts *facts,
     if (change->stock == STOCK_RETURNED && (attempt_after(facts, change) == ATTEMPT_UNKNOWN ||
                                             attempt_after(facts, change) == ATTEMPT_CAPTURED))
         SAY(facts, lesson, "gives stock back while money may have moved");
+    if (change->stock == STOCK_RETURNED && facts->attempt_number != 0 && !change->is_fenced)
+        SAY(facts, lesson, "gives stock back while the intent can still be paid");
     if (change->status == ORDER_OUT_OF_STOCK && facts->status != ORDER_OUT_OF_STOCK &&
         (is_open(attempt_after(facts, change)) || facts->held > 0))
         SAY(facts, lesson, "out of stock with an open payment, or with stock");
@@ -324,7 +334,8 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
                                          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
     bool ends = change->task_state == TASK_DONE;
     bool settles =
-        lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN;
+        lesson->verdict == VERDICT_DECLINED ||
+        (lesson->verdict == VERDICT_INTENT_STORED && facts->attempt_state == ATTEMPT_UNKNOWN);
 
     bool takes_back = facts->doubted > 0 && change->task_state == TASK_PARKED;
 
@@ -413,6 +424,9 @@ static struct order_facts paying(enum attempt_state attempt)
                                 .confirms = 1,
                                 .since_sent_ms = 0,
                                 .since_opened_ms = 0,
+                                .since_unknown_ms = -1,
+                                .since_ended_ms = -1,
+                                .intent_id = "pi_1",
                                 .held = 1};
 }
 
@@ -429,8 +443,8 @@ static void an_unknown_payment_never_dies_of_age(void **state)
         assert_int_equal(change.attempt_state, ATTEMPT_UNKNOWN);
         assert_in_range(change.due_ms, 1, policy.retry.max_ms);
         order_apply(&facts, &change);
-        facts.since_sent_ms += change.due_ms;
-        assert_int_equal(facts.status, facts.since_sent_ms - change.due_ms > SLA_MS
+        facts.since_unknown_ms += change.due_ms;
+        assert_int_equal(facts.status, facts.since_unknown_ms - change.due_ms > SLA_MS
                                            ? ORDER_ON_HOLD
                                            : ORDER_PROCESSING);
     }

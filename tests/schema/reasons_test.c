@@ -16,11 +16,13 @@ static void must_have_a_row(enum order_status status, const char *reason)
     const char *name = order_status_name(status);
     const struct reason *row = reason_of(name, reason);
 
-    if (row == NULL)
+    if (row == NULL) {
         fail_msg("order_decide leaves an order %s with the reason \"%s\", and schema/reasons.c has "
                  "no row of that name: add one (what may the customer be told? whose turn is "
                  "it?), then run python3 ops/lib/reasons.py",
                  name, reason);
+        return;
+    }
     if (strcmp(row->name, *reason ? reason : name) != 0 || *row->customer == '\0')
         fail_msg("the row of \"%s\" is \"%s\": \"%s\"", reason, row->name, row->customer);
 }

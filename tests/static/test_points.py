@@ -13,15 +13,15 @@ BASE_HTTP = "base/http/client"
 # Where Postgres, RabbitMQ and the network are spoken to at all; everybody else goes through these.
 ALLOWED = {
     r"\bPQ(exec|send|pipelineSync|put)\w*\(": {"base/pg_link.c", "ops/cli/migrate.c", "ops/cli/owner.c",
-                                                "ops/cli/migrate_months.c"},
+                                                "ops/cli/migrate_months.c", "ops/cli/doctor_postgres.c"},
     r"\bamqp_(basic_(publish|ack|nack|reject)|send_(method|frame)\w*|simple_rpc\w*)\(":
         {"base/amqp_wire.c"},
     r"\bcurl_(multi_add_handle|easy_perform|easy_send)\(":
-        {BASE_HTTP + ".c", "ops/cli/admin_call.c"},
+        {BASE_HTTP + ".c", "ops/cli/admin_http.c", "ops/cli/doctor_broker.c"},
 }
 # `docket migrate` changes a database in single transactions that it repeats (`retire` is killed at its
-# own points: tests/fault/test_retire.py); every other command of the operator asks the API, which is
-# killed at its points.
+# own points: tests/fault/test_retire.py); `docket doctor` changes nothing; every other
+# command of the operator asks the API, which is killed at its points.
 PRIVATE = {"base/pg_link.c", "base/pg_link.h"}
 
 

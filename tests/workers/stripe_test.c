@@ -184,7 +184,8 @@ static void a_state_carries_the_whole_intent(void **state)
     assert_int_equal(result.intent.amount_received, 1998);
     assert_string_equal(result.intent.currency, "EUR");
     assert_string_equal(result.intent.order, "ord_1");
-    assert_string_equal(result.intent.decline_code, "lost_card");
+    assert_string_equal(result.intent.decline.code, "lost_card");
+    assert_string_equal(result.intent.decline.reason, "fraud_suspected");
     assert_int_equal(result.intent.created, 1700000000);
 }
 
@@ -196,14 +197,57 @@ static void a_decline_says_what_the_customer_can_do(void **state)
     result = read_body(
         PAYMENT_CONFIRM, 402,
         ERROR("\"code\":\"incorrect_cvc\",\"payment_intent\":" INTENT("requires_payment_method")));
-    assert_int_equal(result.advice, ADVICE_CHECK_DETAILS);
+    assert_string_equal(result.decline.reason, "card_details_wrong");
+    assert_true(result.decline.retry_same_card && result.decline.try_another_card);
     assert_string_equal(result.intent.id, "pi_1");
     result = read_body(PAYMENT_CONFIRM, 402,
                        ERROR("\"code\":\"card_declined\",\"decline_code\":\"generic_decline\","
                              "\"advice_code\":\"try_again_later\""));
-    assert_int_equal(result.advice, ADVICE_TRY_LATER);
+    assert_string_equal(result.decline.reason, "card_declined");
+    assert_true(result.decline.retry_same_card);
+    result = read_body(PAYMENT_CONFIRM, 402,
+                       ERROR("\"decline_code\":\"insufficient_funds\","
+                             "\"advice_code\":\"do_not_try_again\""));
+    assert_string_equal(result.decline.reason, "insufficient_funds");
+    assert_false(result.decline.retry_same_card);
     result = read_body(PAYMENT_CONFIRM, 402, ERROR("\"decline_code\":\"stolen_card\""));
-    assert_int_equal(result.advice, ADVICE_OTHER_METHOD);
+    assert_string_equal(result.decline.reason, "fraud_suspected");
+    assert_false(result.decline.retry_same_card);
+    result = read_body(PAYMENT_CONFIRM, 402, ERROR("\"decline_code\":\"of_next_year\""));
+    assert_string_equal(result.decline.reason, "other");
+    assert_true(!result.decline.retry_same_card && result.decline.try_another_card);
+    result = read_body(PAYMENT_CONFIRM, 402, ERROR(""));
+    assert_string_equal(result.decline.reason, "other");
+}
+
+#define ASKING(next_action)                                                                        \
+    "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1,\"currency\":\"eur\","            \
+    "\"status\":\"requires_action\",\"client_secret\":\"pi_1_secret_2\",\"next_"                   \
+    "action\":" next_action "}"
+
+static void what_the_front_end_needs_is_taken_from_the_intent(void **state)
+{
+    static const struct {
+        const char *told, *wanted;
+    } actions[] = {
+        {"null", ""},
+        {"{}", ""},
+        {"{\"type\":\"Redirect\"}", ""},
+        {"{\"type\":\"use_stripe_sdk\",\"use_stripe_sdk\":{}}",
+         "{\"type\":\"use_stripe_sdk\",\"client_secret\":\"pi_1_secret_2\"}"},
+        {"{\"type\":\"redirect_to_url\",\"redirect_to_url\":{\"url\":\"https://b/?a=\\\"\"}}",
+         "{\"type\":\"redirect_to_url\",\"url\":\"https://b/?a=\\\"\","
+         "\"client_secret\":\"pi_1_secret_2\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(actions); i++) {
+        char body[1024];
+
+        snprintf(body, sizeof(body), ASKING("%s"), actions[i].told);
+        assert_string_equal(read_body(PAYMENT_RETRIEVE, 200, body).intent.next_action,
+                            actions[i].wanted);
+    }
 }
 
 static void a_fault_holds_no_secret(void **state)
@@ -441,6 +485,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_should_be_retried_did_nothing_unless_it_failed_inside),
         cmocka_unit_test(a_state_carries_the_whole_intent),
         cmocka_unit_test(a_decline_says_what_the_customer_can_do),
+        cmocka_unit_test(what_the_front_end_needs_is_taken_from_the_intent),
         cmocka_unit_test(a_fault_holds_no_secret),
         cmocka_unit_test(asks_with_stripes_forms),
         cmocka_unit_test(keeps_the_value_where_exponents_differ),

@@ -29,7 +29,7 @@
 #include "base/fault.h"
 #include "workers/outside_call.h"
 
-enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48 };
+enum { PROVIDER_ID_SIZE = 128, PROVIDER_CODE_SIZE = 48, NEXT_ACTION_SIZE = 2048 };
 
 enum payment_operation {
     PAYMENT_CREATE,   /* order, amount, currency, method, key; is not yet confirmed */
@@ -58,14 +58,23 @@ enum intent_status {
     INTENT_CANCELED,
 };
 
+/* Why a payment was declined, and whether trying again makes sense. */
+struct payment_decline {
+    char code[PROVIDER_CODE_SIZE]; /* the provider's; "": it was not */
+    const char *reason;            /* ours: "insufficient_funds", … (schema/openapi.yaml) */
+    bool retry_same_card, try_another_card;
+};
+
 struct payment_intent {
     char id[PROVIDER_ID_SIZE]; /* "": the answer held none */
     enum intent_status status;
     int64_t amount, amount_received;
     char currency[4];
-    char order[64];                        /* metadata[order_id], or "" */
-    char decline_code[PROVIDER_CODE_SIZE]; /* of its last_payment_error, or "" */
-    int64_t created;                       /* seconds since 1970, by the provider's clock */
+    char order[64];                 /* metadata[order_id], or "" */
+    struct payment_decline decline; /* of its last attempt */
+    /* What the front end needs, while it requires action: a JSON object of ours, or "". */
+    char next_action[NEXT_ACTION_SIZE];
+    int64_t created; /* seconds since 1970, by the provider's clock */
 };
 
 enum refund_status { REFUND_PENDING, REFUND_SUCCEEDED, REFUND_FAILED, REFUND_CANCELED };
@@ -77,16 +86,12 @@ struct payment_refund {
     char currency[4];
 };
 
-/* What a declined customer can do; the code behind it stays ours. */
-enum decline_advice { ADVICE_NONE, ADVICE_TRY_LATER, ADVICE_CHECK_DETAILS, ADVICE_OTHER_METHOD };
-
 struct payment_result {
     enum payment_verdict verdict;
-    struct payment_intent intent; /* STATE; also DECLINED when the answer held it (id not "") */
-    struct payment_refund refund; /* STATE of a refund */
-    char decline_code[PROVIDER_CODE_SIZE]; /* DECLINED: never "" */
-    enum decline_advice advice;            /* DECLINED */
-    int64_t retry_after_ms;                /* the provider's wish, or -1 */
+    struct payment_intent intent;   /* STATE; also DECLINED when the answer held it (id not "") */
+    struct payment_refund refund;   /* STATE of a refund */
+    struct payment_decline decline; /* DECLINED: its code is never "" */
+    int64_t retry_after_ms;         /* the provider's wish, or -1 */
     struct fault fault;
 };
 
@@ -111,9 +116,28 @@ struct payment_call {
     struct outside_call outside;
 };
 
+enum { PAYMENT_PAGE_MAX = 40 };
+
+/* A page of the provider's own list of intents, newest first: a read. */
+struct payment_page {
+    int64_t from_s, to_s; /* created within, seconds since 1970 by the provider's clock */
+    const char *after;    /* the last intent of the page before, or "" */
+    void (*on_done)(struct payment_page *page); /* once, never from inside list */
+
+    /* Valid from on_done on; kind NONE: it was read. */
+    struct payment_intent *intents; /* PAYMENT_PAGE_MAX of them, the caller's */
+    int count;
+    bool has_more;
+    struct fault fault;
+
+    struct provider *provider;
+    struct outside_call outside;
+};
+
 struct provider {
     const char *name; /* "stripe": in the books, the breaker and metrics */
     void (*start)(struct provider *provider, struct payment_call *call);
+    void (*list)(struct provider *provider, struct payment_page *page);
     void (*destroy)(struct provider *provider); /* only with no call open */
 };
 

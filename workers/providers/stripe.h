@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "workers/providers/provider.h"
@@ -36,6 +37,15 @@ struct stripe_answer {
 /* Fills all of the result but retry_after_ms. */
 void stripe_read_answer(const struct stripe_answer *answer, struct payment_result *result);
 
+/* A page of a list; what of it cannot be understood makes it false: nothing is passed over. */
+bool stripe_read_page(const char *body, size_t length, struct payment_page *page)
+    __attribute__((warn_unused_result));
+
+/* What a customer is told (stripe_customer.c): of a decline by Stripe's code and advice_code, and
+ * of an intent that requires action. */
+void stripe_explain_decline(const char *advice, struct payment_decline *decline);
+void stripe_read_next_action(const json_t *intent, char action[NEXT_ACTION_SIZE]);
+
 /* ISO 4217 minor units to Stripe's and back (they differ for ISK, UGX and MGA, and three-decimal
  * currencies must end in 0).  False: this amount cannot be said in the other form. */
 bool stripe_amount_to(const char *currency, int64_t minor, int64_t *amount)
@@ -45,5 +55,6 @@ bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
 
 /* The path below the base URL, and the form (empty for a GET), of a call. */
 void stripe_add_path(struct text *text, const struct payment_call *call);
+void stripe_add_page_path(struct text *text, const struct payment_page *page);
 bool stripe_add_form(struct text *text, const struct payment_call *call, bool manual_capture,
                      struct fault *fault) __attribute__((warn_unused_result));

@@ -10,7 +10,7 @@
 enum { MESSAGE_SIZE = 200 };
 
 struct stripe_error {
-    char code[PROVIDER_CODE_SIZE], decline_code[PROVIDER_CODE_SIZE], advice[PROVIDER_CODE_SIZE];
+    char code[PROVIDER_CODE_SIZE];
     char message[MESSAGE_SIZE];
     const json_t *intent;
 };
@@ -107,10 +107,14 @@ static bool is_object_named(const json_t *object, const char *name)
 }
 
 /* decline_code where there is one, or the error's own code (expired_card, processing_error …). */
-static void read_decline(const json_t *error, char code[PROVIDER_CODE_SIZE])
+static void read_decline(const json_t *error, struct payment_decline *decline)
 {
-    if (!answer_code(error, "decline_code", code, PROVIDER_CODE_SIZE))
-        answer_code(error, "code", code, PROVIDER_CODE_SIZE);
+    char advice[PROVIDER_CODE_SIZE];
+
+    if (!answer_code(error, "decline_code", decline->code, sizeof(decline->code)))
+        answer_code(error, "code", decline->code, sizeof(decline->code));
+    answer_code(error, "advice_code", advice, sizeof(advice));
+    stripe_explain_decline(advice, decline);
 }
 
 static bool read_intent(const json_t *object, struct payment_intent *intent)
@@ -126,9 +130,31 @@ static bool read_intent(const json_t *object, struct payment_intent *intent)
     read_money(object, "amount_received", intent->currency, &intent->amount_received);
     answer_text(json_object_get(object, "metadata"), "order_id", intent->order,
                 sizeof(intent->order));
-    read_decline(json_object_get(object, "last_payment_error"), intent->decline_code);
+    read_decline(json_object_get(object, "last_payment_error"), &intent->decline);
+    stripe_read_next_action(object, intent->next_action);
     intent->created = json_integer_value(json_object_get(object, "created"));
     return true;
+}
+
+bool stripe_read_page(const char *body, size_t length, struct payment_page *page)
+{
+    json_t *list = answer_parse(body, length);
+    const json_t *data = json_object_get(list, "data"), *has_more, *object;
+    size_t index;
+    bool is_read = is_object_named(list, "list") && json_is_array(data) &&
+                   json_array_size(data) <= PAYMENT_PAGE_MAX;
+
+    page->count = 0;
+    has_more = json_object_get(list, "has_more");
+    json_array_foreach(data, index, object)
+    {
+        is_read = is_read && read_intent(object, &page->intents[page->count]);
+        page->count += is_read;
+    }
+    page->has_more = json_is_true(has_more);
+    is_read = is_read && json_is_boolean(has_more) && (page->count > 0 || !page->has_more);
+    json_decref(list);
+    return is_read;
 }
 
 static bool read_refund(const json_t *object, struct payment_refund *refund)
@@ -195,56 +221,15 @@ static void read_state(const struct stripe_answer *answer, const json_t *body,
 
 /* --- all else -------------------------------------------------------------------------------- */
 
-/* https://docs.stripe.com/declines/codes */
-static enum decline_advice advice_of(const struct stripe_error *error, const char *decline_code)
-{
-    static const struct {
-        const char *code;
-        enum decline_advice advice;
-    } known[] = {
-        {"try_again_later", ADVICE_TRY_LATER},
-        {"confirm_card_data", ADVICE_CHECK_DETAILS},
-        {"do_not_try_again", ADVICE_OTHER_METHOD},
-        {"processing_error", ADVICE_TRY_LATER},
-        {"issuer_not_available", ADVICE_TRY_LATER},
-        {"reenter_transaction", ADVICE_TRY_LATER},
-        {"incorrect_number", ADVICE_CHECK_DETAILS},
-        {"incorrect_cvc", ADVICE_CHECK_DETAILS},
-        {"invalid_cvc", ADVICE_CHECK_DETAILS},
-        {"incorrect_zip", ADVICE_CHECK_DETAILS},
-        {"invalid_number", ADVICE_CHECK_DETAILS},
-        {"invalid_expiry_month", ADVICE_CHECK_DETAILS},
-        {"invalid_expiry_year", ADVICE_CHECK_DETAILS},
-        {"insufficient_funds", ADVICE_OTHER_METHOD},
-        {"card_declined", ADVICE_OTHER_METHOD},
-        {"generic_decline", ADVICE_OTHER_METHOD},
-        {"do_not_honor", ADVICE_OTHER_METHOD},
-        {"expired_card", ADVICE_OTHER_METHOD},
-        {"fraudulent", ADVICE_OTHER_METHOD},
-        {"lost_card", ADVICE_OTHER_METHOD},
-        {"stolen_card", ADVICE_OTHER_METHOD},
-        {"pickup_card", ADVICE_OTHER_METHOD},
-        {"card_not_supported", ADVICE_OTHER_METHOD},
-    };
-    const char *asked[] = {error->advice, decline_code};
-
-    for (size_t a = 0; a < ARRAY_SIZE(asked); a++)
-        for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-            if (strcmp(asked[a], known[i].code) == 0)
-                return known[i].advice;
-    return ADVICE_NONE;
-}
-
 static void decline(const struct stripe_answer *answer, const json_t *object,
                     const struct stripe_error *error, struct payment_result *result)
 {
-    read_decline(object, result->decline_code);
-    if (result->decline_code[0] == '\0')
-        snprintf(result->decline_code, sizeof(result->decline_code), "declined");
-    result->advice = advice_of(error, result->decline_code);
+    read_decline(object, &result->decline);
+    if (result->decline.code[0] == '\0')
+        snprintf(result->decline.code, sizeof(result->decline.code), "declined");
     if (read_intent(error->intent, &result->intent) && !is_about_ours(answer, &result->intent))
         result->intent = (struct payment_intent){0};
-    conclude(answer, result, PAYMENT_DECLINED, result->decline_code, "the payment was declined");
+    conclude(answer, result, PAYMENT_DECLINED, result->decline.code, "the payment was declined");
 }
 
 static bool is_one_of(const char *code, const char *const *codes)
@@ -282,8 +267,6 @@ static bool tells_state(const struct stripe_error *error)
 static void read_error(const json_t *object, struct stripe_error *error)
 {
     answer_code(object, "code", error->code, sizeof(error->code));
-    answer_code(object, "decline_code", error->decline_code, sizeof(error->decline_code));
-    answer_code(object, "advice_code", error->advice, sizeof(error->advice));
     answer_message(object, "message", error->message, sizeof(error->message));
     error->intent = json_object_get(object, "payment_intent");
 }

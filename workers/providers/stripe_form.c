@@ -61,6 +61,18 @@ void stripe_add_path(struct text *text, const struct payment_call *call)
         text_print(text, "/%s", payment_operation_name(call->operation));
 }
 
+void stripe_add_page_path(struct text *text, const struct payment_page *page)
+{
+    text_print(text,
+               "/v1/payment_intents?limit=%d&created%%5Bgte%%5D=%" PRId64
+               "&created%%5Blte%%5D=%" PRId64,
+               PAYMENT_PAGE_MAX, page->from_s, page->to_s);
+    if (page->after[0] == '\0')
+        return;
+    text_add(text, "&starting_after=");
+    text_add_urlencoded(text, page->after);
+}
+
 static void add_field(struct text *text, const char *name, const char *value)
 {
     text_print(text, "%s%s=", text->length > 0 ? "&" : "", name);

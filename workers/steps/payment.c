@@ -1,12 +1,14 @@
 /* workers/steps/payment.c - reserve, then pay: the step behind docket.payment
  *
- *     reserve ─► create the intent ─► store its id ─► confirm ─► paid │ declined │ customer │
- * unknown ▲                                                    │ └─ confirm again ◄─ not acted on
- * ◄── look it up ◄────┘
+ *     reserve ─► create ─► store the intent's id ─► confirm ─► paid │ customer │ unknown
+ *                                             ▲       └─► declined ─► cancel     │
+ *                                             └─ not acted on ◄─ look it up ◄────┘
  *
  * The intent and the number of the confirm are committed before a confirm is sent, so a payment is
  * never asked for in a way that the books could not tell.  Once a confirm may have been sent, only
- * a look-up (or a successful cancel) says what happened; one intent succeeds at most once.
+ * a look-up (or a successful cancel) says what happened; one intent succeeds at most once.  An
+ * attempt that is over (declined, or its time is) is fenced off by a cancel before its stock is
+ * returned: whoever still holds the intent's secret cannot pay it any more.
  */
 #include "workers/steps.h"
 
@@ -22,7 +24,8 @@ struct payment {
     struct job *job;
     struct payment_call call;
     char key[KEY_SIZE];
-    bool is_stored; /* this job has just committed that a confirm is about to be sent */
+    struct decline decline; /* what a lesson says of it */
+    bool is_stored;         /* this job has just committed that a confirm is about to be sent */
 };
 
 static void begin_call(struct job *job, enum payment_operation operation);
@@ -31,6 +34,8 @@ static void on_confirmed(struct job *job, const struct payment_result *result);
 static void on_retrieved(struct job *job, const struct payment_result *result);
 static void on_canceled(struct job *job, const struct payment_result *result);
 static void learn_intent(struct job *job, const struct payment_intent *intent);
+static void learn_fault_of(struct job *job, enum verdict verdict,
+                           const struct payment_intent *intent, const struct fault *fault);
 
 static void learn(struct job *job, enum verdict verdict)
 {
@@ -44,13 +49,27 @@ static void learn_fault(struct job *job, enum verdict verdict, const struct faul
                        .verdict = verdict, .fault = *fault, .retry_after_ms = retry_after_ms});
 }
 
+static const struct decline *keep_decline(struct job *job, const struct payment_decline *decline)
+{
+    struct payment *payment = job_work(job);
+
+    payment->decline = (struct decline){
+        .code = decline->code,
+        .reason = decline->reason,
+        .retry_same_card = decline->retry_same_card,
+        .try_another_card = decline->try_another_card,
+    };
+    return &payment->decline;
+}
+
 /* What the provider told of an intent; its id is kept with whatever follows from it. */
 static void learn_of(struct job *job, enum verdict verdict, const struct payment_intent *intent)
 {
     job_learn(job, &(struct order_lesson){.verdict = verdict,
                                           .retry_after_ms = -1,
                                           .intent_id = intent->id,
-                                          .decline_code = intent->decline_code});
+                                          .decline = keep_decline(job, &intent->decline),
+                                          .next_action = intent->next_action});
 }
 
 static void learn_fault_of(struct job *job, enum verdict verdict,
@@ -62,14 +81,20 @@ static void learn_fault_of(struct job *job, enum verdict verdict,
                                           .intent_id = intent->id});
 }
 
-/* The customer's time is up: the provider is asked first, then the intent is fenced off. */
-static bool is_wait_over(const struct job *job)
+static bool must_fence(const struct job *job)
+{
+    return order_must_fence(job_facts(job), job_policy(job));
+}
+
+/* The cancel of an attempt that is over is its look-up, too: it is refused if money has moved. */
+static void end_declined(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
 
-    return facts->status == ORDER_PAYMENT_FAILED ||
-           (facts->status == ORDER_REQUIRES_ACTION &&
-            facts->since_opened_ms >= job_policy(job)->customer_wait_ms);
+    if (facts->is_fenced || facts->intent_id[0] == '\0')
+        learn(job, VERDICT_VOIDED);
+    else
+        begin_call(job, must_fence(job) ? PAYMENT_CANCEL : PAYMENT_RETRIEVE);
 }
 
 static void pay(struct job *job)
@@ -92,12 +117,11 @@ static void pay(struct job *job)
         break;
     case ATTEMPT_REQUIRES_ACTION:
     case ATTEMPT_UNKNOWN:
-    case ATTEMPT_DECLINED:
     case ATTEMPT_INTEGRITY_FAILURE: /* an operator has replayed it */
-        if (facts->intent_id[0] != '\0')
-            begin_call(job, PAYMENT_RETRIEVE);
-        else
-            learn(job, VERDICT_VOIDED); /* declined before there was an intent */
+        begin_call(job, PAYMENT_RETRIEVE);
+        break;
+    case ATTEMPT_DECLINED:
+        end_declined(job);
         break;
     case ATTEMPT_VOIDED:
         learn(job, VERDICT_VOIDED);
@@ -231,14 +255,23 @@ static void learn_failure(struct job *job, const struct payment_result *result)
     learn_fault(job, VERDICT_FAILED, &fault, result->retry_after_ms);
 }
 
+/* The answer need not hold the intent; if it does, it must be ours. */
 static void learn_declined(struct job *job, const struct payment_result *result)
 {
-    bool has_intent = result->intent.id[0] != '\0';
+    const struct claim_order *order = job_order(job);
+    const struct payment_intent *intent = &result->intent;
+    bool has_intent = intent->id[0] != '\0';
+    struct fault fault;
 
+    if (has_intent &&
+        !payment_intent_agrees(intent, job_public_id(job), order->total, order->currency, &fault)) {
+        learn_fault_of(job, VERDICT_INTEGRITY, intent, &fault);
+        return;
+    }
     job_learn(job, &(struct order_lesson){.verdict = VERDICT_DECLINED,
                                           .retry_after_ms = -1,
-                                          .intent_id = has_intent ? result->intent.id : NULL,
-                                          .decline_code = result->decline_code});
+                                          .intent_id = has_intent ? intent->id : NULL,
+                                          .decline = keep_decline(job, &result->decline)});
 }
 
 static void on_created(struct job *job, const struct payment_result *result)
@@ -270,17 +303,16 @@ static void on_confirmed(struct job *job, const struct payment_result *result)
     }
 }
 
-/* While a confirm may have been sent, a look-up that fails leaves the payment unknown. */
-static void on_retrieved(struct job *job, const struct payment_result *result)
+/* While a confirm may have been sent, a look-up or a cancel that fails leaves the payment unknown:
+ * it never ages into a failure. */
+static void learn_passing(struct job *job, const struct payment_result *result)
 {
     enum attempt_state state = job_facts(job)->attempt_state;
-    bool is_open = state == ATTEMPT_UNKNOWN || state == ATTEMPT_AUTHORIZING;
+    bool is_asked = state == ATTEMPT_UNKNOWN || state == ATTEMPT_AUTHORIZING;
+    bool is_passing = result->verdict == PAYMENT_TRANSIENT || result->verdict == PAYMENT_UNKNOWN;
     struct fault fault = result->fault;
 
-    if (result->verdict == PAYMENT_STATE) {
-        learn_intent(job, &result->intent);
-    } else if (result->verdict == PAYMENT_TRANSIENT && is_open &&
-               strcmp(fault.code, "call_withheld") != 0) {
+    if (is_asked && is_passing && strcmp(fault.code, "call_withheld") != 0) {
         fault.kind = FAULT_UNKNOWN;
         learn_fault(job, VERDICT_PAYMENT_UNKNOWN, &fault, result->retry_after_ms);
     } else {
@@ -288,14 +320,21 @@ static void on_retrieved(struct job *job, const struct payment_result *result)
     }
 }
 
-static void on_canceled(struct job *job, const struct payment_result *result)
+static void on_retrieved(struct job *job, const struct payment_result *result)
 {
-    if (result->verdict == PAYMENT_STATE && result->intent.status == INTENT_CANCELED)
-        learn(job, VERDICT_VOIDED);
-    else if (result->verdict == PAYMENT_STATE && result->intent.status == INTENT_SUCCEEDED)
+    if (result->verdict == PAYMENT_STATE)
         learn_intent(job, &result->intent);
     else
-        learn_failure(job, result); /* the next claim looks it up first */
+        learn_passing(job, result);
+}
+
+/* Canceled, or the state that made it too late. */
+static void on_canceled(struct job *job, const struct payment_result *result)
+{
+    if (result->verdict == PAYMENT_STATE)
+        learn_intent(job, &result->intent);
+    else
+        learn_passing(job, result);
 }
 
 /* The provider shows that the last confirm did not act, or that there was none. */
@@ -354,7 +393,7 @@ static void learn_status(struct job *job, const struct payment_intent *intent)
         learn_of(job, VERDICT_REQUIRES_ACTION, intent);
         break;
     case INTENT_REQUIRES_PAYMENT_METHOD:
-        if (intent->decline_code[0] != '\0')
+        if (intent->decline.code[0] != '\0')
             learn_of(job, VERDICT_DECLINED, intent);
         else
             learn_not_acted(job, intent);
@@ -365,15 +404,33 @@ static void learn_status(struct job *job, const struct payment_intent *intent)
     }
 }
 
+/* What a cancel cannot end, and what it would be refused for. */
+static bool can_cancel(enum intent_status status)
+{
+    return status != INTENT_SUCCEEDED && status != INTENT_CANCELED && status != INTENT_PROCESSING;
+}
+
+/* A cancel that leaves the intent as it was ends nothing; not at once again, that would not end. */
+static void learn_not_canceled(struct job *job, const struct payment_intent *intent)
+{
+    struct fault fault;
+
+    fail_as(&fault, FAULT_TRANSIENT, "cancel_without_effect",
+            "the provider took the cancel and left the intent as it was");
+    learn_fault_of(job, VERDICT_FAILED, intent, &fault);
+}
+
 static void learn_intent(struct job *job, const struct payment_intent *intent)
 {
     const struct claim_order *order = job_order(job);
+    const struct payment *payment = job_work(job);
     struct fault fault;
 
     if (!payment_intent_agrees(intent, job_public_id(job), order->total, order->currency, &fault))
         learn_fault_of(job, VERDICT_INTEGRITY, intent, &fault);
-    else if (is_wait_over(job) && intent->status != INTENT_SUCCEEDED &&
-             intent->status != INTENT_CANCELED)
+    else if (payment->call.operation == PAYMENT_CANCEL && can_cancel(intent->status))
+        learn_not_canceled(job, intent);
+    else if (must_fence(job) && can_cancel(intent->status))
         begin_call(job, PAYMENT_CANCEL);
     else
         learn_status(job, intent);
@@ -413,6 +470,7 @@ const struct step payment_step = {
     .stage = STAGE_PAYMENT,
     .register_metrics = register_metrics,
     .reserves_stock = true,
+    .compares_books = true,
     .open = open_provider,
     .work_bytes = sizeof(struct payment),
     .proceed = proceed,

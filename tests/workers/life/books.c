@@ -20,6 +20,7 @@ static void read_attempt(const struct book *book, struct order_facts *facts)
     const struct attempt *attempt;
 
     facts->since_sent_ms = facts->since_opened_ms = -1;
+    facts->since_unknown_ms = facts->since_ended_ms = -1;
     if (book->attempt_count == 0)
         return;
     attempt = &book->attempts[book->attempt_count - 1];
@@ -28,6 +29,9 @@ static void read_attempt(const struct book *book, struct order_facts *facts)
     facts->confirms = attempt->confirms;
     facts->since_sent_ms = since(attempt->sent_ms);
     facts->since_opened_ms = since(attempt->opened_ms);
+    facts->since_unknown_ms = since(attempt->unknown_ms);
+    facts->since_ended_ms = since(attempt->ended_ms);
+    facts->is_fenced = attempt->is_fenced;
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", attempt->intent);
 }
 
@@ -71,6 +75,20 @@ void books_take(struct job *job)
 /* --- outcomes (outcome.sql) --------------------------------------------------------------------
  */
 
+static void note_times(struct attempt *attempt)
+{
+    bool is_over = attempt->state == ATTEMPT_DECLINED || attempt->state == ATTEMPT_VOIDED;
+
+    if (attempt->state == ATTEMPT_UNKNOWN && attempt->unknown_ms < 0)
+        attempt->unknown_ms = world.now_ms;
+    else if (attempt->state != ATTEMPT_UNKNOWN && attempt->state != ATTEMPT_AUTHORIZING)
+        attempt->unknown_ms = -1;
+    if (!is_over)
+        attempt->ended_ms = -1;
+    else if (attempt->ended_ms < 0)
+        attempt->ended_ms = world.now_ms;
+}
+
 static void write_attempt(struct book *book, const struct order_change *change)
 {
     struct attempt *attempt;
@@ -84,7 +102,8 @@ static void write_attempt(struct book *book, const struct order_change *change)
     attempt = &book->attempts[change->attempt_number - 1];
     if (change->attempt_number > book->attempt_count) {
         book->attempt_count++;
-        *attempt = (struct attempt){.sent_ms = -1, .opened_ms = world.now_ms};
+        *attempt = (struct attempt){
+            .sent_ms = -1, .opened_ms = world.now_ms, .unknown_ms = -1, .ended_ms = -1};
     }
     attempt->state = change->attempt_state;
     attempt->confirms = change->confirms;
@@ -93,6 +112,8 @@ static void write_attempt(struct book *book, const struct order_change *change)
     if (change->is_sending)
         attempt->sent_ms = world.now_ms;
     attempt->is_captured |= change->is_captured;
+    attempt->is_fenced |= change->is_fenced;
+    note_times(attempt);
 }
 
 static void write_stock(struct book *book, const struct order_change *change)

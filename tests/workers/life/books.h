@@ -20,8 +20,8 @@ struct attempt {
     enum attempt_state state;
     char intent[INTENT_ID_SIZE];
     int16_t confirms;
-    int64_t sent_ms, opened_ms; /* -1: not yet */
-    bool is_captured;
+    int64_t sent_ms, opened_ms, unknown_ms, ended_ms; /* -1: not yet, or not any more */
+    bool is_captured, is_fenced;
 };
 
 struct book {

@@ -47,6 +47,10 @@ static void decide(struct job *job)
                 return;
             }
             books_take(job); /* still ours: read again, and decide the same lesson again */
+            if (!order_lesson_holds(&job->facts, &job->lesson)) {
+                job_go_on(job);
+                return;
+            }
             continue;
         }
         if (!change.keeps_running) {
@@ -79,6 +83,7 @@ void job_go_on(struct job *job)
 void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
+    job->lesson.attempt_number = job->facts.attempt_number;
     if (world.is_outage && !lesson->is_interrupted &&
         (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN))

@@ -131,11 +131,17 @@ static void say_fault(struct payment_result *result, enum payment_verdict verdic
     fail_as(&result->fault, kind, code, "%s", code);
 }
 
+static void decline(struct payment_intent *intent, const char *code)
+{
+    snprintf(intent->decline.code, sizeof(intent->decline.code), "%s", code);
+    intent->decline.reason = code;
+}
+
 static void say_declined(struct payment_result *result, const struct payment_intent *intent)
 {
     say_state(result, intent);
     result->verdict = PAYMENT_DECLINED;
-    snprintf(result->decline_code, sizeof(result->decline_code), "%s", intent->decline_code);
+    result->decline = intent->decline;
 }
 
 static void create(const struct call *call, struct payment_result *result)
@@ -180,10 +186,10 @@ static void confirm(struct payment_intent *intent, enum behaviour behaviour,
         say_state(result, intent); /* payment_intent_unexpected_state */
         return;
     }
-    intent->decline_code[0] = '\0';
+    intent->decline.code[0] = '\0';
     if (behaviour == DECLINES) {
         intent->status = INTENT_REQUIRES_PAYMENT_METHOD;
-        snprintf(intent->decline_code, sizeof(intent->decline_code), "insufficient_funds");
+        decline(intent, "insufficient_funds");
         say_declined(result, intent);
         return;
     }
@@ -399,6 +405,12 @@ void model_lose(unsigned which)
         model.calls[model.call_count++] = rest;
 }
 
+/* Whoever has kept its secret may confirm it with another card, past us. */
+static bool is_declined(const struct payment_intent *intent)
+{
+    return intent->status == INTENT_REQUIRES_PAYMENT_METHOD;
+}
+
 void model_customer(unsigned which, bool succeeds)
 {
     struct payment_intent *intent;
@@ -406,14 +418,14 @@ void model_customer(unsigned which, bool succeeds)
     if (model.intent_count == 0)
         return;
     intent = &model.intents[which % (unsigned)model.intent_count];
-    if (intent->status != INTENT_REQUIRES_ACTION)
+    if (intent->status != INTENT_REQUIRES_ACTION && !is_declined(intent))
         return;
     intent->status = succeeds ? INTENT_SUCCEEDED : INTENT_REQUIRES_PAYMENT_METHOD;
     if (succeeds) {
         intent->amount_received = intent->amount;
         model.confirmed[which % (unsigned)model.intent_count]++;
     } else {
-        snprintf(intent->decline_code, sizeof(intent->decline_code), "authentication_failed");
+        decline(intent, "authentication_failed");
     }
 }
 

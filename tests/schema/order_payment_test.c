@@ -1,0 +1,171 @@
+/* The life of a payment attempt: the rules of order_decide() for its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "schema/order_state.h"
+
+#include <cmocka.h>
+
+enum { LONGEST_MS = 80000, SLA_MS = 900000, WAIT_MS = 1800000 };
+
+static const struct order_policy policy = {
+    .retry = {1000, 300000, 12},
+    .customer_wait_ms = WAIT_MS,
+    .unknown_sla_ms = SLA_MS,
+    .longest_call_ms = LONGEST_MS,
+    .crashes_max = 4,
+};
+
+static struct order_lesson lesson_of(enum verdict verdict)
+{
+    static const struct decline decline = {"lost_card", "fraud_suspected", false, true};
+
+    return (struct order_lesson){.verdict = verdict,
+                                 .retry_after_ms = -1,
+                                 .intent_id = "pi_1",
+                                 .decline = &decline,
+                                 .next_action = "{}"};
+}
+
+static struct order_facts paying(enum attempt_state attempt)
+{
+    return (struct order_facts){.version = 3,
+                                .status = ORDER_PROCESSING,
+                                .total = 100,
+                                .stage = STAGE_PAYMENT,
+                                .attempt_number = 1,
+                                .attempt_state = attempt,
+                                .intent_id = "pi_1",
+                                .confirms = 1,
+                                .since_unknown_ms = -1,
+                                .since_ended_ms = -1,
+                                .held = 1};
+}
+
+static void a_declined_payment_is_fenced_off_before_its_stock_is_returned(void **state)
+{
+    struct order_lesson declined = lesson_of(VERDICT_DECLINED), voided = lesson_of(VERDICT_VOIDED);
+    struct order_facts facts = paying(ATTEMPT_AUTHORIZING);
+    struct order_change change;
+
+    (void)state;
+    order_decide(&facts, &declined, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_string_equal(change.decline->reason, "fraud_suspected");
+    assert_true(change.keeps_running && change.stock == STOCK_KEPT && !change.is_fenced);
+    order_apply(&facts, &change);
+    assert_true(order_must_fence(&facts, &policy));
+    order_decide(&facts, &voided, &policy, 1, &change);
+    assert_true(change.is_fenced && change.stock == STOCK_RETURNED);
+    assert_int_equal(change.attempt_state, ATTEMPT_DECLINED);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_int_equal(change.due_ms, WAIT_MS);
+    assert_string_equal(change.reason, "payment_declined");
+    order_apply(&facts, &change);
+    assert_false(order_must_fence(&facts, &policy));
+}
+
+static void the_customer_s_time_is_not_shortened_by_who_looks_early(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_VOIDED);
+    struct order_facts facts = paying(ATTEMPT_DECLINED);
+    struct order_change change;
+
+    (void)state;
+    facts.status = ORDER_PAYMENT_FAILED;
+    facts.is_fenced = true;
+    facts.since_ended_ms = 1000;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+    assert_int_equal(change.due_ms, WAIT_MS - 1000);
+    facts.since_ended_ms = WAIT_MS;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_CANCELED);
+}
+
+static void a_declined_payment_that_succeeded_after_all_is_paid(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_PAID);
+    struct order_facts facts = paying(ATTEMPT_DECLINED);
+    struct order_change change;
+
+    (void)state;
+    facts.status = ORDER_PAYMENT_FAILED;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_true(change.is_halfway);
+    order_apply(&facts, &change);
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.status, ORDER_CONFIRMED);
+}
+
+/* However often it was confirmed again meanwhile. */
+static void an_unknown_payment_is_fenced_off_past_its_time(void **state)
+{
+    struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+
+    (void)state;
+    facts.since_sent_ms = LONGEST_MS;
+    facts.since_unknown_ms = SLA_MS;
+    assert_false(order_must_fence(&facts, &policy));
+    facts.since_unknown_ms = SLA_MS + 1;
+    assert_true(order_must_fence(&facts, &policy));
+    facts.attempt_state = ATTEMPT_AUTHORIZING;
+    assert_true(order_must_fence(&facts, &policy));
+    facts.since_unknown_ms = -1;
+    assert_false(order_must_fence(&facts, &policy));
+}
+
+static void an_unknown_payment_that_was_fenced_off_ends_without_money(void **state)
+{
+    static const enum order_status from[] = {ORDER_PROCESSING, ORDER_ON_HOLD};
+    static const enum order_status to[] = {ORDER_PAYMENT_FAILED, ORDER_CANCELED};
+    struct order_lesson lesson = lesson_of(VERDICT_VOIDED);
+    struct order_change change;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+        struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+
+        facts.status = from[i];
+        order_decide(&facts, &lesson, &policy, 1, &change);
+        assert_int_equal(change.status, to[i]);
+        assert_int_equal(change.attempt_state, ATTEMPT_VOIDED);
+        assert_true(change.is_fenced && change.stock == STOCK_RETURNED);
+    }
+}
+
+static void who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_REQUIRES_ACTION);
+    struct order_facts facts = paying(ATTEMPT_AUTHORIZING);
+    struct order_change change;
+
+    (void)state;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 5000);
+    assert_string_equal(change.next_action, "{}");
+    facts.since_opened_ms = 100000;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 25000);
+    facts.since_opened_ms = WAIT_MS - 700;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_int_equal(change.due_ms, 700);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_declined_payment_is_fenced_off_before_its_stock_is_returned),
+        cmocka_unit_test(the_customer_s_time_is_not_shortened_by_who_looks_early),
+        cmocka_unit_test(a_declined_payment_that_succeeded_after_all_is_paid),
+        cmocka_unit_test(an_unknown_payment_is_fenced_off_past_its_time),
+        cmocka_unit_test(an_unknown_payment_that_was_fenced_off_ends_without_money),
+        cmocka_unit_test(who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
