@@ -492,7 +492,7 @@ static void receive_surplus(struct http_connection *connection)
 {
     connection->is_surplus = true;
     begin_request(connection);
-    enter(connection, HTTP_CONNECTION_HEAD);
+    http_connection_enter(connection, HTTP_CONNECTION_HEAD);
 }
 
 bool http_connection_accept(struct http_server *server, bool is_surplus)
