@@ -23,7 +23,7 @@ def shop(shop):
     """One order went all its way, one became a dead letter."""
     shop.fulfilled = shop.post_order()
     shop.wait_status(shop.fulfilled.id, "fulfilled")
-    shop.fault("ship", "decline", code="address_undeliverable", times=1)
+    shop.fault("confirm", "wrong_amount", times=1)
     shop.given_up = shop.post_order()
     shop.letter = wait_for(lambda: shop.sql(
         "SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(shop.given_up.id)), 20,
@@ -93,6 +93,26 @@ def unknown(shop, path="/v1/orders"):
 
 def read(shop, query, client=None):
     return (client or shop.read).get(query)
+
+
+def waiting(shop, ask):
+    """The answer about an order that no worker has taken up yet."""
+    shop.freeze("payment")
+    try:
+        return ask(shop.post_order())
+    finally:
+        shop.thaw("payment")
+
+
+def cancel(shop, told=None, client=None, body=None, **headers):
+    told = told or shop.fulfilled
+    token = {"Client-Token": told.answer.json["client_token"]}
+    return (client or shop.api).post(f"/v1/orders/{told.id}/cancel", body, headers=token | headers)
+
+
+def undo(shop, what, reason="the customer called", told=None, **body):
+    public = told.id if told else shop.fulfilled.id
+    return shop.operator.post(f"/admin/orders/{public}/{what}", {"reason": reason} | body)
 
 
 def of_id(shop, query="", client=None):
@@ -192,6 +212,24 @@ ARRANGED = {
         "unauthorized": lambda shop: of_id(shop, "/events", shop.nobody),
         "forbidden": lambda shop: of_id(shop, "/events", shop.stranger),
         "order_not_found": lambda shop: of_id(shop, "/events", shop.api),
+    },
+    "cancelOrder": {
+        "canceling": lambda shop: waiting(shop, lambda told: cancel(shop, told)),
+        "unauthorized": lambda shop: cancel(shop, client=shop.nobody),
+        "forbidden": lambda shop: cancel(shop, client=shop.read),
+        "order_not_found": lambda shop: cancel(shop, **{"Client-Token": "x"}),
+        "order_shipped": cancel,
+        "validation_failed": lambda shop: cancel(shop, body={"reason": ""}),
+    },
+    "cancelOrderAsOperator": {
+        "canceling": lambda shop: waiting(shop, lambda told: undo(shop, "cancel", told=told)),
+        "order_shipped": lambda shop: undo(shop, "cancel"),
+        "validation_failed": lambda shop: undo(shop, "cancel", reason=""),
+    },
+    "refundOrder": {
+        "opened": lambda shop: undo(shop, "refund", amount=490),
+        "order_not_refundable": lambda shop: undo(shop, "refund", amount=999999999),
+        "validation_failed": lambda shop: undo(shop, "refund", amount=0),
     },
     "receiveStripeEvent": {
         "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
