@@ -15,6 +15,7 @@ API = [
     ("accept", "commit", (1, 3), loads.checkout),
     ("lookup", "commit", (1, 2), loads.refused),
     ("abandon", "commit", (1, 2), loads.abandoned),
+    ("face", "commit", (1, 3), loads.watched),
     ("read", "commit", (1, 3), loads.watched),
     ("list", "commit", (1,), loads.listed),
     ("inbox", "commit", (1, 2), loads.told_of),
