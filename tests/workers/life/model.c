@@ -387,8 +387,7 @@ static void tell(struct call *call)
     remove_call(call);
     if (told.is_payment) {
         told.payment->result = told.result;
-        told.payment->outside.status =
-            strcmp(told.result.fault.code, "api_error") == 0 ? 500 : 0;
+        told.payment->outside.status = strcmp(told.result.fault.code, "api_error") == 0 ? 500 : 0;
         told.payment->on_done(told.payment);
     } else {
         told.shipping->result = told.shipped;
