@@ -111,8 +111,8 @@ struct order_facts {
     int64_t since_unknown_ms; /* since its outcome is unknown, however often it was confirmed; -1 */
     int64_t since_ended_ms;   /* since it was declined or voided; -1: it is not */
     enum resolution resolution;
-    bool is_fenced;           /* it is over at the provider too: no money can move by it any more */
-    int64_t held;             /* pieces reserved and not returned */
+    bool is_fenced; /* it is over at the provider too: no money can move by it any more */
+    int64_t held;   /* pieces reserved and not returned */
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
     bool has_letter; /* a dead letter of the task is open, or being replayed */
@@ -169,8 +169,8 @@ struct order_lesson {
     enum verdict verdict;
     int16_t attempt_number;     /* of the payment, when it was learnt */
     enum resolution resolution; /* … */
-    struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
-    int64_t retry_after_ms; /* the outside's wish; -1: none */
+    struct fault fault;         /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
+    int64_t retry_after_ms;     /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
     bool is_answered;    /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
     bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */

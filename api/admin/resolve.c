@@ -1,7 +1,7 @@
 /* POST /admin/orders/{id}/resolve_payment: an operator settles a payment that no look-up can
  *
- * It is written down and the payment's task is woken; what follows from it is decided, as always, by
- * the worker that takes the task up. */
+ * It is written down and the payment's task is woken; what follows from it is decided, as always,
+ * by the worker that takes the task up. */
 #include <string.h>
 
 #include "api/admin/admin.h"

@@ -44,14 +44,17 @@ static const struct command command_resolve = {
     .name = "resolve",
     .summary = "Settle a payment whose outcome no look-up can tell.",
     .about =
-        "Only of a payment that is unknown, differs from ours, or whose order is on hold, and once. "
+        "Only of a payment that is unknown, differs from ours, or whose order is on hold, and "
+        "once. "
         "It is believed: captured ships the order, declined and canceled return its stock and ask "
-        "nobody any more. So cancel the payment at the provider first where you can, and write down "
+        "nobody any more. So cancel the payment at the provider first where you can, and write "
+        "down "
         "how you know.",
     .operands = "ID",
     .options = resolve_options,
-    .examples = "docket payment resolve ord_01hf3yz… --as captured \\\n"
-                "    --evidence \"settlement of 2026-11-24, line 17\" --reason \"their API lost it\"",
+    .examples =
+        "docket payment resolve ord_01hf3yz… --as captured \\\n"
+        "    --evidence \"settlement of 2026-11-24, line 17\" --reason \"their API lost it\"",
     .run = resolve,
 };
 
