@@ -6,7 +6,7 @@
 #include "tests/workers/life/world.h"
 #include "workers/steps.h"
 
-enum { ATTEMPTS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
+enum { ATTEMPTS_MAX = 8, REFUNDS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
 
 struct task {
     bool exists, is_unknown;
@@ -25,6 +25,12 @@ struct attempt {
     enum resolution resolution;
 };
 
+struct refund {
+    enum refund_state state;
+    int64_t amount, sent_ms; /* -1: not sent */
+    int16_t keys;
+};
+
 struct book {
     struct order_id id;
     char public_id[ORDER_ID_TEXT_SIZE], reference[ORDER_ID_UUID_SIZE];
@@ -35,6 +41,10 @@ struct book {
     int attempt_count;
     int64_t held, gone; /* pieces */
     bool is_shipped;
+    enum undo undo;
+    int64_t undo_ms;
+    struct refund refunds[REFUNDS_MAX];
+    int refund_count;
 };
 
 struct job {
@@ -69,6 +79,11 @@ bool books_commit(struct job *job, const struct order_change *change);
 bool books_pay_again(int order);
 /* payment_resolve(), by what is true at the provider; what can be is canceled there first. */
 void books_resolve(int order, bool says_declined);
+/* order_cancel() and order_refund() (undo.c). */
+void books_cancel(int order);
+void books_refund(int order, int64_t amount);
+void undo_read(const struct book *book, struct order_facts *facts);
+void undo_write(struct book *book, const struct job *job, const struct order_change *change);
 /* Its task is still this job's, or nobody's: it may claim it again. */
 bool books_have(const struct job *job);
 
