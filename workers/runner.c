@@ -242,6 +242,7 @@ static void open_session(struct runner *runner)
         runner->loop, &(struct worker_session_options){.server = options->server,
                                                        .process = options->process,
                                                        .stage = options->step->stage,
+                                                       .starts_paused = options->starts_paused,
                                                        .on_view = on_view,
                                                        .on_begun = on_session_begun,
                                                        .on_ended = on_session_ended,
