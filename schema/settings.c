@@ -64,6 +64,9 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_STREAMS_ACCOUNT_MAX", CONFIG_NUMBER, "5000", 0, 1000000,
      "Most of them that follow orders of one account; more are answered 429.", PROGRAM_API,
      FIELD(streams_account_max)},
+    {"DOCKET_PAYMENT_ATTEMPTS_MAX", CONFIG_NUMBER, "5", 1, 100,
+     "Most attempts to pay one order, the first included.", PROGRAM_API,
+     FIELD(payment_attempts_max)},
     {"DOCKET_CORS_ORIGINS", CONFIG_TEXT, "", 0, 0,
      "Whose pages may call DOCKET_API_LISTEN from a browser: \"https://shop.example,…\", or * for "
      "all.",

@@ -40,6 +40,8 @@ static const char *point_of(enum payment_operation operation)
         return "payment_capture";
     case PAYMENT_REFUND:
         return "payment_refund";
+    case PAYMENT_REFUNDS:
+        return "payment_refunds";
     }
     return NULL;
 }
@@ -47,7 +49,7 @@ static const char *point_of(enum payment_operation operation)
 static void start(struct provider *provider, struct payment_call *call)
 {
     struct stripe *stripe = container_of(provider, struct stripe, provider);
-    bool is_read = call->operation == PAYMENT_RETRIEVE;
+    bool is_read = stripe_is_read(call->operation);
 
     call->provider = provider;
     call->result = (struct payment_result){.retry_after_ms = -1};
@@ -73,7 +75,7 @@ static bool prepare(const struct stripe *stripe, struct payment_call *call, stru
     if (!stripe_add_form(&call->outside.body, call, stripe->manual_capture, fault) ||
         !outside_call_fits(&call->outside, what, fault))
         return false;
-    return call->operation == PAYMENT_RETRIEVE ||
+    return stripe_is_read(call->operation) ||
            outside_call_add_post(&call->outside, "Content-Type: application/x-www-form-urlencoded",
                                  call->key, what, fault);
 }
@@ -91,6 +93,7 @@ static void read_answer(struct payment_call *call)
     const struct stripe_answer answer = {
         .operation = call->operation,
         .intent = call->intent,
+        .refund = call->refund,
         .status = http->status,
         .body = http->answer,
         .length = http->answer_length,
@@ -106,7 +109,7 @@ static void read_outcome(struct payment_call *call)
 {
     struct payment_result *result = &call->result;
 
-    outside_call_fault(&call->outside, call->operation == PAYMENT_RETRIEVE, &result->fault);
+    outside_call_fault(&call->outside, stripe_is_read(call->operation), &result->fault);
     result->verdict = result->fault.kind == FAULT_UNKNOWN  ? PAYMENT_UNKNOWN
                       : result->fault.kind == FAULT_BROKEN ? PAYMENT_BROKEN
                                                            : PAYMENT_TRANSIENT;

@@ -28,6 +28,7 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
 struct stripe_answer {
     enum payment_operation operation;
     const char *intent; /* the one that was asked about; NULL for a create */
+    const char *refund; /* of PAYMENT_REFUNDS: ours, that is looked for */
     int status;
     const char *body;
     size_t length;
@@ -52,6 +53,8 @@ bool stripe_amount_to(const char *currency, int64_t minor, int64_t *amount)
     __attribute__((warn_unused_result));
 bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
     __attribute__((warn_unused_result));
+
+bool stripe_is_read(enum payment_operation operation); /* a GET */
 
 /* The path below the base URL, and the form (empty for a GET), of a call. */
 void stripe_add_path(struct text *text, const struct payment_call *call);

@@ -46,8 +46,18 @@ bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
     return amount >= 0;
 }
 
+bool stripe_is_read(enum payment_operation operation)
+{
+    return operation == PAYMENT_RETRIEVE || operation == PAYMENT_REFUNDS;
+}
+
 void stripe_add_path(struct text *text, const struct payment_call *call)
 {
+    if (call->operation == PAYMENT_REFUNDS) {
+        text_add(text, "/v1/refunds?limit=100&payment_intent=");
+        text_add_urlencoded(text, call->intent);
+        return;
+    }
     if (call->operation == PAYMENT_REFUND) {
         text_add(text, "/v1/refunds");
         return;
@@ -119,6 +129,7 @@ static bool add_refund(struct text *text, const struct payment_call *call, struc
 {
     add_field(text, "payment_intent", call->intent);
     add_field(text, "metadata[order_id]", call->order);
+    add_field(text, "metadata[refund_id]", call->refund);
     return add_amount(text, "amount", call, fault);
 }
 
@@ -137,6 +148,7 @@ bool stripe_add_form(struct text *text, const struct payment_call *call, bool ma
     case PAYMENT_REFUND:
         return add_refund(text, call, fault);
     case PAYMENT_RETRIEVE:
+    case PAYMENT_REFUNDS:
     case PAYMENT_CANCEL:
         return true;
     }
