@@ -172,7 +172,7 @@ def test_an_intent_is_adopted_only_while_payments_are_paused(shop):
     shop.start("payment", env=SWEEP | {"DOCKET_ORPHAN_AGE_S": 0, "DOCKET_ORPHAN_EVERY_S": 1})
     shop.wait_status(public, "fulfilled")
     shop.sql("UPDATE orphan_sweep SET due_at = now()")
-    wait_for(lambda: shop.sql("SELECT FROM orphan WHERE intent_id = %s AND resolved_at IS NULL",
+    wait_for(lambda: shop.sql("SELECT id FROM orphan WHERE intent_id = %s AND resolved_at IS NULL",
                               answer.json["id"]), 30, "it is an orphan")
     assert "intent_adopted" not in kinds(shop, public)
     must(len(facts(shop, "charge", public)), 1, "captures")
