@@ -29,7 +29,7 @@ def test_nothing_needs_a_person_in_a_shop_that_runs(shop):
     said = json.loads(shop.docket("status", "--json"))
     must(said["accepted_last_minute"], 1, "orders of the last minute")
     must([(row["stage"], row["alive"]) for row in said["workers"]],
-         [("payment", 1), ("fulfilment", 1)], "workers")
+         [("payment", 1), ("fulfilment", 1), ("cancel", 1), ("refund", 1)], "workers")
     text = shop.docket("status")
     must("Nothing needs a person" in text and "one leads" in text, True, text)
 
