@@ -12,7 +12,7 @@ WORKER = {"DOCKET_PROVIDER_TIMEOUT_MS": 700, "DOCKET_PROVIDER_LONGEST_MS": 2500,
           "DOCKET_RETRY_MAX_MS": 400, "DOCKET_ATTEMPTS_MAX": 8, "DOCKET_CUSTOMER_WAIT_S": 2,
           "DOCKET_BREAKER_FAILURES": 1000000}  # test_breaker.py has its own
 TASK_STATES = ("", "ready", "running", "waiting", "parked", "done", "dead")
-STAGES = {"payment": 1, "fulfilment": 2}
+STAGES = {"payment": 1, "fulfilment": 2, "cancel": 3, "refund": 4}
 
 
 def open_quick_shop(docket, **worker):
@@ -95,6 +95,11 @@ def pay_again(docket, public, method="pm_card_visa", key=None, client=None, **he
     return (client or docket.server).post(
         f"/v1/orders/{public}/payment_attempts", paying_with(method),
         headers={"Idempotency-Key": key or new_key(), **headers})
+
+
+def begun(docket, op):
+    """Calls of one kind that have reached the sandbox."""
+    return docket.sandbox.get("/sandbox/calls").json["begun"][op]
 
 
 def wait_payable(docket, *orders):

@@ -110,8 +110,8 @@ static void pay(struct job *job)
     case ATTEMPT_CREATED:
         if (facts->total == 0)
             learn(job, VERDICT_PAID);
-        else
-            begin_call(job, PAYMENT_CREATE);
+        else /* adopted after a restore: what became of it is for the provider to say */
+            begin_call(job, facts->intent_id[0] != '\0' ? PAYMENT_RETRIEVE : PAYMENT_CREATE);
         break;
     case ATTEMPT_AUTHORIZING:
         begin_call(job, payment->is_stored ? PAYMENT_CONFIRM : PAYMENT_RETRIEVE);
@@ -137,19 +137,26 @@ static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
 
+    struct order_lesson resolved;
+
     ((struct payment *)job_work(job))->job = job;
     switch (facts->status) {
     case ORDER_ACCEPTED:
     case ORDER_PROCESSING:
     case ORDER_ON_HOLD:
-        if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
             job_reserve(job);
         else
             pay(job);
         break;
     case ORDER_REQUIRES_ACTION:
     case ORDER_PAYMENT_FAILED:
-        pay(job);
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else
+            pay(job);
         break;
     case ORDER_CONFIRMED:
     case ORDER_FULFILLED:

@@ -6,7 +6,7 @@
 #include "tests/workers/life/world.h"
 #include "workers/steps.h"
 
-enum { ATTEMPTS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
+enum { ATTEMPTS_MAX = 8, REFUNDS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
 
 struct task {
     bool exists, is_unknown;
@@ -22,6 +22,13 @@ struct attempt {
     int16_t confirms;
     int64_t sent_ms, opened_ms, unknown_ms, ended_ms; /* -1: not yet, or not any more */
     bool is_captured, is_fenced;
+    enum resolution resolution;
+};
+
+struct refund {
+    enum refund_state state;
+    int64_t amount, sent_ms; /* -1: not sent */
+    int16_t keys;
 };
 
 struct book {
@@ -34,6 +41,10 @@ struct book {
     int attempt_count;
     int64_t held, gone; /* pieces */
     bool is_shipped;
+    enum undo undo;
+    int64_t undo_ms;
+    struct refund refunds[REFUNDS_MAX];
+    int refund_count;
 };
 
 struct job {
@@ -66,6 +77,13 @@ void books_take(struct job *job); /* the task is this job's (again), and its fac
 bool books_commit(struct job *job, const struct order_change *change);
 /* attempt_open.sql, if order_pay_again lets it. */
 bool books_pay_again(int order);
+/* payment_resolve(), by what is true at the provider; what can be is canceled there first. */
+void books_resolve(int order, bool says_declined);
+/* order_cancel() and order_refund() (undo.c). */
+void books_cancel(int order);
+void books_refund(int order, int64_t amount);
+void undo_read(const struct book *book, struct order_facts *facts);
+void undo_write(struct book *book, const struct job *job, const struct order_change *change);
 /* Its task is still this job's, or nobody's: it may claim it again. */
 bool books_have(const struct job *job);
 

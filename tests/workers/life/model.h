@@ -17,9 +17,12 @@ void model_answer(unsigned which);
 void model_lose(unsigned which);
 bool model_has_calls(void);
 void model_forget_job(const struct job *job); /* nobody waits for its call any more */
+/* By an operator, at the provider itself.  False: it is paid. */
+bool model_cancel_all(int order);
 void model_customer(unsigned which, bool succeeds);
 
 /* What the outside's books hold of an order. */
 int model_charges(int order); /* intents that took money */
 int model_shipments(int order);
 bool model_owes_nothing(int order); /* no money of it is kept */
+int64_t model_kept(int order);      /* what was taken and not given back */
