@@ -36,6 +36,8 @@ static const struct {
     {"key_abandoned", 409, NEVER, "The key was abandoned"},
     {"cart_already_ordered", 409, NEVER, "The cart was already ordered"},
     {"cart_closed", 409, NEVER, "The cart's order was canceled"},
+    {"order_shipped", 409, NEVER, "The order is shipped"},
+    {"order_not_refundable", 409, NEVER, "That much cannot be given back"},
     {"total_changed", 409, NEVER, "The total has changed"},
     {"stock_too_low", 409, NEVER, "There is not enough stock"},
     {"not_replayable", 409, NEVER, "The dead letter cannot be replayed"},

@@ -38,6 +38,7 @@ enum {
     TRY_ANOTHER_CARD,
     NEXT_ACTION,
     FENCED,
+    REFUNDED,
 };
 
 /* Those of order_passed.sql, after the position. */
@@ -179,6 +180,8 @@ static void render(struct reading *reading, const PGresult *result, int row)
         .is_final = reading->is_final,
         .reason = pg_text(result, row, REASON),
         .tracking = pg_is_null(result, row, TRACKING) ? NULL : pg_text(result, row, TRACKING),
+        .refunded = pg_i64(result, row, REFUNDED),
+        .currency = pg_text(result, row, CURRENCY),
         .payment = read_payment(result, row, &payment),
         .accepted_us = reading->accepted_us,
         .updated_us = pg_i64(result, row, UPDATED_US),

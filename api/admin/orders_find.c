@@ -1,5 +1,4 @@
 /* GET /admin/orders: of every account, by what is known of an order; or by its idempotency key */
-#include <ctype.h>
 #include <string.h>
 
 #include "api/admin/admin.h"
@@ -87,15 +86,6 @@ static bool read_query(struct admin_errand *errand, struct search *search)
            refuse(errand, "the cursor is none that an answer had as `next`");
 }
 
-static const char *lowered(struct arena *arena, const char *text)
-{
-    char *lower = text ? arena_copy(arena, text, strlen(text)) : NULL;
-
-    for (char *at = lower; at && *at; at++)
-        *at = (char)tolower((unsigned char)*at);
-    return lower;
-}
-
 static void add(struct admin_errand *errand, const struct search *search)
 {
     struct pg_params *params = &errand->ticket.params;
@@ -110,10 +100,14 @@ static void add(struct admin_errand *errand, const struct search *search)
     pg_add_text(params, search->currency);
     pg_add_i64(params, search->least);
     pg_add_i64(params, search->most);
-    pg_add_text(params, lowered(&errand->arena, search->email));
+    pg_add_text(params, search->email);
     pg_add_text(params, query->cart_id);
     pg_add_i64(params, query->limit);
     pg_add_i64(params, LOOK_MAX);
+    if (query->has_final)
+        pg_add_bool(params, query->is_final);
+    else
+        pg_add_text(params, NULL);
 }
 
 static void search_orders(struct http_request *request)

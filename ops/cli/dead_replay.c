@@ -58,6 +58,7 @@ static const struct {
     {"went_paid", "it is paid already and goes on from there", true},
     {"ships", "it is paid; the carrier is asked, under the reference that it may know", true},
     {"shipped", "it is shipped already; nothing is sent", true},
+    {"goes_on", "its step goes on where it stopped", true},
     {"order_canceled", "skipped: the order was canceled meanwhile", false},
     {"order_final", "skipped: the order has ended", false},
     {"went_on", "skipped: its step went on meanwhile", false},

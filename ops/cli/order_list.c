@@ -36,8 +36,7 @@ static bool add_money(const struct call *call, struct text *path)
 
         if (text == NULL)
             continue;
-        if (!value_money(text, &money) ||
-            (*currency && strcmp(currency, money.currency) != 0)) {
+        if (!value_money(text, &money) || (*currency && strcmp(currency, money.currency) != 0)) {
             (void)call_misused(call, "--%s %s: an amount with its currency, as 50.00EUR",
                                options[i], text);
             return false;

@@ -35,16 +35,18 @@ CREATE TABLE rate_sample (
 --   went_paid: it is paid already; the payment is not asked for again
 --   ships: it is paid; the carrier is asked, under the reference it may know
 --   shipped: the shipment is in the books; nothing is sent
+--   goes_on: another step, which goes on where it stopped
 --   no_order, order_canceled, order_final, went_on, replaying, resolved, discarded: it is skipped
 CREATE FUNCTION replay_plan(letter_order uuid, letter_stage smallint, letter_state text) RETURNS text
     LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN letter_state <> 'open' THEN letter_state
         WHEN o.id IS NULL THEN 'no_order'
-        WHEN o.status = 10 THEN 'order_canceled'
-        WHEN o.final THEN 'order_final'
+        WHEN o.status = 10 AND letter_stage <> 4 THEN 'order_canceled'
+        WHEN o.final AND letter_stage <> 4 THEN 'order_final'
         WHEN t.state IS DISTINCT FROM 6 THEN 'went_on'
-        WHEN letter_stage <> 1 THEN CASE WHEN s.order_id IS NULL THEN 'ships' ELSE 'shipped' END
+        WHEN letter_stage = 2 THEN CASE WHEN s.order_id IS NULL THEN 'ships' ELSE 'shipped' END
+        WHEN letter_stage <> 1 THEN 'goes_on'
         WHEN a.state = 3 THEN 'went_paid'
         WHEN a.state IS NULL OR a.state IN (1, 4, 7) THEN 'pays'
         ELSE 'looks_up' END
@@ -68,3 +70,35 @@ GRANT DELETE ON replay_item TO docket_relay;
 CREATE FUNCTION per_minute(delta bigint, since timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT greatest(0, round(delta * 60 / extract(epoch FROM clock_timestamp() - since)))::int8
 $$;
+
+-- What the API may ask of tables that it may not read.
+
+-- Is it the order of this e-mail address?
+CREATE FUNCTION order_is_of(asked uuid, email_address text) RETURNS boolean LANGUAGE sql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT coalesce((SELECT lower(c.email) = lower(email_address) FROM public.order_contact c
+                     WHERE c.order_id = asked LIMIT 1), false)
+$$;
+
+-- How long the last outcomes of a run took to come.
+CREATE FUNCTION replay_outcome_ms(run bigint) RETURNS bigint LANGUAGE sql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT (avg(extract(epoch FROM i.ended_at - i.released_at)) * 1000)::int8
+    FROM (SELECT ended_at, released_at FROM public.replay_item
+          WHERE run_id = run AND state IN ('succeeded', 'failed')
+          ORDER BY letter_id DESC LIMIT 100) AS i
+$$;
+
+-- What holds the next member of a run back, by name; NULL: nothing.
+CREATE FUNCTION replay_waits_for(run bigint, after bigint) RETURNS text LANGUAGE sql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT string_agg(DISTINCT b.name, ', ')
+    FROM (SELECT stage FROM public.replay_item
+          WHERE run_id = run AND letter_id > after AND state = 'waiting'
+          ORDER BY run_id, letter_id LIMIT 1) AS next
+    JOIN public.breaker b ON b.stage = next.stage AND (b.held OR b.state <> 1)
+$$;
+REVOKE EXECUTE ON FUNCTION order_is_of(uuid, text), replay_outcome_ms(bigint),
+    replay_waits_for(bigint, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION order_is_of(uuid, text), replay_outcome_ms(bigint) TO docket_api;
+GRANT EXECUTE ON FUNCTION replay_waits_for(bigint, bigint) TO docket_api, docket_relay;

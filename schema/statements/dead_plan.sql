@@ -27,11 +27,8 @@ SELECT jsonb_build_object(
                              ORDER BY b.name), '[]')
                   FROM breaker b
                   WHERE (b.held OR b.state <> 1) AND b.stage IN (SELECT stage FROM letter)),
-    'outcome_ms', (SELECT (avg(extract(epoch FROM i.ended_at - i.released_at)) * 1000)::int8
-                   FROM (SELECT ended_at, released_at FROM replay_item
-                         WHERE run_id = (SELECT id FROM replay_run WHERE succeeded > 0
-                                         ORDER BY id DESC LIMIT 1)
-                           AND state = 'succeeded' ORDER BY letter_id DESC LIMIT 100) AS i),
+    'outcome_ms', (SELECT replay_outcome_ms(id) FROM replay_run WHERE succeeded > 0
+                   ORDER BY id DESC LIMIT 1),
     'count', (SELECT count(*) FROM letter),
     'searched', (SELECT coalesce(max(searched), 0) FROM page),
     'next', (SELECT max(next) FROM page))::text

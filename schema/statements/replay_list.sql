@@ -13,20 +13,10 @@ SELECT jsonb_build_object('runs', coalesce(jsonb_agg(jsonb_build_object(
 FROM (SELECT r.id, r.state, r.filter, r.ids, r.actor, r.reason, r.rate, r.ramp, r.stop_share,
              r.members, r.released, r.skipped, r.succeeded, r.failed_same, r.failed_new, r.withdrawn,
              r.skips, r.fails, r.step, r.ramp_at, r.step_released, r.step_succeeded, r.step_failed,
-             r.note, r.made_at, r.started_at, r.ended_at, done.outcome_ms, held.waits_for
+             r.note, r.made_at, r.started_at, r.ended_at,
+             CASE WHEN r.state IN ('running', 'paused', 'stopped')
+                  THEN replay_outcome_ms(r.id) END AS outcome_ms,
+             CASE WHEN r.state = 'running' THEN replay_waits_for(r.id, r.cursor) END AS waits_for
       FROM replay_run r
-      LEFT JOIN LATERAL (
-          SELECT (avg(extract(epoch FROM d.ended_at - d.released_at)) * 1000)::int8 AS outcome_ms
-          FROM (SELECT ended_at, released_at FROM replay_item
-                WHERE run_id = r.id AND letter_id <= r.cursor AND state IN ('succeeded', 'failed')
-                ORDER BY letter_id DESC LIMIT 100) AS d
-      ) AS done ON r.state IN ('running', 'paused', 'stopped')
-      LEFT JOIN LATERAL (
-          SELECT string_agg(DISTINCT b.name, ', ') AS waits_for
-          FROM (SELECT stage FROM replay_item
-                WHERE run_id = r.id AND letter_id > r.cursor AND state = 'waiting'
-                ORDER BY letter_id LIMIT 1) AS next
-          JOIN breaker b ON b.stage = next.stage AND (b.held OR b.state <> 1)
-      ) AS held ON r.state = 'running'
       WHERE $1::int8 IS NULL OR r.id = $1::int8
       ORDER BY r.id DESC LIMIT $2::int4) AS run

@@ -7,11 +7,7 @@ SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.ids IS NOT NULL AS 
        r.ramp_at, r.step_released, r.step_succeeded, r.step_failed,
        (extract(epoch FROM greatest(r.paced_at, '1970-01-01 00:00Z')) * 1000000)::int8 AS paced_us,
        (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us,
-       EXISTS (SELECT FROM breaker b WHERE b.stage = (
-                   SELECT i.stage FROM replay_item i
-                   WHERE i.run_id = r.id AND i.letter_id > r.cursor AND i.state = 'waiting'
-                   ORDER BY i.run_id, i.letter_id LIMIT 1)
-               AND (b.held OR b.state <> 1)) AS is_held_back
+       replay_waits_for(r.id, r.cursor) IS NOT NULL AS is_held_back
 FROM relay_lease lease
 LEFT JOIN LATERAL (
     SELECT id, version, state, ids, rate, ramp, stop_share, members, released, skipped, succeeded,

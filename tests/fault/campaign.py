@@ -50,6 +50,8 @@ PAYMENT = [
     ("payment_confirm", "call", (1, 3), loads.checkout),
     ("payment_retrieve", "call", (1, 2), loads.checkout),
     ("payment_cancel", "call", (1,), loads.checkout),
+    ("orphans", "commit", (1, 3), loads.checkout),
+    ("payment_list", "call", (1,), loads.checkout),
 ]
 FULFILMENT = [
     ("worker", "commit", (1, 2), loads.checkout),

@@ -23,7 +23,7 @@ def shop(shop):
     """One order went all its way, one became a dead letter."""
     shop.fulfilled = shop.post_order()
     shop.wait_status(shop.fulfilled.id, "fulfilled")
-    shop.fault("ship", "decline", code="address_undeliverable", times=1)
+    shop.fault("confirm", "wrong_amount", times=1)
     shop.given_up = shop.post_order()
     shop.letter = wait_for(lambda: shop.sql(
         "SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(shop.given_up.id)), 20,
@@ -95,6 +95,26 @@ def read(shop, query, client=None):
     return (client or shop.read).get(query)
 
 
+def waiting(shop, ask):
+    """The answer about an order that no worker has taken up yet."""
+    shop.freeze("payment")
+    try:
+        return ask(shop.post_order())
+    finally:
+        shop.thaw("payment")
+
+
+def cancel(shop, told=None, client=None, body=None, **headers):
+    told = told or shop.fulfilled
+    token = {"Client-Token": told.answer.json["client_token"]}
+    return (client or shop.api).post(f"/v1/orders/{told.id}/cancel", body, headers=token | headers)
+
+
+def undo(shop, what, reason="the customer called", told=None, **body):
+    public = told.id if told else shop.fulfilled.id
+    return shop.operator.post(f"/admin/orders/{public}/{what}", {"reason": reason} | body)
+
+
 def of_id(shop, query="", client=None):
     return read(shop, f"/v1/orders/{shop.fulfilled.id}{query}", client)
 
@@ -136,6 +156,13 @@ def run(shop, path="", **body):
 def act_on_run(what, **more):
     return {"not_found": lambda shop: run(shop, f"/999999/{what}", **more),
             "validation_failed": lambda shop: run(shop, f"/1/{what}", **more, reason="")}
+
+
+def close_orphan(shop, number=None, reason="refunded at the provider"):
+    number = number or shop.one(
+        "INSERT INTO orphan (provider, side, intent_id, status, amount, received, currency, created_at) "
+        "VALUES ('stripe', 1, gen_random_uuid()::text, 'succeeded', 100, 100, 'EUR', now()) RETURNING id")
+    return shop.operator.post(f"/admin/orphans/{number}/close", {"reason": reason})
 
 
 NO_KEY = {"Idempotency-Key": None}
@@ -186,10 +213,30 @@ ARRANGED = {
         "forbidden": lambda shop: of_id(shop, "/events", shop.stranger),
         "order_not_found": lambda shop: of_id(shop, "/events", shop.api),
     },
+    "cancelOrder": {
+        "canceling": lambda shop: waiting(shop, lambda told: cancel(shop, told)),
+        "unauthorized": lambda shop: cancel(shop, client=shop.nobody),
+        "forbidden": lambda shop: cancel(shop, client=shop.read),
+        "order_not_found": lambda shop: cancel(shop, **{"Client-Token": "x"}),
+        "order_shipped": cancel,
+        "validation_failed": lambda shop: cancel(shop, body={"reason": ""}),
+    },
+    "cancelOrderAsOperator": {
+        "canceling": lambda shop: waiting(shop, lambda told: undo(shop, "cancel", told=told)),
+        "order_shipped": lambda shop: undo(shop, "cancel"),
+        "validation_failed": lambda shop: undo(shop, "cancel", reason=""),
+    },
+    "refundOrder": {
+        "opened": lambda shop: undo(shop, "refund", amount=490),
+        "order_not_refundable": lambda shop: undo(shop, "refund", amount=999999999),
+        "validation_failed": lambda shop: undo(shop, "refund", amount=0),
+    },
     "receiveStripeEvent": {
         "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
         "webhook_signature_invalid": lambda shop: deliver(shop, b"{}", signature=None),
     },
+    "closeOrphan": {"closed": close_orphan, "not_found": lambda shop: close_orphan(shop, 999999),
+                    "validation_failed": lambda shop: close_orphan(shop, reason="")},
     "createReplayRun": {
         "invalid_query": lambda shop: run(shop, filter="state:odd"),
         "validation_failed": lambda shop: run(shop, ids=[1], reason=""),
@@ -207,9 +254,15 @@ ARRANGED = {
     "resume": {"resumed": lambda shop: hold(shop, "resume"), "not_found": lambda shop: hold(shop, "resume", "odd"),
                "validation_failed": lambda shop: hold(shop, "resume", reason="")},
     "listCatalogue": {"page": lambda shop: shop.operator.get("/admin/catalogue")},
-    "findOrdersOfKey": {
+    "searchOrders": {
         "found": lambda shop: shop.operator.get(f"/admin/orders?key={shop.fulfilled.key}"),
-        "invalid_query": lambda shop: shop.operator.get("/admin/orders"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/orders?limit=0"),
+    },
+    "listReplayRuns": {"runs": lambda shop: shop.operator.get("/admin/runs")},
+    "getReplayRun": {"not_found": lambda shop: shop.operator.get("/admin/runs/999999")},
+    "planReplay": {
+        "planned": lambda shop: shop.operator.get("/admin/dead/plan"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead/plan?limit=0"),
     },
     "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
     "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
