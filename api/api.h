@@ -3,6 +3,7 @@
 
 #include "api/catalogue.h"
 #include "api/events.h"
+#include "api/glance.h"
 #include "api/keys.h"
 #include "api/pace.h"
 #include "api/problem.h"
@@ -28,8 +29,10 @@ struct api {
     struct shed *shed;
     struct group *inbox; /* the provider's events */
     struct reader *reader;
+    struct glances *glances;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */
+    struct ask *attempts;         /* to pay again */
     struct ask *cancels;          /* what customers and shops take back */
     struct pulse *pulse;
     struct keys *keys;
@@ -73,6 +76,9 @@ void orders_get(struct http_request *request);     /* read.c */
 void orders_cancel(struct http_request *request);  /* cancel.c */
 void cancel_open(struct api *api);
 void cancel_close(struct api *api);
+void payment_attempts_post(struct http_request *request); /* attempts.c */
+void attempts_open(struct api *api);
+void attempts_close(struct api *api);
 void orders_find(struct http_request *request);         /* find.c */
 void quotes_post(struct http_request *request);         /* quote.c */
 void stripe_webhook_post(struct http_request *request); /* stripe_webhook.c */

@@ -38,10 +38,13 @@ struct reading {
 
     /* Private. */
     size_t head_length, tail_length; /* of the body: what differs between versions */
+    int64_t attempts_max;            /* to pay an order */
     struct group_ticket group_ticket;
 };
 
-struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max);
+/* attempts_max: to pay one order, for the link that leads to another one. */
+struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max,
+                             int64_t attempts_max);
 void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)

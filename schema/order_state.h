@@ -228,6 +228,16 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
  * own time is over, or the attempt is: then a cancel decides, at the provider, what is true. */
 bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
 
+/* May another attempt to pay be opened?  Only once the last one is surely over, at the provider
+ * too. */
+enum pay_again {
+    PAY_AGAIN_OPENS,
+    PAY_AGAIN_IN_PROGRESS, /* not yet: the last one is not over, or not surely */
+    PAY_AGAIN_CLOSED,      /* never: the order is paid, or has ended, or is about to */
+    PAY_AGAIN_EXHAUSTED,   /* never: attempts_max were made */
+};
+enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts_max);
+
 /* What was learnt is about the payment attempt that these facts, read later, are about. */
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);
 

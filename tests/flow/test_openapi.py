@@ -12,6 +12,7 @@ import pytest
 from docket_local import order
 from harness import Client, contract, wait_for
 from harness.client import new_key
+from harness.outcomes import pay_again, wait_payable
 from harness.webhooks import deliver
 
 SAID = {"type", "title", "status", "code", "accepted", "stored_by_this_request", "retryable", "final", "abandoned",
@@ -158,6 +159,31 @@ def act_on_run(what, **more):
             "validation_failed": lambda shop: run(shop, f"/1/{what}", **more, reason="")}
 
 
+def declined(shop):
+    told = shop.post_order(payment={"method": "pm_card_visa_chargeDeclined"})
+    wait_payable(shop, told.id)
+    return told.id
+
+
+def paid_again(shop, method="pm_card_mastercard", key=None):
+    """A replay: the same key twice."""
+    public, key = declined(shop), key or new_key()
+    pay_again(shop, public, key=key)
+    return pay_again(shop, public, method, key)
+
+
+def asked(shop):
+    told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
+    shop.wait_status(told.id, "requires_action")
+    return pay_again(shop, told.id)
+
+
+def exhausted(shop):
+    public = declined(shop)
+    shop.sql("UPDATE payment_attempt SET number = 5 WHERE order_id = %s", order.to_uuid(public))
+    return pay_again(shop, public)
+
+
 def close_orphan(shop, number=None, reason="refunded at the provider"):
     number = number or shop.one(
         "INSERT INTO orphan (provider, side, intent_id, status, amount, received, currency, created_at) "
@@ -199,6 +225,18 @@ ARRANGED = {
         "unauthorized": lambda shop: abandon(shop, client=shop.nobody),
         "forbidden": lambda shop: abandon(shop, client=shop.read),
         "outcome_unknown": lambda shop: unknown(shop, "/v1/orders/abandon"),
+    },
+    "payAgain": {
+        "opened": lambda shop: pay_again(shop, declined(shop), "pm_card_mastercard"),
+        "replayed": lambda shop: paid_again(shop, "pm_card_visa"),
+        "unauthorized": lambda shop: pay_again(shop, shop.fulfilled.id, client=Client(shop.port("api"))),
+        "forbidden": lambda shop: pay_again(shop, shop.fulfilled.id, client=shop.read),
+        "order_not_found": lambda shop: pay_again(shop, "ord_" + "0" * 26),
+        "payment_in_progress": asked,
+        "payment_not_possible": lambda shop: pay_again(shop, shop.fulfilled.id),
+        "payment_attempts_exhausted": exhausted,
+        "validation_failed": lambda shop: pay_again(shop, shop.fulfilled.id, "4"),
+        "idempotency_key_reused": lambda shop: paid_again(shop, "pm_card_amex"),
     },
     "getOrder": {
         "fulfilled": of_id,

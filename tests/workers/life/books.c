@@ -56,6 +56,7 @@ static void read_facts(struct job *job)
     };
     job->pass = task->pass;
     read_attempt(book, &job->facts);
+    undo_read(book, &job->facts);
 }
 
 void books_take(struct job *job)
@@ -70,6 +71,33 @@ void books_take(struct job *job)
     if (book->status == ORDER_ACCEPTED)
         book->status = ORDER_PROCESSING;
     read_facts(job);
+    snprintf(job->claimed.payment_method, sizeof(job->claimed.payment_method), "pm_%d",
+             book->attempt_count > 1 ? book->attempt_count : 1);
+}
+
+/* --- another attempt (attempt_look.sql, attempt_open.sql) --------------------------------------
+ */
+
+bool books_pay_again(int order)
+{
+    enum { PAY_AGAIN_MAX = 4 };
+    struct book *book = &world.books[order];
+    struct order_facts facts = {.status = book->status};
+    struct task *task = &book->tasks[STAGE_PAYMENT];
+
+    read_attempt(book, &facts);
+    if (order_pay_again(&facts, PAY_AGAIN_MAX) != PAY_AGAIN_OPENS)
+        return false;
+    world_see(SAW_PAY_AGAIN);
+    book->attempts[book->attempt_count++] = (struct attempt){.state = ATTEMPT_CREATED,
+                                                             .sent_ms = -1,
+                                                             .opened_ms = world.now_ms,
+                                                             .unknown_ms = -1,
+                                                             .ended_ms = -1};
+    book->version++;
+    book->status = ORDER_PROCESSING;
+    *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
+    return true;
 }
 
 /* --- outcomes (outcome.sql) --------------------------------------------------------------------
@@ -126,6 +154,14 @@ static void write_stock(struct book *book, const struct order_change *change)
         book->held = 0;
 }
 
+static bool may_be_once_more(const struct book *book, enum stage stage)
+{
+    enum task_state state = book->tasks[stage].state;
+
+    return (stage == STAGE_CANCEL || stage == STAGE_REFUND) &&
+           (state == TASK_DONE || state == TASK_DEAD);
+}
+
 static void write_task(struct book *book, const struct job *job, const struct order_change *change)
 {
     struct task *task = &book->tasks[job->stage];
@@ -138,8 +174,9 @@ static void write_task(struct book *book, const struct job *job, const struct or
     if (!change->keeps_running)
         task->holder = NULL;
     if (change->next != STAGE_NONE && change->next != job->stage &&
-        !book->tasks[change->next].exists)
-        book->tasks[change->next] = (struct task){.exists = true, .state = TASK_READY};
+        (!book->tasks[change->next].exists || may_be_once_more(book, change->next)))
+        book->tasks[change->next] = (struct task){
+            .exists = true, .state = TASK_READY, .claims = book->tasks[change->next].claims};
 }
 
 static void note(const struct job *job, const struct order_change *change)
@@ -163,6 +200,8 @@ bool books_commit(struct job *job, const struct order_change *change)
     struct book *book = &world.books[job->order];
     bool is_told = !world.loses_write;
 
+    if (world.pays_again && books_pay_again(job->order))
+        world.pays_again = false;
     if (book->version != job->facts.version)
         return false;
     world.loses_write = false;
@@ -172,6 +211,7 @@ bool books_commit(struct job *job, const struct order_change *change)
     write_task(book, job, change);
     write_attempt(book, change);
     write_stock(book, change);
+    undo_write(book, job, change);
     book->is_shipped |= change->writes_shipment;
     return is_told;
 }
@@ -180,7 +220,7 @@ bool books_have(const struct job *job)
 {
     const struct task *task = &world.books[job->order].tasks[job->stage];
 
-    return task->holder == job && task->state == TASK_RUNNING;
+    return task->state == TASK_READY || (task->holder == job && task->state == TASK_RUNNING);
 }
 
 void books_begin(void)

@@ -33,6 +33,9 @@ enum op_kind {
     OP_CUSTOMER,   /* does what 3-D Secure asked for, or fails in it */
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
+    OP_PAY_AGAIN,  /* the customer pays otherwise: at once, or just before the next commit */
+    OP_CANCEL,     /* the customer or the shop takes an order back */
+    OP_REFUND,     /* an operator gives some of its money back, or all */
     OP_OUTAGE,     /* the breaker opens, or closes and lets out */
     OP_KINDS
 };
@@ -68,12 +71,20 @@ enum world_sight {
     SAW_UNKNOWN,
     SAW_SHIPPED,
     SAW_CANCELED,
+    SAW_CANCEL_ASKED,
+    SAW_REFUND_ASKED,
+    SAW_REFUNDED,
+    SAW_REFUND_UNKNOWN,
+    SAW_REFUND_REFUSED,
+    SAW_SHIPPED_BEFORE_CANCEL, /* the carrier had it */
     SAW_DEAD,
     SAW_OVERTAKEN,
     SAW_PARKED,
     SAW_LATE_ARRIVAL, /* a call was done after its worker had stopped waiting for it */
     SAW_NEXT_KEY,     /* one intent was confirmed under a second key */
     SAW_KEY_EXPIRED,
+    SAW_PAY_AGAIN,    /* a further attempt was opened */
+    SAW_STALE_LESSON, /* … while a worker was about to write of the one before */
     WORLD_SIGHTS
 };
 extern uint64_t world_sights[WORLD_SIGHTS];
