@@ -64,6 +64,13 @@ static struct {
     {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
             "Since when the oldest of them is unknown."),
      true, false},
+    {METRIC(
+         METRIC_GAUGE, "docket_tasks_parked",
+         "Tasks that are parked, since a provider or carrier is held back; counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_tasks_parked_oldest_seconds",
+            "How long the oldest of them has been parked."),
+     true, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_xid_age",
             "Transactions since the oldest unfrozen row of the cluster; at 2^31 Postgres stops."),
      false, false},
