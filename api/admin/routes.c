@@ -31,11 +31,13 @@ const struct http_route admin_routes[] = {
     {"GET", "/admin/incidents/{id}", admin_incident_get},
     {"GET", "/admin/dead", admin_dead_list},
     {"GET", "/admin/dead/count", admin_dead_count},
+    {"GET", "/admin/dead/plan", admin_dead_plan},
     {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
     {"GET", "/admin/runs", admin_runs_list},
     {"POST", "/admin/runs", admin_runs_post},
+    {"GET", "/admin/runs/{id}", admin_run_get},
     {"POST", "/admin/runs/{id}/pause", admin_run_pause},
     {"POST", "/admin/runs/{id}/resume", admin_run_resume},
     {"POST", "/admin/runs/{id}/cancel", admin_run_cancel},
@@ -47,9 +49,23 @@ const struct http_route admin_routes[] = {
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_status,      &sql_account_list,  &sql_audit_list,  &sql_catalogue_page, &sql_order_by_key,
-    &sql_audit_chain, &sql_key_list,      &sql_order_show,  &sql_dead_list,      &sql_dead_show,
-    &sql_dead_count,  &sql_incident_list, &sql_replay_list, &sql_incident_show,  NULL,
+    &sql_status,
+    &sql_account_list,
+    &sql_audit_list,
+    &sql_catalogue_page,
+    &sql_order_by_key,
+    &sql_audit_chain,
+    &sql_key_list,
+    &sql_order_show,
+    &sql_dead_list,
+    &sql_dead_show,
+    &sql_dead_count,
+    &sql_incident_list,
+    &sql_replay_list,
+    &sql_incident_show,
+    &sql_dead_plan,
+    &sql_order_search,
+    NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {

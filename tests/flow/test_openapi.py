@@ -309,9 +309,15 @@ ARRANGED = {
     "resume": {"resumed": lambda shop: hold(shop, "resume"), "not_found": lambda shop: hold(shop, "resume", "odd"),
                "validation_failed": lambda shop: hold(shop, "resume", reason="")},
     "listCatalogue": {"page": lambda shop: shop.operator.get("/admin/catalogue")},
-    "findOrdersOfKey": {
+    "searchOrders": {
         "found": lambda shop: shop.operator.get(f"/admin/orders?key={shop.fulfilled.key}"),
-        "invalid_query": lambda shop: shop.operator.get("/admin/orders"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/orders?limit=0"),
+    },
+    "listReplayRuns": {"runs": lambda shop: shop.operator.get("/admin/runs")},
+    "getReplayRun": {"not_found": lambda shop: shop.operator.get("/admin/runs/999999")},
+    "planReplay": {
+        "planned": lambda shop: shop.operator.get("/admin/dead/plan"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead/plan?limit=0"),
     },
     "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
     "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",
