@@ -10,10 +10,10 @@
 
 enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
 enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000, BACKLOG_MS = 5000 };
-enum { INCIDENTS_MS = 2000, DELTAS_MAX = 5000 };
+enum { INCIDENTS_MS = 2000, DELTAS_MAX = 5000, TWINS_MS = 5000, PRINTS_MAX = 5000 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, INCIDENTS, GAUGES, BACKLOG, CHORES };
+enum chore { PARTITIONS, WORKERS, INCIDENTS, TWINS, GAUGES, BACKLOG, CHORES };
 
 struct keeper {
     struct errand *errand;
@@ -24,7 +24,7 @@ struct keeper {
     enum chore chore; /* under way */
     uint64_t due_ms[CHORES];
     bool is_alarmed;
-    bool has_more; /* changes of incidents: a whole page was folded */
+    bool has_more; /* of incidents or prints: a whole page was dealt with */
 };
 
 static struct metric rows = {.type = METRIC_GAUGE,
@@ -88,7 +88,7 @@ static void send_chore(struct keeper *keeper)
     static const struct pg_statement *const statements[CHORES] = {
         [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
         [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
-        [BACKLOG] = &sql_keeper_backlog,
+        [BACKLOG] = &sql_keeper_backlog,       [TWINS] = &sql_twin_forget,
     };
     struct pg_params params;
 
@@ -105,6 +105,8 @@ static void send_chore(struct keeper *keeper)
         pg_add_i32(&params, KEEPER_MONTHS);
     if (keeper->chore == INCIDENTS)
         pg_add_i32(&params, DELTAS_MAX);
+    if (keeper->chore == TWINS)
+        pg_add_i32(&params, PRINTS_MAX);
     errand_send(keeper->errand, statements[keeper->chore], &params);
     pg_params_finish(&params);
 }
@@ -158,22 +160,22 @@ static void on_rows(void *owner, const PGresult *result)
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
     } else if (keeper->chore == INCIDENTS) {
         keeper->has_more = pg_i32(result, 0, 0) == DELTAS_MAX;
+    } else if (keeper->chore == TWINS) {
+        keeper->has_more = pg_i32(result, 0, 0) == PRINTS_MAX;
     }
 }
 
 static void on_done(void *owner, bool is_committed)
 {
-    static const uint64_t rests_ms[CHORES] = {[PARTITIONS] = DAY_MS,
-                                              [WORKERS] = WORKERS_MS,
-                                              [INCIDENTS] = INCIDENTS_MS,
-                                              [GAUGES] = KEEPER_MS,
-                                              [BACKLOG] = BACKLOG_MS};
+    static const uint64_t rests_ms[CHORES] = {
+        [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [INCIDENTS] = INCIDENTS_MS,
+        [TWINS] = TWINS_MS,    [GAUGES] = KEEPER_MS,   [BACKLOG] = BACKLOG_MS};
     struct keeper *keeper = owner;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
-    if (is_committed && keeper->chore == INCIDENTS && keeper->has_more)
+    if (is_committed && keeper->has_more && (keeper->chore == INCIDENTS || keeper->chore == TWINS))
         rest_ms = 0;
     keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
     uv_timer_start(keeper->timer, on_timer, 0, 0);
@@ -207,9 +209,13 @@ void keeper_end(struct keeper *keeper)
 struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
-    static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
-        &sql_keeper_gauges,     &sql_keeper_backlog, NULL};
+    static const struct pg_statement *const statements[] = {&sql_keeper_partitions,
+                                                            &sql_keeper_workers,
+                                                            &sql_keeper_incidents,
+                                                            &sql_keeper_gauges,
+                                                            &sql_keeper_backlog,
+                                                            &sql_twin_forget,
+                                                            NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct errand_options errand = {
         .name = "keeper",
