@@ -150,12 +150,16 @@ static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
 
+    struct order_lesson resolved;
+
     ((struct payment *)job_work(job))->job = job;
     switch (facts->status) {
     case ORDER_ACCEPTED:
     case ORDER_PROCESSING:
     case ORDER_ON_HOLD:
-        if (order_must_hold(facts, job_policy(job)))
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else if (order_must_hold(facts, job_policy(job)))
             learn(job, VERDICT_DUPLICATE);
         else if (must_look_for_twins(job))
             job_find_twins(job);
@@ -166,7 +170,10 @@ static void proceed(struct job *job)
         break;
     case ORDER_REQUIRES_ACTION:
     case ORDER_PAYMENT_FAILED:
-        pay(job);
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else
+            pay(job);
         break;
     case ORDER_CONFIRMED:
     case ORDER_FULFILLED:
