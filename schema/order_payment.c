@@ -40,7 +40,7 @@ bool order_must_hold(const struct order_facts *facts, const struct order_policy 
            facts->attempt_state <= ATTEMPT_CREATED;
 }
 
-/* Until an operator releases or cancels it; what it held is others' meanwhile. */
+/* Until an operator releases or cancels it.  What it holds it keeps: its intent may be there. */
 void order_payment_duplicate(const struct order_facts *facts, const struct order_lesson *lesson,
                              struct order_change *change)
 {
@@ -48,8 +48,6 @@ void order_payment_duplicate(const struct order_facts *facts, const struct order
         order_change_write_attempt(change, facts, lesson, ATTEMPT_CREATED);
     change->status = ORDER_ON_HOLD;
     change->reason = "possible_duplicate";
-    if (facts->held > 0)
-        change->stock = STOCK_RETURNED;
     order_change_wait(change, "held_as_duplicate", DUPLICATE_LOOK_MS);
 }
 
@@ -57,6 +55,10 @@ void order_payment_duplicate(const struct order_facts *facts, const struct order
 void order_payment_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
                                  const struct order_policy *policy, struct order_change *change)
 {
+    if (order_must_hold(facts, policy)) { /* found while the intent was made */
+        order_payment_duplicate(facts, lesson, change);
+        return;
+    }
     order_change_write_attempt(change, facts, lesson, ATTEMPT_AUTHORIZING);
     change->status = ORDER_PROCESSING;
     change->is_sending = true;

@@ -265,10 +265,7 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         order_payment_duplicate(facts, lesson, change);
         return;
     case VERDICT_INTENT_STORED:
-        if (order_must_hold(facts, policy)) /* found while the intent was made */
-            order_payment_duplicate(facts, lesson, change);
-        else
-            order_payment_intent_stored(facts, lesson, policy, change);
+        order_payment_intent_stored(facts, lesson, policy, change);
         return;
     case VERDICT_PAID:
         order_payment_paid(facts, lesson, change);
