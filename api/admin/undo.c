@@ -13,16 +13,6 @@ enum { OUTCOME };
 enum { CANCEL_STATUS = 1, CANCEL_VERSION, CANCEL_JSON };
 enum { REFUND_REST = 1, REFUND_CURRENCY, REFUND_JSON };
 
-static bool read_id(struct admin_errand *errand, struct order_id *id)
-{
-    const char *text = http_param(errand->request, "id");
-
-    if (order_id_parse(id, text) || order_id_parse_uuid(id, text))
-        return true;
-    problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
-    return false;
-}
-
 /* --- cancel ------------------------------------------------------------------------------------
  */
 
@@ -47,7 +37,7 @@ static bool fill_cancel(struct admin_errand *errand, struct problem_items *probl
     static const struct json_field fields[] = {{.name = NULL}};
     struct order_id id;
 
-    if (!read_id(errand, &id))
+    if (!admin_param_order(errand->request, &id))
         return false;
     json_fields_read(errand->body, "", fields, NULL, problems);
     cancel_fill(&errand->ticket.params, &id, true);
@@ -149,7 +139,7 @@ static bool fill_refund(struct admin_errand *errand, struct problem_items *probl
     struct order_id id;
     int64_t amount = 0;
 
-    if (!read_id(errand, &id))
+    if (!admin_param_order(errand->request, &id))
         return false;
     json_fields_read(errand->body, "", fields, &amount, problems);
     pg_add_uuid(&errand->ticket.params, id.bytes);

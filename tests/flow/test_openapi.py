@@ -182,17 +182,20 @@ def paid_again(shop, method="pm_card_mastercard", key=None):
     return pay_again(shop, public, method, key)
 
 
-def asked(shop):
+def waits_for_customer(shop):
     told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
     shop.wait_status(told.id, "requires_action")
-    return pay_again(shop, told.id)
+    return told.id
+
+
+def asked(shop):
+    return pay_again(shop, waits_for_customer(shop))
 
 
 def unknown_payment(shop):
-    told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
-    shop.wait_status(told.id, "requires_action")
-    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(told.id))
-    return told.id
+    public = waits_for_customer(shop)
+    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(public))
+    return public
 
 
 def resolve(shop, public, told_as="captured"):
@@ -262,6 +265,8 @@ ARRANGED = {
     },
     "getOrder": {
         "fulfilled": of_id,
+        "payment_failed": lambda shop: read(shop, f"/v1/orders/{declined(shop)}"),
+        "requires_action": lambda shop: read(shop, f"/v1/orders/{waits_for_customer(shop)}"),
         "invalid_query": lambda shop: of_id(shop, "?wait=99"),
         "unauthorized": lambda shop: of_id(shop, client=shop.nobody),
         "forbidden": lambda shop: of_id(shop, client=shop.stranger),
