@@ -1,4 +1,5 @@
-/* What an operator takes back: POST /admin/orders/{id}/cancel, POST /admin/orders/{id}/refund */
+/* What an operator takes back, or lets go on: POST /admin/orders/{id}/cancel, …/refund, …/release
+ */
 #include <string.h>
 
 #include "api/admin/admin.h"
@@ -75,7 +76,7 @@ static bool fill_release(struct admin_errand *errand, struct problem_items *prob
     static const struct json_field fields[] = {{.name = NULL}};
     struct order_id id;
 
-    if (!read_id(errand, &id))
+    if (!admin_param_order(errand->request, &id))
         return false;
     json_fields_read(errand->body, "", fields, NULL, problems);
     pg_add_uuid(&errand->ticket.params, id.bytes);
