@@ -145,6 +145,8 @@ int main(int argc, char **argv)
         register_metrics(&worker);
     }
     service_begin(&worker.service, argc, argv, PROGRAM_WORKER, step ? stage_name(step->stage) : "");
+    if (step == NULL) /* --help has ended the process */
+        return print_usage();
     worker.service.owner = &worker;
     worker.service.on_stop = on_stop;
     worker.service.is_ready = is_ready;
