@@ -25,7 +25,8 @@ bool api_is_about_a_key(const struct http_request *request)
 
     if (path[0] == '\0')
         return true;
-    return strcmp(http_method(request), "POST") == 0 && strncmp(path, "/v1/orders", 10) == 0;
+    return strcmp(http_method(request), "POST") == 0 &&
+           (strcmp(path, "/v1/orders") == 0 || strcmp(path, "/v1/orders/abandon") == 0);
 }
 
 static void refuse(struct http_request *request, const char *code, const char *detail)

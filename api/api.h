@@ -30,6 +30,8 @@ struct api {
     struct reader *reader;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */
+    struct ask *attempts;         /* to pay again */
+    struct ask *cancels;          /* what customers and shops take back */
     struct pulse *pulse;
     struct keys *keys;
     struct quotas *quotas;
@@ -67,8 +69,14 @@ bool api_is_about_a_key(const struct http_request *request);
 /* The routes, one file a resource. */
 void orders_post(struct http_request *request); /* accept.c */
 void orders_post_too_large(struct http_request *request, const char *detail);
-void orders_abandon(struct http_request *request);      /* abandon.c */
-void orders_get(struct http_request *request);          /* read.c */
+void orders_abandon(struct http_request *request); /* abandon.c */
+void orders_get(struct http_request *request);     /* read.c */
+void orders_cancel(struct http_request *request);  /* cancel.c */
+void cancel_open(struct api *api);
+void cancel_close(struct api *api);
+void payment_attempts_post(struct http_request *request); /* attempts.c */
+void attempts_open(struct api *api);
+void attempts_close(struct api *api);
 void orders_find(struct http_request *request);         /* find.c */
 void quotes_post(struct http_request *request);         /* quote.c */
 void stripe_webhook_post(struct http_request *request); /* stripe_webhook.c */

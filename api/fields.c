@@ -2,13 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 static bool is_visible(char c)
@@ -76,6 +76,7 @@ static bool is_traceparent(const char *value)
 
 void field_trace(const char *value, int64_t percent, char traceparent[TRACEPARENT_SIZE])
 {
+    static const char hex[] = "0123456789abcdef";
     uint8_t random[25];
     char *at = traceparent;
 
@@ -83,11 +84,15 @@ void field_trace(const char *value, int64_t percent, char traceparent[TRACEPAREN
         snprintf(traceparent, TRACEPARENT_SIZE, "00%.53s", value + 2);
         return;
     }
-    if (RAND_bytes(random, sizeof(random)) != 1)
-        abort();
-    at += sprintf(at, "00-");
-    for (int i = 0; i < 24; i++)
-        at += sprintf(at, i == 16 ? "-%02x" : "%02x", random[i]);
+    digest_random(random, sizeof(random));
+    memcpy(at, "00-", 3);
+    at += 3;
+    for (int i = 0; i < 24; i++) {
+        if (i == 16)
+            *at++ = '-';
+        *at++ = hex[random[i] >> 4];
+        *at++ = hex[random[i] & 15];
+    }
     snprintf(at, 4, "-0%d", random[24] * 100 < percent * 256);
 }
 

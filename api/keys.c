@@ -1,10 +1,10 @@
 #include "api/keys.h"
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
 
 /* The columns of api_keys.sql. */
@@ -27,7 +27,7 @@ struct keys {
 
 void key_hash(const char *key, uint8_t hash[KEY_HASH_BYTES])
 {
-    SHA256((const unsigned char *)key, strlen(key), hash);
+    digest_sha256(key, strlen(key), hash);
 }
 
 static struct entry **bucket_of(const struct keys *keys, const uint8_t *hash)

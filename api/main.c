@@ -32,6 +32,8 @@ static const struct http_route public_routes[] = {
     {"POST", "/v1/orders/abandon", orders_abandon},
     {"GET", "/v1/orders/{id}", orders_get},
     {"GET", "/v1/orders/{id}/events", order_events_get},
+    {"POST", "/v1/orders/{id}/payment_attempts", payment_attempts_post},
+    {"POST", "/v1/orders/{id}/cancel", orders_cancel},
     {"POST", "/v1/quotes", quotes_post},
     {"POST", "/v1/webhooks/stripe", stripe_webhook_post},
     {NULL, NULL, NULL},
@@ -91,9 +93,12 @@ static void open_postgres(struct api *api)
     api->hint = hint_create(&api->service.loop, &api->service.database.server);
     api->intake = intake_create(&api->service.loop, &options);
     api->inbox = group_create(&api->service.loop, &inbox_work, &inbox);
-    api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX);
+    api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX,
+                                api->service.settings.payment_attempts_max);
     api->events = events_create(api);
     list_open(api);
+    attempts_open(api);
+    cancel_open(api);
     admin_open(api);
     open_pulse(api);
 }
@@ -161,6 +166,8 @@ static void close_postgres(struct api *api)
     group_destroy(api->inbox);
     reader_destroy(api->reader);
     list_close(api);
+    attempts_close(api);
+    cancel_close(api);
     admin_close(api);
     pulse_destroy(api->pulse);
     events_destroy(api->events);

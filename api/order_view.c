@@ -46,6 +46,10 @@ static void add_links(struct text *body, const char *id, const struct order_face
     text_print(body, ",\"links\":{\"self\":\"/v1/orders/%s\"", id);
     if (!face->is_final)
         text_print(body, ",\"events\":\"/v1/orders/%s/events\"", id);
+    if (face->can_pay_again)
+        text_print(body, ",\"payment_attempts\":\"/v1/orders/%s/payment_attempts\"", id);
+    if (order_status_is_edge(face->status, ORDER_CANCELING))
+        text_print(body, ",\"cancel\":\"/v1/orders/%s/cancel\"", id);
     text_add(body, "}");
 }
 
@@ -93,6 +97,10 @@ void order_view_tail(struct text *body, const struct order_face *face)
     text_add(body, "}");
     if (face->payment)
         add_payment(body, face);
+    if (face->refunded > 0) {
+        text_add(body, ",\"refunded\":");
+        order_view_money(body, face->refunded, face->currency);
+    }
     text_add(body, ",\"accepted_at\":");
     order_view_time(body, face->accepted_us);
     text_add(body, ",\"updated_at\":");

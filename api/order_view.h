@@ -40,6 +40,9 @@ struct order_face {
     const char *reason;
     const char *tracking;               /* NULL: not shipped yet */
     const struct payment_face *payment; /* NULL: none yet */
+    bool can_pay_again;
+    int64_t refunded;
+    const char *currency; /* of what was given back */
     int64_t accepted_us, updated_us;
 };
 

@@ -162,14 +162,6 @@ bool read_is_allowed(const struct http_request *request, const struct principal 
                                         &reading->id, token));
 }
 
-static int64_t poll_after_ms(const struct api *api, const struct reading *reading)
-{
-    struct load load = stats_load(api);
-    int64_t age_us = database_now_us(&api->service.database) - reading->accepted_us;
-
-    return pace_poll_ms(age_us / US_A_MS, &load);
-}
-
 static void answer(struct showing *showing, bool is_known)
 {
     struct http_request *request = showing->request;
@@ -179,8 +171,7 @@ static void answer(struct showing *showing, bool is_known)
     http_reply_header(request, "ETag", "\"%d\"", reading->version);
     http_reply_header(request, "Cache-Control", "private, no-cache");
     if (!reading->is_final)
-        http_reply_header(request, "Poll-After-Ms", "%lld",
-                          (long long)poll_after_ms(api_of(request), reading));
+        poll_header(request, reading->accepted_us / US_A_MS);
     if (is_known)
         http_reply(request, 304, NULL, NULL, 0);
     else

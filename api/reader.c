@@ -38,6 +38,7 @@ enum {
     TRY_ANOTHER_CARD,
     NEXT_ACTION,
     FENCED,
+    REFUNDED,
 };
 
 /* Those of order_passed.sql, after the position. */
@@ -47,6 +48,7 @@ struct reader {
     struct group_work work;
     struct pg_params params;
     struct group *group;
+    int64_t attempts_max;
 };
 
 static struct reading *reading_of(struct group_ticket *ticket)
@@ -168,6 +170,17 @@ static const struct payment_face *read_payment(const PGresult *result, int row,
     return payment;
 }
 
+static bool can_pay_again(const struct reading *reading, const PGresult *result, int row)
+{
+    const struct order_facts facts = {
+        .status = (enum order_status)reading->status,
+        .attempt_number = pg_is_null(result, row, ATTEMPT) ? 0 : pg_i16(result, row, ATTEMPT),
+        .is_fenced = !pg_is_null(result, row, FENCED) && pg_bool(result, row, FENCED),
+    };
+
+    return order_pay_again(&facts, reading->attempts_max) == PAY_AGAIN_OPENS;
+}
+
 static void render(struct reading *reading, const PGresult *result, int row)
 {
     struct text *body = &reading->body;
@@ -179,7 +192,10 @@ static void render(struct reading *reading, const PGresult *result, int row)
         .is_final = reading->is_final,
         .reason = pg_text(result, row, REASON),
         .tracking = pg_is_null(result, row, TRACKING) ? NULL : pg_text(result, row, TRACKING),
+        .refunded = pg_i64(result, row, REFUNDED),
+        .currency = pg_text(result, row, CURRENCY),
         .payment = read_payment(result, row, &payment),
+        .can_pay_again = can_pay_again(reading, result, row),
         .accepted_us = reading->accepted_us,
         .updated_us = pg_i64(result, row, UPDATED_US),
     };
@@ -306,6 +322,7 @@ static void on_released(struct group_ticket *ticket)
 bool reader_submit(struct reader *reader, struct reading *reading)
 {
     reading->is_read = reading->is_found = false;
+    reading->attempts_max = reader->attempts_max;
     reading->passed = NULL;
     reading->passed_count = 0;
     text_init(&reading->body, VIEW_BYTES_MAX);
@@ -334,7 +351,8 @@ void reader_register_metrics(void)
     group_metrics_register(&metrics);
 }
 
-struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max)
+struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max,
+                             int64_t attempts_max)
 {
     static const struct pg_statement *const statements[] = {&sql_order_read, &sql_order_passed,
                                                             NULL};
@@ -354,6 +372,7 @@ struct reader *reader_create(uv_loop_t *loop, struct database *database, int wai
         .on_rows = on_rows,
         .metrics = &metrics,
     };
+    reader->attempts_max = attempts_max;
     pg_params_init(&reader->params);
     reader->group = group_create(loop, &reader->work, &options);
     return reader;

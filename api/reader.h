@@ -38,16 +38,20 @@ struct reading {
 
     /* Private. */
     size_t head_length, tail_length; /* of the body: what differs between versions */
+    int64_t attempts_max;            /* to pay an order */
     struct group_ticket group_ticket;
 };
 
-struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max);
+/* attempts_max: to pay one order, for the link that leads to another one. */
+struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max,
+                             int64_t attempts_max);
 void reader_destroy(struct reader *reader);
 /* False: too many are waiting. */
 bool reader_submit(struct reader *reader, struct reading *reading)
     __attribute__((warn_unused_result));
-/* The order as it was shown at a version that has passed, but for the reason, the payment and the
- * tracking number, which only the newest has, and with the time at which it became so. */
+/* The order as it was shown at a version that has passed, but for the reason, the payment, the
+ * tracking number and what was given back, which only the newest has, and with the time at which
+ * it became so. */
 void reader_render_passed(const struct reading *reading, const struct passed_version *passed,
                           struct text *body);
 int reader_waiting(const struct reader *reader);

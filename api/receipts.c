@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { NS_A_MS = 1000000 };
+enum { NS_A_MS = 1000000, US_A_MS = 1000 };
 
 bool key_read(struct http_request *request, char key[ORDER_KEY_LENGTH_MAX + 1])
 {
@@ -36,12 +36,13 @@ static bool is_replay(enum intake_verdict verdict)
     return verdict == INTAKE_REPLAYED || verdict == INTAKE_CART_REPLAYED;
 }
 
-/* Of an order that was accepted just now; the body says the same for ever. */
-static int64_t poll_after_ms(struct http_request *request)
+void poll_header(struct http_request *request, int64_t accepted_ms)
 {
-    struct load load = stats_load(api_of(request));
+    const struct api *api = api_of(request);
+    struct load load = stats_load(api);
+    int64_t age_ms = database_now_us(&api->service.database) / US_A_MS - accepted_ms;
 
-    return pace_poll_ms(0, &load);
+    http_reply_header(request, "Poll-After-Ms", "%lld", (long long)pace_poll_ms(age_ms, &load));
 }
 
 void receipt_reply(struct http_request *request, const struct intake_ticket *ticket, int status)
@@ -65,8 +66,7 @@ void receipt_reply(struct http_request *request, const struct intake_ticket *tic
     }
     http_reply_header(request, "Location", "/v1/orders/%s", id);
     http_reply_header(request, "Retry-After", "1");
-    if (ticket->verdict == INTAKE_ACCEPTED)
-        http_reply_header(request, "Poll-After-Ms", "%lld", (long long)poll_after_ms(request));
+    poll_header(request, order_id_unix_ms(&ticket->id)); /* the body says the same for ever */
     if (is_replay(ticket->verdict))
         http_reply_header(request, "Idempotent-Replayed", "true");
     http_reply(request, status, "application/json", body.bytes, body.length);

@@ -14,5 +14,7 @@ void shed_reply(struct http_request *request);
 /* The Idempotency-Key.  False: the request was answered. */
 bool key_read(struct http_request *request, char key[ORDER_KEY_LENGTH_MAX + 1])
     __attribute__((warn_unused_result));
+/* Poll-After-Ms, for an order accepted then (the database's date). */
+void poll_header(struct http_request *request, int64_t accepted_ms);
 /* Monotonic ms: ours, or the client's Request-Timeout-Ms if that is sooner. */
 uint64_t deadline_of(const struct http_request *request);

@@ -189,11 +189,12 @@ static bool work(struct amqp_link *link, struct fault *fault)
 {
     struct amqp_consumer *consumer = consumer_of(link);
 
-    if (!flush_acks(consumer, fault))
+    bool is_stopping = consumer->state != STOPPED && is_stop_asked(consumer);
+
+    /* First what waits for an answer: it hears the owner's wake meanwhile. */
+    if (!is_stopping && !begin_or_renew(consumer, fault))
         return false;
-    if (consumer->state != STOPPED && is_stop_asked(consumer))
-        return cancel(consumer, fault);
-    return begin_or_renew(consumer, fault);
+    return flush_acks(consumer, fault) && (!is_stopping || cancel(consumer, fault));
 }
 
 static void copy_bytes(char *to, size_t size, amqp_bytes_t from)

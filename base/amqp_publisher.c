@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/amqp_link.h"
+#include "base/amqp_publish.h"
 #include "base/amqp_unsettled.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -18,12 +19,6 @@ enum {
     PERSISTENT = 2,
 };
 
-struct publish {
-    STAILQ_ENTRY(publish) entry;
-    struct amqp_message message; /* points into this very allocation */
-};
-STAILQ_HEAD(publish_list, publish);
-
 struct inspection {
     STAILQ_ENTRY(inspection) entry;
     const char *queue;
@@ -38,11 +33,11 @@ struct amqp_publisher {
     void (*on_closed)(void *owner);
 
     /* Under link.mutex: handed over. */
-    struct publish_list list;
+    struct amqp_publish_list list;
     struct inspection_list inspections;
 
     /* The thread's. */
-    struct publish_list taken;
+    struct amqp_publish_list taken;
     struct amqp_unsettled unsettled;
     struct amqp_settled_batch batch;
     bool is_suspect;       /* a queue of ours took nothing: assert the topology before publishing */
@@ -234,7 +229,7 @@ static void publish(struct amqp_publisher *publisher, const struct amqp_message 
 static bool publish_taken(struct amqp_publisher *publisher, struct fault *fault)
 {
     struct amqp_wire *wire = &publisher->link.wire;
-    struct publish *first;
+    struct amqp_publish *first;
     bool is_any = false;
 
     while (!wire->is_blocked && !publisher->is_suspect &&
@@ -259,10 +254,13 @@ static bool work(struct amqp_link *link, struct fault *fault)
 {
     struct amqp_publisher *publisher = publisher_of(link);
 
+    /* These wait for answers, and hear the owner's wake and confirms meanwhile. */
+    if (!answer_inspections(publisher, fault) || !mend(publisher, fault) ||
+        !watch(publisher, fault))
+        return false;
     post_batch(publisher);
     take(publisher);
-    return answer_inspections(publisher, fault) && mend(publisher, fault) &&
-           watch(publisher, fault) && publish_taken(publisher, fault);
+    return publish_taken(publisher, fault);
 }
 
 static void on_confirm(struct amqp_publisher *publisher, uint64_t tag, bool is_multiple,
@@ -318,9 +316,9 @@ static bool is_done(struct amqp_link *link)
     return is_handed_over && STAILQ_EMPTY(&publisher->taken) && publisher->unsettled.count == 0;
 }
 
-static void lose_list(struct publish_list *list, struct amqp_settled_batch *batch)
+static void lose_list(struct amqp_publish_list *list, struct amqp_settled_batch *batch)
 {
-    struct publish *first;
+    struct amqp_publish *first;
 
     while ((first = STAILQ_FIRST(list)) != NULL) {
         STAILQ_REMOVE_HEAD(list, entry);
@@ -348,7 +346,7 @@ static void lose(struct amqp_link *link)
 /* What was handed over and never taken is as lost as the rest. */
 static void lose_handed_over(struct amqp_publisher *publisher)
 {
-    struct publish_list left = STAILQ_HEAD_INITIALIZER(left);
+    struct amqp_publish_list left = STAILQ_HEAD_INITIALIZER(left);
     struct amqp_settled_batch batch = {0};
 
     pthread_mutex_lock(&publisher->link.mutex);
@@ -415,49 +413,6 @@ static void release(struct amqp_link *link)
     on_closed(owner);
 }
 
-static const char *copy_text(char **free_at, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = memcpy(*free_at, text, size);
-
-    *free_at += size;
-    return copy;
-}
-
-static size_t size_of(const struct amqp_message *message)
-{
-    size_t size = strlen(message->routing_key) + strlen(message->message_id) +
-                  strlen(message->type) + strlen(message->content_type) + 4;
-
-    for (int i = 0; i < message->header_count; i++)
-        size += sizeof(struct amqp_header) + strlen(message->headers[i].name) +
-                strlen(message->headers[i].value) + 2;
-    return size + message->body_length;
-}
-
-/* One allocation: the struct, the headers, then all that they point to. */
-static struct publish *copy_message(const struct amqp_message *message)
-{
-    struct publish *publish = xcalloc(1, sizeof(*publish) + size_of(message));
-    struct amqp_header *headers = (struct amqp_header *)(publish + 1);
-    char *free_at = (char *)(headers + message->header_count);
-
-    publish->message = *message;
-    publish->message.headers = headers;
-    for (int i = 0; i < message->header_count; i++) {
-        headers[i].name = copy_text(&free_at, message->headers[i].name);
-        headers[i].value = copy_text(&free_at, message->headers[i].value);
-    }
-    publish->message.routing_key = copy_text(&free_at, message->routing_key);
-    publish->message.message_id = copy_text(&free_at, message->message_id);
-    publish->message.type = copy_text(&free_at, message->type);
-    publish->message.content_type = copy_text(&free_at, message->content_type);
-    if (message->body_length > 0)
-        memcpy(free_at, message->body, message->body_length);
-    publish->message.body = free_at;
-    return publish;
-}
-
 void amqp_publisher_send(struct amqp_publisher *publisher, const struct amqp_message *message)
 {
     struct amqp_link *link = &publisher->link;
@@ -468,7 +423,7 @@ void amqp_publisher_send(struct amqp_publisher *publisher, const struct amqp_mes
         amqp_link_post_settled(link, &lost, 1);
         return;
     }
-    struct publish *publish = copy_message(message);
+    struct amqp_publish *publish = amqp_publish_copy(message);
     pthread_mutex_lock(&link->mutex);
     is_first = STAILQ_EMPTY(&publisher->list);
     STAILQ_INSERT_TAIL(&publisher->list, publish, entry);

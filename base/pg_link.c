@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "base/pg_address.h"
 #include "base/pg_blame.h"
 
-enum { REST_MS_FIRST = 50, REST_MS_MAX = 2000, CONNECT_MS = 5000 };
+enum { REST_MS_FIRST = 50, REST_MS_MAX = 2000, CONNECT_MS = 5000, STEADY_MS = 10000 };
 
 enum link_state { RESTING, RESOLVING, CONNECTING, PREPARING, READY };
 
@@ -24,6 +25,9 @@ struct pg_link {
     int results_owed; /* statements whose result has not come */
     bool is_doubtful; /* a wait for the standby was cancelled in the batch that is being answered */
     bool is_greeted;
+    bool is_refused;   /* the batch that is being answered */
+    bool has_served;   /* a whole batch, since it was ready */
+    uint64_t ready_ms; /* since when it is */
     bool is_abandoned;
     struct fault fault; /* why it will be lost, when we know better than libpq */
     char last_fault[sizeof(((struct fault *)0)->text)]; /* that was logged */
@@ -276,9 +280,9 @@ static void step_preparing(struct pg_link *link)
 static void enter_ready(struct pg_link *link)
 {
     uv_timer_stop(link->timer);
-    link->rest_ms = REST_MS_FIRST;
+    link->ready_ms = clock_monotonic_ms();
     link->last_fault[0] = '\0';
-    link->is_doubtful = false;
+    link->is_doubtful = link->is_refused = link->has_served = false;
     link->events->on_ready(link->owner);
 }
 
@@ -301,6 +305,7 @@ static void tell_result(struct pg_link *link, const PGresult *result)
 
     if (sqlstate)
         metric_add(&faults[pg_blame_of(sqlstate)], 1);
+    link->is_refused |= sqlstate != NULL;
     if (PQresultStatus(result) != PGRES_PIPELINE_SYNC) {
         if (link->results_owed > 0) /* a fault of the commit itself answers no statement */
             link->results_owed--;
@@ -309,7 +314,8 @@ static void tell_result(struct pg_link *link, const PGresult *result)
     }
     link->syncs_owed--;
     doubtful = link->is_doubtful;
-    link->is_doubtful = false;
+    link->has_served |= !link->is_refused;
+    link->is_doubtful = link->is_refused = false;
     link->events->on_synced(link->owner, doubtful);
 }
 
@@ -355,6 +361,13 @@ static void log_lost(struct pg_link *link, const struct fault *fault)
     snprintf(link->last_fault, sizeof(link->last_fault), "%s", fault->text);
 }
 
+/* A server that takes connections and refuses what is asked (a standby, a disk that is full) is
+ * left in peace like one that takes none; one that has worked is tried again soon. */
+static bool was_good(const struct pg_link *link)
+{
+    return link->has_served || clock_monotonic_ms() - link->ready_ms >= STEADY_MS;
+}
+
 /* Ends the connection from any state.  on_lost is told only if on_ready had been. */
 static void lose(struct pg_link *link)
 {
@@ -375,6 +388,8 @@ static void lose(struct pg_link *link)
     link->conn = NULL;
     link->syncs_owed = link->results_owed = 0;
     link->is_abandoned = false;
+    if (was_ready && was_good(link))
+        link->rest_ms = REST_MS_FIRST;
     enter(link, RESTING);
     if (was_ready)
         link->events->on_lost(link->owner, &fault);

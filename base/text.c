@@ -72,42 +72,57 @@ void text_add(struct text *text, const char *string)
     text_add_bytes(text, string, strlen(string));
 }
 
+/* Most of what is printed fits into the room that is there, and is formatted once. */
 void text_print(struct text *text, const char *format, ...)
 {
+    size_t room = text->bytes ? text->room - text->length : 0;
     va_list args, again;
     int length;
 
     va_start(args, format);
     va_copy(again, args);
-    length = vsnprintf(NULL, 0, format, args);
+    length = vsnprintf(room ? text->bytes + text->length : NULL, room, format, args);
     va_end(args);
     if (length >= 0 && make_room(text, (size_t)length)) {
-        vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
+        if ((size_t)length >= room)
+            vsnprintf(text->bytes + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
+    } else if (room) {
+        text->bytes[text->length] = '\0';
     }
     va_end(again);
 }
 
+/* What needs no escape goes in one piece. */
 void text_add_json(struct text *text, const char *string)
 {
-    text_add(text, "\"");
-    for (const unsigned char *c = (const unsigned char *)string; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            text_print(text, "\\%c", *c);
-        else if (*c < 0x20)
+    const unsigned char *from = (const unsigned char *)string, *c;
+
+    text_add_bytes(text, "\"", 1);
+    for (c = from; *c; c++) {
+        if (*c >= 0x20 && *c != '"' && *c != '\\')
+            continue;
+        text_add_bytes(text, from, (size_t)(c - from));
+        from = c + 1;
+        if (*c < 0x20)
             text_print(text, "\\u%04x", *c);
         else
-            text_add_bytes(text, c, 1);
+            text_print(text, "\\%c", *c);
     }
-    text_add(text, "\"");
+    text_add_bytes(text, from, (size_t)(c - from));
+    text_add_bytes(text, "\"", 1);
 }
 
 void text_add_hex(struct text *text, const void *bytes, size_t length)
 {
+    static const char digits[] = "0123456789abcdef";
     const unsigned char *b = bytes;
 
-    for (size_t i = 0; i < length; i++)
-        text_print(text, "%02x", b[i]);
+    for (size_t i = 0; i < length; i++) {
+        const char pair[2] = {digits[b[i] >> 4], digits[b[i] & 15]};
+
+        text_add_bytes(text, pair, sizeof(pair));
+    }
 }
 
 void text_add_urlencoded(struct text *text, const char *string)

@@ -24,6 +24,8 @@ enum {
     PASS,
     IS_UNKNOWN,
     DOUBTED,
+    UNDO,
+    SINCE_UNDO,
 };
 
 /* The columns of claim_facts.sql. */
@@ -47,7 +49,20 @@ enum {
     SINCE_ENDED,
 };
 
-enum statement { CLAIM, FACTS };
+/* The columns of claim_refunds.sql. */
+enum {
+    CAPTURED = 1,
+    REFUNDED,
+    REFUNDS,
+    REFUNDS_OPEN,
+    REFUND_NUMBER,
+    REFUND_STATE,
+    REFUND_AMOUNT,
+    REFUND_KEYS,
+    SINCE_REFUND_SENT,
+};
+
+enum statement { CLAIM, FACTS, REFUND_FACTS };
 
 static struct claim_ticket *claim_of(struct group_ticket *ticket)
 {
@@ -98,6 +113,11 @@ static bool send_batch(struct group_batch *batch)
     pg_add_i16(&params, (int16_t)context->stage);
     add_span(batch, &params);
     group_send(batch, &sql_claim_facts, &params);
+    if (context->stage == STAGE_REFUND) {
+        pg_params_clear(&params);
+        add_ids(batch, &params);
+        group_send(batch, &sql_claim_refunds, &params);
+    }
     pg_params_finish(&params);
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
@@ -138,6 +158,8 @@ static void read_claimed(struct claim_ticket *claim, const PGresult *result, int
         .claims = pg_i32(result, row, FENCE),
         .is_unknown = pg_bool(result, row, IS_UNKNOWN),
         .doubted = pg_i32(result, row, DOUBTED),
+        .undo = (enum undo)pg_i16(result, row, UNDO),
+        .since_undo_ms = pg_i64(result, row, SINCE_UNDO),
     };
     order->total = claim->facts.total;
     snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
@@ -160,6 +182,19 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
     facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
+}
+
+static void read_refunds(struct order_facts *facts, const PGresult *result, int row)
+{
+    facts->captured = pg_i64(result, row, CAPTURED);
+    facts->refunded = pg_i64(result, row, REFUNDED);
+    facts->refunds = pg_i16(result, row, REFUNDS);
+    facts->refunds_open = pg_i16(result, row, REFUNDS_OPEN);
+    facts->refund_number = pg_i16(result, row, REFUND_NUMBER);
+    facts->refund_state = (enum refund_state)pg_i16(result, row, REFUND_STATE);
+    facts->refund_amount = pg_i64(result, row, REFUND_AMOUNT);
+    facts->refund_keys = pg_i16(result, row, REFUND_KEYS);
+    facts->since_refund_sent_ms = pg_i64(result, row, SINCE_REFUND_SENT);
 }
 
 static void read_lines(struct claim_order *order, const PGresult *result, int row)
@@ -203,8 +238,10 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
         if (nth == CLAIM) {
             read_claimed(claim, result, row);
             claim->facts.stage = context->stage;
-        } else if (claim->is_claimed) {
+        } else if (claim->is_claimed && nth == FACTS) {
             read_more(claim, result, row);
+        } else if (claim->is_claimed) {
+            read_refunds(&claim->facts, result, row);
         }
     }
 }
@@ -219,7 +256,8 @@ void claim_order_finish(struct claim_order *order)
     memset(order, 0, sizeof(*order));
 }
 
-static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts, NULL};
+static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts,
+                                                        &sql_claim_refunds, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("claim");
 

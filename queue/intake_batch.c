@@ -117,33 +117,34 @@ static int64_t shipping_total_of(const struct order *order)
     return order->shipping_total;
 }
 
-/* One array of the batch's lines. */
+/* One array of the batch's lines; `number` counts their orders from 1. */
 static void add_lines(struct pg_params *params, const struct group_batch *batch, enum pg_oid type,
                       void (*add)(struct pg_params *params, const struct intake_ticket *ticket,
-                                  int position))
+                                  int number, int i))
 {
     struct group_ticket *ticket;
+    int number = 0;
 
     pg_array_begin(params, type);
     EACH(batch, ticket)
     {
+        number++;
         for (int i = 0; i < ticket_of(ticket)->order->line_count; i++)
-            add(params, ticket_of(ticket), i);
+            add(params, ticket_of(ticket), number, i);
     }
     pg_array_end(params);
 }
 
 #define LINE_COLUMN(name, put)                                                                     \
-    static void name(struct pg_params *params, const struct intake_ticket *ticket, int i)          \
+    static void name(struct pg_params *params, const struct intake_ticket *ticket, int number,     \
+                     int i)                                                                        \
     {                                                                                              \
         const struct order_line *line = &ticket->order->lines[i];                                  \
                                                                                                    \
-        (void)line;                                                                                \
+        (void)line, (void)number;                                                                  \
         put;                                                                                       \
     }
-LINE_COLUMN(line_account, pg_array_i64(params, ticket->account_id))
-LINE_COLUMN(line_key, pg_array_text(params, ticket->key))
-LINE_COLUMN(line_order, pg_array_uuid(params, ticket->made.bytes))
+LINE_COLUMN(line_number, pg_array_i32(params, number))
 LINE_COLUMN(line_position, pg_array_i16(params, (int16_t)(i + 1)))
 LINE_COLUMN(line_sku, pg_array_text(params, line->sku))
 LINE_COLUMN(line_name, pg_array_text(params, line->name))
@@ -177,9 +178,7 @@ static void send_orders(struct group_batch *batch, struct pg_params *params)
     add_order_texts(params, batch, email_of);
     add_order_texts(params, batch, name_of);
     add_order_texts(params, batch, address_of);
-    add_lines(params, batch, PG_INT8, line_account);
-    add_lines(params, batch, PG_TEXT, line_key);
-    add_lines(params, batch, PG_UUID, line_order);
+    add_lines(params, batch, PG_INT4, line_number);
     add_lines(params, batch, PG_INT2, line_position);
     add_lines(params, batch, PG_TEXT, line_sku);
     add_lines(params, batch, PG_TEXT, line_name);

@@ -64,6 +64,12 @@ static struct {
      false, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_database_bytes", "Size of the database on disk."), false,
      false},
+    {METRIC(METRIC_GAUGE, "docket_orphans_open",
+            "Differences between the provider's books and ours, counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_orphan_sweep_age_seconds",
+            "Since when the books were compared as a whole."),
+     true, false},
 };
 
 static enum chore next_chore(const struct keeper *keeper)

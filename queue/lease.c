@@ -10,12 +10,15 @@
 
 enum { PATIENCE_MS = 1500 };
 
+enum { IS_LOCKED, FENCE, NOW }; /* the columns of lease_take.sql */
+
 struct lease {
     struct errand *errand;
     const struct lease_events *events;
     void *owner;
     uint8_t holder[PG_UUID_BYTES]; /* of this process' life */
     uv_timer_t *timer;
+    bool is_locked; /* this session has the lock of our id */
 
     bool is_held;
     int64_t fence;
@@ -55,6 +58,7 @@ static void ask(struct lease *lease)
     pg_params_init(&params);
     pg_add_uuid(&params, lease->holder);
     pg_add_i64(&params, LEASE_MS);
+    pg_add_bool(&params, !lease->is_locked);
     errand_send(lease->errand, &sql_lease_take, &params);
     pg_params_finish(&params);
 }
@@ -63,11 +67,14 @@ static void on_rows(void *owner, const PGresult *result)
 {
     struct lease *lease = owner;
 
-    if (PQntuples(result) != 1)
+    if (PQntuples(result) != 1) /* it was given back */
+        return;
+    lease->is_locked |= pg_bool(result, 0, IS_LOCKED);
+    if (pg_is_null(result, 0, FENCE))
         return;
     lease->is_granted = true;
-    lease->granted_fence = pg_i64(result, 0, 0);
-    lease->granted_us = pg_i64(result, 0, 1);
+    lease->granted_fence = pg_i64(result, 0, FENCE);
+    lease->granted_us = pg_i64(result, 0, NOW);
 }
 
 static void note_clock(struct lease *lease)
@@ -129,7 +136,8 @@ static void on_ready(void *owner)
 {
     struct lease *lease = owner;
 
-    lease->asked_ms = 0; /* at the next tick */
+    lease->is_locked = false; /* it went with the session before */
+    lease->asked_ms = 0;      /* at the next tick */
 }
 
 void lease_release(struct lease *lease, void (*on_released)(void *owner))

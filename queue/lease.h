@@ -1,14 +1,16 @@
 /* queue/lease.h - one relay at a time: a row with a holder, a fence and an end, on the database's
  * clock
  *
- *     STANDBY ──the row's end has passed──► HELD ──renewed each second──► HELD
+ *     STANDBY ──its end has passed, or its holder is gone──► HELD ──renewed each second──► HELD
  *        ▲                                   │
  *        └── not renewed in time, or another has it ──┘
  *
- * The lease lasts LEASE_MS.  Its holder believes in it for less, counted on its own monotonic clock
- * from before it asked, so it steps down before another can take over.  A holder that was frozen
- * does not know; therefore each statement it sends carries the fence, which rises with each change
- * of holder, and does nothing under an old one.
+ * A holder whose session has ended is followed at once (a session advisory lock on its id tells);
+ * one that is frozen keeps its session, and is waited out.  The lease lasts LEASE_MS.  Its holder
+ * believes in it for less, counted on its own monotonic clock from before it asked, so it steps
+ * down before another can take over.  A holder that was frozen, or whose link was lost, does not
+ * know; therefore each statement it sends carries the fence, which rises with each change of
+ * holder, and does nothing under an old one.
  *
  * The fence is compared, not locked: a lock on this row would make the renewal, and a take-over,
  * wait for whatever a frozen relay or a slow statement holds.  What is left is a statement that

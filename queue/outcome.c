@@ -95,23 +95,26 @@ static void put_letters(struct pg_params *params, struct outcome_row *const *row
     put_faults(params, rows, count);
 }
 
-/* Right behind what it belongs to, in the same transaction; seldom needed. */
-static void send_letters(struct group_batch *batch, struct outcome_row *const *rows, int count)
+static bool is_undoing(const struct outcome_row *row)
 {
-    struct outcome_row *chosen[ROWS_MAX];
-    struct pg_params params;
-    int chosen_count = 0;
+    const struct order_change *change = &row->change;
 
-    for (int i = 0; i < count; i++) {
-        if (has_letter(rows[i]))
-            chosen[chosen_count++] = rows[i];
-    }
-    if (chosen_count == 0)
-        return;
-    pg_params_init(&params);
-    put_letters(&params, chosen, chosen_count);
-    group_send(batch, &sql_outcome_letters, &params);
-    pg_params_finish(&params);
+    return change->undo != UNDO_NONE || change->closes || change->refund_number != 0;
+}
+
+static void put_undo(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)rows[i]->facts->stage);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->undo);
+    put_flag(params, rows, count, FIELD(closes));
+    PUT(params, PG_INT2, pg_array_i16, change->refund_number);
+    PUT(params, PG_INT8, pg_array_i64, change->refund_amount);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->refund_state);
+    PUT(params, PG_INT2, pg_array_i16, change->refund_keys);
+    put_flag(params, rows, count, FIELD(is_refund_sending));
+    put_text(params, rows, count, FIELD(refund_id));
 }
 
 static void put_span(struct pg_params *params, struct outcome_row *const *rows, int count)
@@ -136,6 +139,41 @@ static void put_payment(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(is_fenced));
 }
 
+static int choose(struct outcome_row **chosen, struct outcome_row *const *rows, int count,
+                  bool (*is_of)(const struct outcome_row *row))
+{
+    int chosen_count = 0;
+
+    for (int i = 0; i < count; i++) {
+        if (is_of(rows[i]))
+            chosen[chosen_count++] = rows[i];
+    }
+    return chosen_count;
+}
+
+/* Right behind what they belong to, in the same transaction; seldom needed. */
+static void send_rare(struct group_batch *batch, struct outcome_row *const *rows, int count,
+                      const struct outcome_context *context)
+{
+    struct outcome_row *chosen[ROWS_MAX];
+    struct pg_params params;
+    int chosen_count = choose(chosen, rows, count, has_letter);
+
+    pg_params_init(&params);
+    if (chosen_count > 0) {
+        put_letters(&params, chosen, chosen_count);
+        group_send(batch, &sql_outcome_letters, &params);
+        pg_params_clear(&params);
+    }
+    chosen_count = choose(chosen, rows, count, is_undoing);
+    if (chosen_count > 0) {
+        put_undo(&params, chosen, chosen_count);
+        pg_add_text(&params, context->process);
+        group_send(batch, &sql_outcome_undo, &params);
+    }
+    pg_params_finish(&params);
+}
+
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
                   const struct outcome_context *context)
 {
@@ -150,7 +188,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_payment(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
-    send_letters(batch, rows, count);
+    send_rare(batch, rows, count, context);
     for (int i = 0; i < count; i++)
         rows[i]->is_written = false;
 }
@@ -187,12 +225,13 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     struct outcome_row *rows[ROWS_MAX];
 
-    if (nth > 0) /* the letters */
+    if (nth > 0) /* what is rare */
         return;
     outcome_read(rows, gather(batch, rows), result);
 }
 
-static const struct pg_statement *const statements[] = {&sql_outcome, &sql_outcome_letters, NULL};
+static const struct pg_statement *const statements[] = {&sql_outcome, &sql_outcome_letters,
+                                                        &sql_outcome_undo, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("outcome");
 

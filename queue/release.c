@@ -101,6 +101,10 @@ static void on_turn(void *owner)
     for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++)
         pg_array_i16(&params, (int16_t)stage);
     pg_array_end(&params);
+    pg_array_begin(&params, PG_INT2);
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++)
+        pg_array_i16(&params, (int16_t)outside_lead((enum stage)stage));
+    pg_array_end(&params);
     duty_send(release->duty, &sql_release_page, &params);
     pg_params_finish(&params);
 }
@@ -153,6 +157,12 @@ static void send_step(struct release *release, struct hold *hold)
     pg_add_i32(&params, hold->step.count);
     pg_add_uuid(&params, cursor_of(hold)->bytes);
     pg_add_text(&params, release->options.process);
+    pg_array_begin(&params, PG_INT2);
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
+        if (outside_lead((enum stage)stage) == release->stage)
+            pg_array_i16(&params, (int16_t)stage);
+    }
+    pg_array_end(&params);
     duty_send(release->duty, &sql_release_write, &params);
     pg_params_finish(&params);
 }
@@ -226,6 +236,8 @@ static bool go_on(struct release *release)
            duty_may_go_on(release->duty)) {
         struct hold *hold = &release->holds[++release->stage];
 
+        if (outside_lead(release->stage) != release->stage)
+            continue; /* is let out with the one that leads it */
         release_rule(&hold->sight, &release->options.policy, &hold->step);
         if (hold->step.count == 0)
             continue;

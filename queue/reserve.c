@@ -281,7 +281,8 @@ enum statement {
     TAKE_STOCK,
     ADD_RESERVATIONS,
     WRITE_OUTCOMES,
-    WRITE_LETTERS
+    WRITE_LETTERS,
+    WRITE_UNDO
 };
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
@@ -301,18 +302,14 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
     case TAKE_STOCK:
     case ADD_RESERVATIONS:
     case WRITE_LETTERS:
+    case WRITE_UNDO:
         break;
     }
 }
 
 static const struct pg_statement *const statements[] = {
-    &sql_reserve_lock,
-    &sql_stock_lock,
-    &sql_stock_take,
-    &sql_reservation_add,
-    &sql_outcome,
-    &sql_outcome_letters,
-    NULL,
+    &sql_reserve_lock, &sql_stock_lock,      &sql_stock_take,   &sql_reservation_add,
+    &sql_outcome,      &sql_outcome_letters, &sql_outcome_undo, NULL,
 };
 
 static struct group_metrics metrics = GROUP_METRICS("reserve");

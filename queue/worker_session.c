@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/point.h"
+#include "schema/outsides.h"
 #include "schema/statements.h"
 
 enum { MARGIN_MS = 1000 };
@@ -39,6 +40,7 @@ static void add_beat(struct worker_session *session)
     pg_add_uuid(&params, session->id);
     pg_add_i64(&params, WORKER_LEASE_MS);
     pg_add_i64(&params, session->claimed_upto);
+    pg_add_i16(&params, (int16_t)outside_lead(session->options.stage));
     pg_link_send(session->link, &sql_worker_beat, &params);
     pg_params_finish(&params);
 }

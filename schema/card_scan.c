@@ -105,34 +105,50 @@ static bool is_card(const char *key, const json_t *value)
     return false;
 }
 
-static const char *scan(const char *at, const char *key, const json_t *value, struct arena *arena)
-{
-    const char *found = NULL, *name;
-    json_t *child;
+/* Where a value is: the way back to the body, written down only when something was found. */
+struct place {
+    const struct place *parent; /* NULL: the body itself */
+    const char *key;            /* NULL: an element of a list */
     size_t index;
+};
+
+static const char *spell(const struct place *place, struct arena *arena)
+{
+    const char *parent;
+
+    if (place->parent == NULL)
+        return "";
+    parent = spell(place->parent, arena);
+    return place->key ? json_pointer_key(arena, parent, place->key)
+                      : json_pointer_index(arena, parent, place->index);
+}
+
+static const char *scan(const struct place *at, const char *key, const json_t *value,
+                        struct arena *arena)
+{
+    struct place below = {.parent = at};
+    const char *found = NULL;
+    json_t *child;
 
     if (is_card(key, value))
-        return at;
-    if (json_is_array(value)) {
-        json_array_foreach(value, index, child)
-        {
-            if ((found = scan(json_pointer_index(arena, at, index), key, child, arena)) != NULL)
-                return found;
-        }
+        return spell(at, arena);
+    json_array_foreach(value, below.index, child)
+    {
+        if ((found = scan(&below, key, child, arena)) != NULL)
+            return found;
     }
     /* jansson's iteration wants a pointer that is not const, and changes nothing. */
-    json_object_foreach((json_t *)(uintptr_t)value, name, child)
+    json_object_foreach((json_t *)(uintptr_t)value, below.key, child)
     {
-        const char *below = json_pointer_key(arena, at, name);
-
-        if (is_card_key(name) || has_card(name) ||
-            (found = scan(below, name, child, arena)) != NULL)
-            return found ? found : below;
+        if (is_card_key(below.key) || has_card(below.key))
+            return spell(&below, arena);
+        if ((found = scan(&below, below.key, child, arena)) != NULL)
+            return found;
     }
     return NULL;
 }
 
 const char *card_scan(const json_t *body, struct arena *arena)
 {
-    return scan("", "", body, arena);
+    return scan(&(struct place){.parent = NULL}, "", body, arena);
 }

@@ -2,11 +2,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIGEST_BYTES = 32, NUMBER_MAX = 32767 };
+#include "base/digest.h"
+
+enum { NUMBER_MAX = 32767 };
 
 static bool bad(struct fault *fault)
 {
@@ -80,8 +81,7 @@ bool client_token_make(const struct token_keys *keys, int16_t number, const stru
     for (int i = 0; i < keys->count; i++) {
         if (keys->keys[i].number != number)
             continue;
-        HMAC(EVP_sha256(), keys->keys[i].bytes, TOKEN_KEY_BYTES, id->bytes, ORDER_ID_BYTES, digest,
-             NULL);
+        digest_hmac(keys->keys[i].bytes, id->bytes, ORDER_ID_BYTES, digest);
         encode(digest, token);
         return true;
     }

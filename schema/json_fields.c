@@ -112,24 +112,34 @@ static const char *unit_name(enum json_field_kind kind)
                                 : "";
 }
 
-static bool is_right(const json_t *value, const char *at, const struct json_field *field,
+/* Where a field of the object is; made only when there is something to say about it. */
+static const char *at_field(const struct problem_items *problems, const char *pointer,
+                            const struct json_field *field)
+{
+    return json_pointer_key(problems->arena, pointer, field->name);
+}
+
+static bool is_right(const json_t *value, const char *pointer, const struct json_field *field,
                      struct problem_items *problems)
 {
     int64_t size;
 
     if (!has_type(value, field->kind)) {
-        problem_note(problems, at, "wrong_type", "must be %s", type_name(field->kind));
+        problem_note(problems, at_field(problems, pointer, field), "wrong_type", "must be %s",
+                     type_name(field->kind));
         return false;
     }
     size = measure(value, field->kind);
     if (field->kind != FIELD_OBJECT && field->kind != FIELD_FLAG &&
         (size < field->least || size > field->most)) {
-        problem_note(problems, at, "out_of_range", "must be %lld to %lld%s",
-                     (long long)field->least, (long long)field->most, unit_name(field->kind));
+        problem_note(problems, at_field(problems, pointer, field), "out_of_range",
+                     "must be %lld to %lld%s", (long long)field->least, (long long)field->most,
+                     unit_name(field->kind));
         return false;
     }
     if (field->is_valid && !field->is_valid(json_string_value(value))) {
-        problem_note(problems, at, "invalid_value", "must be %s", field->expected);
+        problem_note(problems, at_field(problems, pointer, field), "invalid_value", "must be %s",
+                     field->expected);
         return false;
     }
     return true;
@@ -165,13 +175,13 @@ void json_fields_read(const json_t *object, const char *pointer, const struct js
     }
     note_unknown(object, pointer, fields, problems);
     for (const struct json_field *field = fields; field->name; field++) {
-        const char *at = json_pointer_key(problems->arena, pointer, field->name);
         const json_t *value = json_object_get(object, field->name);
 
         if (value == NULL) {
             if (field->is_required)
-                problem_note(problems, at, "required", "this field is required");
-        } else if (is_right(value, at, field, problems)) {
+                problem_note(problems, at_field(problems, pointer, field), "required",
+                             "this field is required");
+        } else if (is_right(value, pointer, field, problems)) {
             store(value, field, target);
         }
     }

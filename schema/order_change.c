@@ -63,6 +63,7 @@ void order_change_give_up(struct order_change *change, const struct order_facts 
     change->fault = fault;
     change->keeps_running = false;
     change->reason = "needs_operator";
-    if (facts->stage == STAGE_PAYMENT && order_status_is_edge(change->status, ORDER_ON_HOLD))
+    if ((facts->stage != STAGE_FULFILMENT || change->status == ORDER_CANCELING) &&
+        order_status_is_edge(change->status, ORDER_ON_HOLD))
         change->status = ORDER_ON_HOLD;
 }

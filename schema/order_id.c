@@ -1,10 +1,11 @@
 #include "schema/order_id.h"
 
 #include <ctype.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/digest.h"
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -17,8 +18,7 @@ void order_id_make(struct order_id *id, int64_t unix_ms)
     static uint32_t counter; /* 26 bits, the upper 12 in rand_a, the lower 14 in rand_b */
     uint8_t *b = id->bytes;
 
-    if (RAND_bytes(b, ORDER_ID_BYTES) != 1)
-        abort(); /* without randomness no id is safe */
+    digest_random(b, ORDER_ID_BYTES);
     if (unix_ms > last_ms) {
         last_ms = unix_ms;
         counter = ((uint32_t)b[6] << 16 | (uint32_t)b[7] << 8 | b[8]) & 0xffffff;

@@ -235,3 +235,19 @@ const char *order_json_cart(const json_t *body)
 {
     return json_fields_text(body, &body_fields[0]);
 }
+
+bool order_method_from_json(const char **method, const json_t *body, struct problem_items *problems)
+{
+    static const struct json_field fields[] = {
+        {"payment", FIELD_OBJECT, true, 0, 0, NULL, NULL, AT(parts, payment)},
+        {.name = NULL},
+    };
+    struct parts parts = {.payment = NULL};
+    struct order order = {.payment_method = NULL};
+
+    json_fields_read(body, "", fields, &parts, problems);
+    if (parts.payment)
+        json_fields_read(parts.payment, "/payment", payment_fields, &order, problems);
+    *method = order.payment_method;
+    return problems->count == 0;
+}

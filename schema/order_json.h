@@ -40,3 +40,6 @@ bool order_from_quote_json(struct order *order, const json_t *body, struct probl
 /* Only the cart, of a body that may be wrong otherwise; NULL if it has none that could be stored.
  */
 const char *order_json_cart(const json_t *body);
+/* {"payment":{"method":"pm_…"}}: how to pay an order that is there already. */
+bool order_method_from_json(const char **method, const json_t *body, struct problem_items *problems)
+    __attribute__((warn_unused_result));

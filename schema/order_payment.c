@@ -17,8 +17,10 @@ void order_payment_reserved(const struct order_facts *facts, const struct order_
 void order_payment_out_of_stock(const struct order_facts *facts, const struct order_lesson *lesson,
                                 struct order_change *change)
 {
-    if (facts->attempt_state == ATTEMPT_CREATED) /* nobody was asked for money under it */
+    if (facts->attempt_state == ATTEMPT_CREATED) { /* nobody was asked for money under it */
         order_change_write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
+        change->is_fenced = true;
+    }
     change->status = ORDER_OUT_OF_STOCK;
     change->reason = change->event = "out_of_stock";
 }
@@ -202,4 +204,28 @@ void order_payment_integrity(const struct order_facts *facts, const struct order
     if (can_hold) /* perhaps by way of `processing` */
         change->status = ORDER_ON_HOLD;
     change->reason = "integrity_failure";
+}
+
+enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts_max)
+{
+    switch (facts->status) {
+    case ORDER_ACCEPTED:
+    case ORDER_PROCESSING:
+    case ORDER_REQUIRES_ACTION:
+    case ORDER_ON_HOLD:
+        return PAY_AGAIN_IN_PROGRESS;
+    case ORDER_PAYMENT_FAILED:
+        if (facts->attempt_number >= attempts_max)
+            return PAY_AGAIN_EXHAUSTED;
+        return facts->is_fenced ? PAY_AGAIN_OPENS : PAY_AGAIN_IN_PROGRESS;
+    case ORDER_CONFIRMED:
+    case ORDER_FULFILLED:
+    case ORDER_OUT_OF_STOCK:
+    case ORDER_CANCELING:
+    case ORDER_CANCELED:
+    case ORDER_REFUNDING:
+    case ORDER_REFUNDED:
+        return PAY_AGAIN_CLOSED;
+    }
+    return PAY_AGAIN_CLOSED;
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "schema/order_change.h"
 #include "schema/order_payment.h"
+#include "schema/order_undo.h"
 #include "schema/outsides.h"
 
 static const char *const status_names[] = {
@@ -35,10 +36,11 @@ static const unsigned edges[ARRAY_SIZE(status_names)] = {
     [ORDER_REQUIRES_ACTION] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
     [ORDER_PAYMENT_FAILED] = TO(ORDER_PROCESSING) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
     [ORDER_OUT_OF_STOCK] = TO(ORDER_CANCELED),
-    [ORDER_ON_HOLD] =
-        TO(ORDER_PROCESSING) | TO(ORDER_CONFIRMED) | TO(ORDER_CANCELED) | TO(ORDER_CANCELING),
-    [ORDER_CANCELING] = TO(ORDER_CANCELED) | TO(ORDER_REFUNDED),
-    [ORDER_REFUNDING] = TO(ORDER_REFUNDED),
+    [ORDER_ON_HOLD] = TO(ORDER_PROCESSING) | TO(ORDER_CONFIRMED) | TO(ORDER_CANCELED) |
+                      TO(ORDER_CANCELING) | TO(ORDER_REFUNDING),
+    [ORDER_CANCELING] =
+        TO(ORDER_CANCELED) | TO(ORDER_REFUNDED) | TO(ORDER_FULFILLED) | TO(ORDER_ON_HOLD),
+    [ORDER_REFUNDING] = TO(ORDER_REFUNDED) | TO(ORDER_ON_HOLD),
 };
 
 const char *order_status_name(enum order_status status)
@@ -221,6 +223,7 @@ static const struct {
     [VERDICT_INTERRUPTED] = {ANY, ANY, ANY},
     [VERDICT_HELD] = {ANY, ANY, ANY},
     [VERDICT_NOTHING] = {ANY, ~WAITING, ANY},
+    [VERDICT_REFUND_UNKNOWN] = {0, 0, 0}, /* and all of undoing: never here */
 };
 
 /* No money is asked for without stock, nothing is shipped that is not paid, and nothing that was
@@ -229,6 +232,8 @@ static bool makes_sense(const struct order_facts *facts, const struct order_less
 {
     enum verdict verdict = lesson->verdict;
 
+    if (facts->stage == STAGE_CANCEL || facts->stage == STAGE_REFUND)
+        return false; /* order_undo.c knows of nothing else */
     if (!(sense[verdict].stages & TO(facts->stage)) ||
         !(sense[verdict].statuses & TO(facts->status)) ||
         !(sense[verdict].attempts & TO(facts->attempt_state)))
@@ -240,7 +245,8 @@ static bool makes_sense(const struct order_facts *facts, const struct order_less
     if (verdict == VERDICT_SHIPPED)
         return facts->attempt_state == ATTEMPT_CAPTURED || facts->total == 0;
     if (verdict == VERDICT_NOTHING && facts->stage == STAGE_FULFILMENT)
-        return facts->status != ORDER_CONFIRMED || facts->is_shipped;
+        return facts->is_shipped ||
+               (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING);
     return true;
 }
 
@@ -300,6 +306,15 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
     case VERDICT_NOTHING:
         decide_nothing(facts, change);
         return;
+    case VERDICT_UNSHIPPED: /* matters of undoing: order_undo.c */
+    case VERDICT_REFUND_OWED:
+    case VERDICT_REFUND_SENDING:
+    case VERDICT_REFUND_OPEN:
+    case VERDICT_REFUND_ACCEPTED:
+    case VERDICT_REFUND_MADE:
+    case VERDICT_REFUND_REFUSED:
+    case VERDICT_REFUND_UNKNOWN:
+        return;
     }
 }
 
@@ -325,7 +340,9 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
     enum order_status wanted;
 
     *change = blank;
-    if (makes_sense(facts, lesson))
+    if (order_undo_decide(facts, lesson, policy, random, change))
+        ;
+    else if (makes_sense(facts, lesson))
         decide(facts, lesson, policy, random, change);
     else
         order_change_give_up(change, facts, &impossible);
@@ -370,6 +387,22 @@ static void apply_attempt(struct order_facts *facts, const struct order_change *
     facts->is_fenced |= change->is_fenced;
 }
 
+static void order_apply_refund(struct order_facts *facts, const struct order_change *change)
+{
+    if (change->refund_number == 0)
+        return;
+    if (change->refund_amount > 0) {
+        facts->refunds = facts->refund_number = change->refund_number;
+        facts->refunds_open = 1;
+        facts->refund_amount = change->refund_amount;
+        facts->since_refund_sent_ms = -1;
+    }
+    facts->refund_state = change->refund_state;
+    facts->refund_keys = change->refund_keys;
+    if (change->is_refund_sending)
+        facts->since_refund_sent_ms = 0;
+}
+
 void order_apply(struct order_facts *facts, const struct order_change *change)
 {
     facts->version++;
@@ -386,4 +419,5 @@ void order_apply(struct order_facts *facts, const struct order_change *change)
         facts->held = 0;
     if (change->writes_shipment)
         facts->is_shipped = true;
+    order_apply_refund(facts, change);
 }

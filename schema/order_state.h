@@ -5,7 +5,8 @@
  *              ├→ payment_failed ──┘→ canceled
  *              ├→ out_of_stock → canceled
  *              └→ on_hold → processing │ confirmed │ canceled
- * any not shipped → canceling → canceled │ refunded;   confirmed → refunding → refunded
+ * any not shipped → canceling → canceled │ refunded │ fulfilled (the carrier had it already)
+ * confirmed → refunding → refunded;  canceling, refunding → on_hold → back, where undoing gave up
  *
  * Pure: no clock, no database, no randomness but what is passed in.  Workers, tests and simulators
  * drive this very object file.
@@ -63,6 +64,19 @@ enum attempt_state {
     ATTEMPT_INTEGRITY_FAILURE = 8,
 };
 
+/* One row of `refund`.  Open ones are all but the last two. */
+enum refund_state {
+    REFUND_NONE = 0,
+    REFUND_OPENED = 1,   /* key and parameters frozen; nothing was sent */
+    REFUND_SENT = 2,     /* it is about to be sent, or was */
+    REFUND_ACCEPTED = 3, /* the provider has it, and has not yet ended it */
+    REFUND_UNKNOWN = 4,  /* only the provider's list says whether it was made */
+    REFUND_MADE = 5,
+    REFUND_REFUSED = 6, /* the provider ended it without giving the money back */
+};
+
+/* Why an order is undone; as stored. */
+enum undo { UNDO_NONE = 0, UNDO_CANCEL = 1, UNDO_UNDELIVERABLE = 2 };
 const char *attempt_state_name(enum attempt_state state); /* "created", …; "?" if it is none */
 
 enum { INTENT_ID_SIZE = 128 };
@@ -93,6 +107,17 @@ struct order_facts {
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
     bool has_letter; /* a dead letter of the task is open, or being replayed */
+
+    enum undo undo;
+    int64_t since_undo_ms; /* since it was asked for; -1: it was not */
+    int64_t captured, refunded;
+    int16_t refunds;       /* rows there are */
+    int16_t refund_number; /* the oldest open one; 0: none is */
+    int16_t refunds_open;
+    enum refund_state refund_state;
+    int64_t refund_amount;
+    int16_t refund_keys;          /* its key ends in this number */
+    int64_t since_refund_sent_ms; /* -1: it was not */
 };
 
 /* What was learnt. */
@@ -110,6 +135,14 @@ enum verdict {
     VERDICT_SHIPPED,
     VERDICT_STEP_DONE, /* nothing but this: on to the next stage */
     VERDICT_SHIPMENT_UNKNOWN,
+    VERDICT_UNSHIPPED,       /* looked up for a cancel: the carrier has nothing of it */
+    VERDICT_REFUND_OWED,     /* no refund is open, and not all is given back */
+    VERDICT_REFUND_SENDING,  /* looked up, not there: it is about to be sent */
+    VERDICT_REFUND_OPEN,     /* looked up, not there: too early to send it again */
+    VERDICT_REFUND_ACCEPTED, /* the provider has it and works on it */
+    VERDICT_REFUND_MADE,
+    VERDICT_REFUND_REFUSED, /* the provider has ended it without giving the money back */
+    VERDICT_REFUND_UNKNOWN,
     VERDICT_FAILED,      /* see fault: retry or give up, by its kind */
     VERDICT_INTERRUPTED, /* SIGTERM cut it short before anything was sent: does not count */
     VERDICT_HELD,        /* nothing was called: the outside is held back (queue/breaker.h) */
@@ -129,6 +162,7 @@ struct order_lesson {
     struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
     int64_t retry_after_ms; /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
+    bool is_answered;    /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
     bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */
     bool is_outage; /* FAILED, *_UNKNOWN: not the task's own failure: does not count, and is parked
                      */
@@ -136,6 +170,7 @@ struct order_lesson {
     const struct decline *decline; /* DECLINED */
     const char *next_action; /* REQUIRES_ACTION: JSON for the front end; NULL: none was told */
     const char *carrier_id, *tracking; /* SHIPPED */
+    const char *refund_id;             /* the provider's, where it was told */
 };
 
 struct order_policy {
@@ -153,7 +188,7 @@ enum stock_move { STOCK_KEPT, STOCK_RETURNED, STOCK_SHIPPED };
 struct order_change {
     enum order_status status;
     bool is_final;
-    const char *reason; /* of a status that waits, "" otherwise */
+    const char *reason; /* of a status that waits, "" otherwise; NULL: as it is */
     const char *event;  /* of the timeline */
     enum task_state task_state;
     int32_t task_attempt, task_doubted;
@@ -173,6 +208,14 @@ struct order_change {
     bool is_dead;
     const struct fault *fault; /* NULL: the task's last fault is cleared */
     bool keeps_running;        /* the same worker goes on with it */
+    enum undo undo;            /* is written with the order; UNDO_NONE: as it is */
+    bool closes;               /* every other task of the order is done, dead ones too */
+    int16_t refund_number;     /* the refund that is written; 0: none */
+    int64_t refund_amount;     /* of a new one; 0: it is there */
+    enum refund_state refund_state;
+    int16_t refund_keys;
+    bool is_refund_sending; /* its sent_at becomes now */
+    const char *refund_id;
     bool is_halfway; /* a step on the way: once it is committed, the same lesson is decided again */
 };
 
@@ -184,6 +227,16 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
 /* Whatever the provider is found to say next, is the intent to be canceled?  The customer's or our
  * own time is over, or the attempt is: then a cancel decides, at the provider, what is true. */
 bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
+
+/* May another attempt to pay be opened?  Only once the last one is surely over, at the provider
+ * too. */
+enum pay_again {
+    PAY_AGAIN_OPENS,
+    PAY_AGAIN_IN_PROGRESS, /* not yet: the last one is not over, or not surely */
+    PAY_AGAIN_CLOSED,      /* never: the order is paid, or has ended, or is about to */
+    PAY_AGAIN_EXHAUSTED,   /* never: attempts_max were made */
+};
+enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts_max);
 
 /* What was learnt is about the payment attempt that these facts, read later, are about. */
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);

@@ -10,10 +10,15 @@ static const struct outside rows[] = {
     {"carrier", STAGE_FULFILMENT, "carrier_unavailable"},
 };
 
+enum stage outside_lead(enum stage stage)
+{
+    return stage == STAGE_CANCEL || stage == STAGE_REFUND ? STAGE_PAYMENT : stage;
+}
+
 const struct outside *outside_of(enum stage stage)
 {
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (rows[i].stage == stage)
+        if (rows[i].stage == outside_lead(stage))
             return &rows[i];
     }
     return NULL;

@@ -36,9 +36,15 @@ bool stage_parse(const char *name, enum stage *stage)
 
 enum stage stage_after(enum stage stage)
 {
-    for (size_t i = 0; i + 1 < ARRAY_SIZE(rows); i++) {
-        if (rows[i].stage == stage)
-            return rows[i + 1].stage;
+    static const enum stage way[] = {
+#define STAGE(number, NAME, name) STAGE_##NAME,
+        STAGES_ON_THE_WAY(STAGE)
+#undef STAGE
+    };
+
+    for (size_t i = 0; i + 1 < ARRAY_SIZE(way); i++) {
+        if (way[i] == stage)
+            return way[i + 1];
     }
     return STAGE_NONE;
 }

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "workers/job_metrics.h"
 
 enum { CRASHES_ALONE = 2, ALONE_PATIENCE_MS = 2000 };
 
@@ -41,12 +40,12 @@ static struct job_bucket *bucket_of(struct runner *runner, const struct order_id
     return &runner->jobs[(id->bytes[14] << 8 | id->bytes[15]) % BUCKETS];
 }
 
-struct job *job_find(struct runner *runner, const struct order_id *id)
+struct job *job_find(const struct source *source, const struct order_id *id)
 {
     struct job *job;
 
-    LIST_FOREACH (job, bucket_of(runner, id), by_id) {
-        if (memcmp(&job->id, id, sizeof(*id)) == 0)
+    LIST_FOREACH (job, bucket_of(source->runner, id), by_id) {
+        if (job->source == source && memcmp(&job->id, id, sizeof(*id)) == 0)
             return job;
     }
     return NULL;
@@ -61,12 +60,14 @@ static int64_t published_us(const struct amqp_delivery *delivery)
     return 0;
 }
 
-struct job *job_create(struct runner *runner, const struct order_id *id, int64_t outbox_id,
+struct job *job_create(struct source *source, const struct order_id *id, int64_t outbox_id,
                        const struct amqp_delivery *delivery)
 {
-    struct job *job = xcalloc(1, sizeof(*job) + runner->options.step->work_bytes);
+    struct runner *runner = source->runner;
+    struct job *job = xcalloc(1, sizeof(*job) + source->step->work_bytes);
 
     job->runner = runner;
+    job->source = source;
     job->id = *id;
     order_id_format(&job->id, job->public_id);
     job->outbox_id = outbox_id;
@@ -86,7 +87,8 @@ struct job *job_create(struct runner *runner, const struct order_id *id, int64_t
     LIST_INSERT_HEAD(bucket_of(runner, &job->id), job, by_id);
     job->state = HELD;
     TAILQ_INSERT_TAIL(&runner->lists[HELD], job, by_state);
-    metric_set(&job_metrics.jobs, ++runner->job_count);
+    runner->job_count++;
+    metric_set(&source->metrics->jobs, ++source->job_count);
     return job;
 }
 
@@ -107,17 +109,21 @@ static bool is_turn_of_solo(const struct runner *runner)
     return false;
 }
 
+static bool may_claim(const struct job *job)
+{
+    return worker_session_is_alive(job->source->session) &&
+           (job->is_ours || !is_turn_of_solo(job->runner));
+}
+
 void job_start_claim(struct job *job)
 {
-    struct runner *runner = job->runner;
-
-    if (!worker_session_is_alive(runner->session) || (!job->is_ours && is_turn_of_solo(runner))) {
+    if (!may_claim(job)) {
         enter(job, HELD);
         return;
     }
-    job->epoch = worker_session_epoch(runner->session);
+    job->epoch = worker_session_epoch(job->source->session);
     job_trace_begin_part(job, "claim");
-    if (group_submit(runner->claims, &job->claim.ticket))
+    if (group_submit(job->source->claims, &job->claim.ticket))
         enter(job, CLAIMING);
     else
         rest(job, job_start_claim);
@@ -125,27 +131,27 @@ void job_start_claim(struct job *job)
 
 void job_claim_held(struct runner *runner)
 {
-    struct job *job;
+    struct job *job, *following;
 
-    while ((job = TAILQ_FIRST(&runner->lists[HELD])) != NULL) {
-        job_start_claim(job);
-        if (job->state == HELD)
-            return;
+    for (job = TAILQ_FIRST(&runner->lists[HELD]); job; job = following) {
+        following = TAILQ_NEXT(job, by_state);
+        if (may_claim(job))
+            job_start_claim(job);
     }
 }
 
 /* The claim was made for the id of its epoch; another one since means that it is not ours. */
 static bool is_epoch_current(const struct job *job)
 {
-    return worker_session_is_alive(job->runner->session) &&
-           worker_session_epoch(job->runner->session) == job->epoch;
+    return worker_session_is_alive(job->source->session) &&
+           worker_session_epoch(job->source->session) == job->epoch;
 }
 
 /* The broker may notice sooner than Postgres that a worker has died: a message that comes again is
  * worth a second look. */
 static void on_claim_refused(struct job *job)
 {
-    metric_add(&job_metrics.claims_refused, 1);
+    metric_add(&job->source->metrics->claims_refused, 1);
     if (job->is_redelivered && !job->runner->is_draining) {
         job->is_redelivered = false;
         rest(job, job_start_claim);
@@ -166,10 +172,10 @@ static void go_on(struct job *job)
 static void note_claimed(struct job *job)
 {
     job->claimed_ns = clock_monotonic_ns();
-    metric_add(&job_metrics.claims, 1);
-    metric_add(&job_metrics.takeovers, job->claim.facts.crashes > 0);
+    metric_add(&job->source->metrics->claims, 1);
+    metric_add(&job->source->metrics->takeovers, job->claim.facts.crashes > 0);
     if (job->published_us > 0)
-        metric_observe_us(&job_metrics.handover_seconds,
+        metric_observe_us(&job->source->metrics->handover_seconds,
                           database_now_us(job->runner->options.database) - job->published_us);
 }
 
@@ -184,7 +190,7 @@ static void on_claimed(struct group_ticket *ticket)
         rest(job, job_start_claim);
         return;
     }
-    worker_session_note_claimed(runner->session, job->outbox_id);
+    worker_session_note_claimed(job->source->session, job->outbox_id);
     if (!job->claim.is_claimed) {
         on_claim_refused(job);
         return;
@@ -213,7 +219,7 @@ static void proceed(struct job *job)
     if (job->runner->is_draining)
         job_learn(job, &interrupted);
     else
-        job->runner->options.step->proceed(job);
+        job->source->step->proceed(job);
 }
 
 static void start(struct job *job)
@@ -265,10 +271,11 @@ static void leave(struct job *job)
     struct runner *runner = job->runner;
 
     if (job->claimed_ns)
-        metric_observe_us(&job_metrics.task_seconds,
+        metric_observe_us(&job->source->metrics->task_seconds,
                           (int64_t)(clock_monotonic_ns() - job->claimed_ns) / 1000);
     LIST_REMOVE(job, by_id);
-    metric_set(&job_metrics.jobs, --runner->job_count);
+    runner->job_count--;
+    metric_set(&job->source->metrics->jobs, --job->source->job_count);
     if (runner->alone == job) {
         runner->alone = NULL;
         runner->alone_ended_ms = clock_monotonic_ms();
@@ -321,7 +328,8 @@ static bool is_of_failure(const struct order_lesson *lesson)
 {
     return !lesson->is_interrupted &&
            (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
-            lesson->verdict == VERDICT_SHIPMENT_UNKNOWN);
+            lesson->verdict == VERDICT_SHIPMENT_UNKNOWN ||
+            lesson->verdict == VERDICT_REFUND_UNKNOWN);
 }
 
 void job_learn(struct job *job, const struct order_lesson *lesson)
@@ -350,7 +358,8 @@ void job_reserve(struct job *job)
 
 static void read_again(struct job *job)
 {
-    metric_add(&job_metrics.overtaken, 1);
+    metric_add(&job->source->metrics->overtaken, 1);
+    job->has_lesson = job->has_lesson && !job->source->step->looks_again;
     if (is_epoch_current(job))
         job_start_claim(job);
     else
@@ -361,7 +370,7 @@ static void log_dead_letter(const struct job *job, const struct order_change *ch
 {
     const struct log_about about = {.order = job->public_id};
 
-    metric_add(&job_metrics.dead_letters, 1);
+    metric_add(&job->source->metrics->dead_letters, 1);
     log_write(LOG_ERROR, "dead_letter", &about, "%s/%s: %s",
               change->fault ? fault_kind_name(change->fault->kind) : "",
               change->fault ? change->fault->code : "", change->fault ? change->fault->text : "");
@@ -371,9 +380,9 @@ static void note_outcome(const struct job *job, const struct order_change *chang
 {
     int64_t now_us = database_now_us(job->runner->options.database);
 
-    metric_add(&job_metrics.retries, change->task_state == TASK_WAITING);
-    metric_add(&job_metrics.parked, change->task_state == TASK_PARKED);
-    if (change->is_final)
+    metric_add(&job->source->metrics->retries, change->task_state == TASK_WAITING);
+    metric_add(&job->source->metrics->parked, change->task_state == TASK_PARKED);
+    if (change->is_final && change->status != job->claim.facts.status)
         job_metrics_note_final(change->status, now_us - order_id_unix_ms(&job->id) * 1000);
 }
 
@@ -457,7 +466,7 @@ static void end_job(struct job *job)
 {
     struct runner *runner = job->runner;
 
-    amqp_consumer_ack(runner->consumer, job->link, job->tag);
+    amqp_consumer_ack(job->source->consumer, job->link, job->tag);
     job_trace_end(job);
     leave(job);
     if (job->has_call)
@@ -477,8 +486,8 @@ void job_forget(struct job *job)
 
 static void free_job(struct job *job)
 {
-    if (job->runner->options.step->finish)
-        job->runner->options.step->finish(job);
+    if (job->source->step->finish)
+        job->source->step->finish(job);
     claim_order_finish(&job->claim.order);
     TAILQ_REMOVE(&job->runner->lists[job->state], job, by_state);
     free(job);
@@ -527,12 +536,12 @@ void job_add_pass(const struct job *job, char *key, size_t size)
 
 bool job_may_send(const struct job *job)
 {
-    return !job->is_interrupted && worker_session_may_send(job->runner->session, job->epoch);
+    return !job->is_interrupted && worker_session_may_send(job->source->session, job->epoch);
 }
 
 static void learn_held(struct job *job)
 {
-    const struct outside *outside = outside_of(job->runner->options.step->stage);
+    const struct outside *outside = outside_of(job->source->step->stage);
     struct order_lesson lesson = {.verdict = VERDICT_HELD, .retry_after_ms = -1};
 
     fail_as(&lesson.fault, job->claim.facts.is_unknown ? FAULT_UNKNOWN : FAULT_TRANSIENT,

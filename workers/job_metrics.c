@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-struct job_metrics job_metrics = {
+static const struct job_metrics blank = {
     .deliveries =
         METRIC(METRIC_COUNTER, "docket_worker_deliveries_total", "Messages that the broker gave."),
     .redeliveries = METRIC(METRIC_COUNTER, "docket_worker_redeliveries_total",
@@ -42,23 +42,42 @@ static struct {
     char labels[64];
 } ends[] = {{.status = ORDER_FULFILLED}, {.status = ORDER_CANCELED}, {.status = ORDER_REFUNDED}};
 
-static char stage_label[64];
+static struct {
+    struct job_metrics metrics;
+    char label[64];
+    bool is_registered;
+} stages[STAGE_COUNT];
 
-void job_metrics_register(enum stage stage)
+static void register_of(struct job_metrics *metrics, const char *label)
 {
     struct metric *const all[] = {
-        &job_metrics.deliveries, &job_metrics.redeliveries,     &job_metrics.malformed,
-        &job_metrics.claims,     &job_metrics.claims_refused,   &job_metrics.takeovers,
-        &job_metrics.overtaken,  &job_metrics.dead_letters,     &job_metrics.retries,
-        &job_metrics.jobs,       &job_metrics.handover_seconds, &job_metrics.task_seconds,
-        &job_metrics.parked,
+        &metrics->deliveries, &metrics->redeliveries,     &metrics->malformed,
+        &metrics->claims,     &metrics->claims_refused,   &metrics->takeovers,
+        &metrics->overtaken,  &metrics->dead_letters,     &metrics->retries,
+        &metrics->jobs,       &metrics->handover_seconds, &metrics->task_seconds,
+        &metrics->parked,
     };
 
-    snprintf(stage_label, sizeof(stage_label), "stage=\"%s\"", stage_name(stage));
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-        all[i]->labels = stage_label;
+        all[i]->labels = label;
         metric_register(all[i]);
     }
+}
+
+struct job_metrics *job_metrics_of(enum stage stage)
+{
+    if (!stages[stage].is_registered) {
+        stages[stage].is_registered = true;
+        stages[stage].metrics = blank;
+        snprintf(stages[stage].label, sizeof(stages[stage].label), "stage=\"%s\"",
+                 stage_name(stage));
+        register_of(&stages[stage].metrics, stages[stage].label);
+    }
+    return &stages[stage].metrics;
+}
+
+void job_metrics_register_ends(void)
+{
     for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
         snprintf(ends[i].labels, sizeof(ends[i].labels), "status=\"%s\"",
                  order_status_name(ends[i].status));

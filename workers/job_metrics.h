@@ -12,8 +12,8 @@ struct job_metrics {
     struct metric retries, parked;
 };
 
-extern struct job_metrics job_metrics;
-
-void job_metrics_register(enum stage stage);
+/* Of one stage, registered by the first call for it. */
+struct job_metrics *job_metrics_of(enum stage stage);
+void job_metrics_register_ends(void);
 /* The order has come to an end, this long after it was accepted. */
 void job_metrics_note_final(enum order_status status, int64_t took_us);

@@ -7,7 +7,7 @@
 
 static enum stage stage_of(const struct job *job)
 {
-    return job->runner->options.step->stage;
+    return job->source->step->stage;
 }
 
 void job_trace_begin(struct job *job, const char *traceparent)

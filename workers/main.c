@@ -6,14 +6,18 @@
 #include "base/memory.h"
 #include "queue/service.h"
 #include "workers/job_metrics.h"
+#include "workers/orphans.h"
 #include "workers/steps.h"
 
 enum { CRASHES_MAX = 4, DRAIN_MS = 6000 };
 
 struct worker {
     struct service service;
+    const struct step *steps[STAGE_COUNT];
+    int step_count;
     struct http_client *client;
     struct runner *runner;
+    struct orphans *orphans; /* NULL: its step compares no books */
     void *outside;
 };
 
@@ -38,6 +42,7 @@ static void on_drained(void *owner)
 {
     struct worker *worker = owner;
 
+    orphans_destroy(worker->orphans);
     service_ended(&worker->service);
 }
 
@@ -45,6 +50,8 @@ static void on_stop(void *owner)
 {
     struct worker *worker = owner;
 
+    if (worker->orphans)
+        orphans_stop(worker->orphans);
     runner_drain(worker->runner, DRAIN_MS, on_drained, worker);
 }
 
@@ -72,29 +79,47 @@ static const struct step *find_step(const char *name)
     return NULL;
 }
 
+/* The stage that was named, and those that it leads: they call the same outside. */
+static void choose_steps(struct worker *worker, const struct step *first)
+{
+    const struct outside *outside = outside_of(first->stage);
+
+    worker->steps[worker->step_count++] = first;
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        if (steps[i] != first && outside && outside->stage == first->stage &&
+            outside_of(steps[i]->stage) == outside)
+            worker->steps[worker->step_count++] = steps[i];
+    }
+}
+
 /* The names come from the table, so that a new stage is in the usage, too. */
 static int print_usage(void)
 {
     fprintf(stderr, "usage: docket-worker STAGE   (--help lists the settings)\n\nstages:");
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         fprintf(stderr, " %s", stage_name(steps[i]->stage));
-    fprintf(stderr, "\n");
+    fprintf(stderr,
+            "\n\nA stage that others share their provider with performs theirs, too: payment also\n"
+            "cancels and refunds.\n");
     return 2;
 }
 
-static void register_metrics(const struct step *step)
+static void register_metrics(const struct worker *worker)
 {
-    if (step == NULL)
-        return;
     amqp_register_metrics();
     claim_register_metrics();
     outcome_register_metrics();
-    if (step->reserves_stock)
-        reserve_register_metrics();
-    job_metrics_register(step->stage);
+    for (int i = 0; i < worker->step_count; i++) {
+        if (worker->steps[i]->reserves_stock)
+            reserve_register_metrics();
+        if (worker->steps[i]->compares_books)
+            orphans_register_metrics();
+        job_metrics_of(worker->steps[i]->stage);
+    }
+    job_metrics_register_ends();
     breaker_register_metrics();
-    if (step->register_metrics)
-        step->register_metrics();
+    if (worker->steps[0]->register_metrics)
+        worker->steps[0]->register_metrics();
 }
 
 int main(int argc, char **argv)
@@ -105,7 +130,10 @@ int main(int argc, char **argv)
 
     if (step == NULL && !(argc > 1 && strcmp(argv[1], "--help") == 0))
         return print_usage();
-    register_metrics(step);
+    if (step) {
+        choose_steps(&worker, step);
+        register_metrics(&worker);
+    }
     service_begin(&worker.service, argc, argv, PROGRAM_WORKER, step ? stage_name(step->stage) : "");
     worker.service.owner = &worker;
     worker.service.on_stop = on_stop;
@@ -124,8 +152,19 @@ int main(int argc, char **argv)
                                   .policy = policy_of(settings),
                                   .breaker = {settings->breaker_failures, settings->breaker_percent,
                                               settings->breaker_window_s * 1000},
-                                  .step = step,
+                                  .steps = worker.steps,
+                                  .step_count = worker.step_count,
                                   .outside = worker.outside,
                               });
+    if (step->compares_books)
+        worker.orphans =
+            orphans_create(&worker.service.loop, &(struct orphans_options){
+                                                     .server = &worker.service.database.server,
+                                                     .provider = worker.outside,
+                                                     .process = worker.service.process,
+                                                     .hours = settings->orphan_hours,
+                                                     .age_s = settings->orphan_age_s,
+                                                     .every_s = settings->orphan_every_s,
+                                                 });
     return service_run(&worker.service);
 }

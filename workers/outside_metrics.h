@@ -3,7 +3,7 @@
 
 #include "base/metrics.h"
 
-enum { OUTSIDE_OPERATIONS_MAX = 6, OUTSIDE_RESULTS_MAX = 6, OUTSIDE_LABELS_SIZE = 96 };
+enum { OUTSIDE_OPERATIONS_MAX = 7, OUTSIDE_RESULTS_MAX = 6, OUTSIDE_LABELS_SIZE = 96 };
 
 struct outside_metrics {
     struct metric calls[OUTSIDE_OPERATIONS_MAX][OUTSIDE_RESULTS_MAX];

@@ -8,11 +8,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "queue/topology.h"
-#include "workers/job_metrics.h"
 
-enum { TICK_MS = 100, AGAIN_MS = 500 };
+enum { TICK_MS = 100, AGAIN_MS = 500, LINKS = 2 };
 
-static void follow_pause(struct runner *runner);
+static void follow_pause(struct source *source);
 static void go_on_draining(struct runner *runner);
 static void runner_destroy(struct runner *runner);
 
@@ -40,26 +39,26 @@ static bool read_message(const struct amqp_delivery *delivery, enum stage stage,
 
 static void on_delivery(void *owner, const struct amqp_delivery *delivery)
 {
-    struct runner *runner = owner;
+    struct source *source = owner;
     struct hint_message message;
     struct job *job;
 
-    metric_add(&job_metrics.deliveries, 1);
-    metric_add(&job_metrics.redeliveries, delivery->redelivered);
-    if (!read_message(delivery, runner->options.step->stage, &message)) {
-        metric_add(&job_metrics.malformed, 1);
+    metric_add(&source->metrics->deliveries, 1);
+    metric_add(&source->metrics->redeliveries, delivery->redelivered);
+    if (!read_message(delivery, source->step->stage, &message)) {
+        metric_add(&source->metrics->malformed, 1);
         log_warn("message_malformed", "message %s goes to the dead-letter queue",
                  delivery->message_id);
-        amqp_consumer_reject(runner->consumer, delivery->link, delivery->tag);
+        amqp_consumer_reject(source->consumer, delivery->link, delivery->tag);
         return;
     }
-    if ((job = job_find(runner, &message.id)) == NULL) {
-        job_start_claim(job_create(runner, &message.id, message.outbox_id, delivery));
+    if ((job = job_find(source, &message.id)) == NULL) {
+        job_start_claim(job_create(source, &message.id, message.outbox_id, delivery));
     } else if (job->link != delivery->link) {
         job->link = delivery->link; /* the old connection was lost: the ack goes out on this one */
         job->tag = delivery->tag;
     } else {
-        amqp_consumer_ack(runner->consumer, delivery->link, delivery->tag); /* a second hint */
+        amqp_consumer_ack(source->consumer, delivery->link, delivery->tag); /* a second hint */
     }
 }
 
@@ -86,27 +85,29 @@ static void on_tick(uv_timer_t *timer)
         breaker_tick(runner->breaker);
     job_settle_doubts(runner);
     try_again(runner);
-    if (runner->is_draining)
+    if (runner->is_draining) {
         go_on_draining(runner);
-    else
-        follow_pause(runner);
+        return;
+    }
+    for (int i = 0; i < runner->source_count; i++)
+        follow_pause(&runner->sources[i]);
 }
 
 static void on_consuming(void *owner)
 {
-    ((struct runner *)owner)->is_consuming = true;
+    ((struct source *)owner)->is_consuming = true;
 }
 
 static void on_consumer_lost(void *owner, const struct fault *fault)
 {
     (void)fault; /* the link has logged it */
-    ((struct runner *)owner)->is_consuming = false;
+    ((struct source *)owner)->is_consuming = false;
 }
 
 /* No more deliveries: the next tick goes on. */
 static void on_cancelled(void *owner)
 {
-    ((struct runner *)owner)->is_stopped = true;
+    ((struct source *)owner)->is_stopped = true;
 }
 
 static void interrupt_calls(struct runner *runner)
@@ -117,7 +118,7 @@ static void interrupt_calls(struct runner *runner)
         struct order_lesson lesson = {.retry_after_ms = -1};
 
         job->is_interrupted = true;
-        runner->options.step->interrupt(job, &lesson);
+        job->source->step->interrupt(job, &lesson);
         job_learn(job, &lesson);
     }
 }
@@ -131,38 +132,50 @@ static void end_drain(struct runner *runner)
     on_drained(drain_owner);
 }
 
-static void on_consumer_closed(void *owner)
+static bool is_any_open(const struct runner *runner)
 {
-    struct runner *runner = owner;
-
-    runner->consumer = NULL;
-    runner->is_consuming = runner->is_stopped = runner->is_closing = false;
-    if (runner->is_draining)
-        end_drain(runner);
+    for (int i = 0; i < runner->source_count; i++) {
+        if (runner->sources[i].consumer)
+            return true;
+    }
+    return false;
 }
 
-static void close_consumer(struct runner *runner)
+static void on_consumer_closed(void *owner)
 {
-    runner->is_closing = true;
-    amqp_consumer_close(runner->consumer, on_consumer_closed);
+    struct source *source = owner;
+
+    source->consumer = NULL;
+    source->is_consuming = source->is_stopped = source->is_closing = false;
+    if (source->runner->is_draining && source->runner->job_count == 0 &&
+        !is_any_open(source->runner))
+        end_drain(source->runner);
+}
+
+static void close_consumer(struct source *source)
+{
+    source->is_closing = true;
+    amqp_consumer_close(source->consumer, on_consumer_closed);
 }
 
 static void go_on_draining(struct runner *runner)
 {
     struct job *job;
 
-    if (runner->is_closing)
-        return;
     while ((job = TAILQ_FIRST(&runner->lists[HELD])) != NULL) /* they are left to others */
         job_forget(job);
     if (clock_monotonic_ms() >= runner->drain_until_ms)
         interrupt_calls(runner);
     if (runner->job_count > 0)
         return;
-    if (runner->consumer)
-        close_consumer(runner);
-    else
+    if (!is_any_open(runner)) {
         end_drain(runner);
+        return;
+    }
+    for (int i = 0; i < runner->source_count; i++) {
+        if (runner->sources[i].consumer && !runner->sources[i].is_closing)
+            close_consumer(&runner->sources[i]);
+    }
 }
 
 void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(void *owner),
@@ -172,8 +185,10 @@ void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(v
     runner->drain_until_ms = clock_monotonic_ms() + grace_ms;
     runner->on_drained = on_drained;
     runner->drain_owner = owner;
-    if (runner->consumer && !runner->is_closing)
-        amqp_consumer_stop(runner->consumer);
+    for (int i = 0; i < runner->source_count; i++) {
+        if (runner->sources[i].consumer && !runner->sources[i].is_closing)
+            amqp_consumer_stop(runner->sources[i].consumer);
+    }
 }
 
 /* --- paused by an operator ----------------------------------------------------------------------
@@ -184,39 +199,42 @@ void runner_drain(struct runner *runner, uint64_t grace_ms, void (*on_drained)(v
  * is held without an ack, and what is in the queue stays there.
  */
 
-static void open_consumer(struct runner *runner);
+static void open_consumer(struct source *source);
 
-static void follow_pause(struct runner *runner)
+static void follow_pause(struct source *source)
 {
-    if (runner->consumer == NULL && !runner->is_paused && worker_session_is_alive(runner->session))
-        open_consumer(runner);
-    else if (runner->consumer && runner->is_stopped && !runner->is_closing &&
-             runner->job_count == 0)
-        close_consumer(runner);
+    if (source->consumer == NULL && !source->is_paused && worker_session_is_alive(source->session))
+        open_consumer(source);
+    else if (source->consumer && source->is_stopped && !source->is_closing &&
+             source->job_count == 0)
+        close_consumer(source);
 }
 
 static void on_view(void *owner, const struct breaker_view *view)
 {
-    struct runner *runner = owner;
+    struct source *source = owner;
+    struct runner *runner = source->runner;
 
     if (runner->breaker)
         breaker_on_view(runner->breaker, view);
-    if (view->is_queue_paused == runner->is_paused)
+    if (view->is_queue_paused == source->is_paused)
         return;
-    runner->is_paused = view->is_queue_paused;
-    log_info(runner->is_paused ? "paused" : "resumed", "%s, by an operator",
-             stage_name(runner->options.step->stage));
-    if (runner->is_paused && runner->consumer && !runner->is_closing && !runner->is_draining)
-        amqp_consumer_stop(runner->consumer);
+    source->is_paused = view->is_queue_paused;
+    log_info(source->is_paused ? "paused" : "resumed", "%s, by an operator",
+             stage_name(source->step->stage));
+    if (source->is_paused && source->consumer && !source->is_closing && !runner->is_draining)
+        amqp_consumer_stop(source->consumer);
 }
 
 /* A new id: what was held for it is claimed now.  Jobs of an earlier one go on as far as they can:
  * they begin no call, and their outcomes lose if somebody has taken them over. */
 static void on_session_begun(void *owner)
 {
-    if (!((struct runner *)owner)->is_draining)
-        follow_pause(owner);
-    job_claim_held(owner);
+    struct source *source = owner;
+
+    if (!source->runner->is_draining)
+        follow_pause(source);
+    job_claim_held(source->runner);
 }
 
 static void on_session_ended(void *owner)
@@ -226,7 +244,14 @@ static void on_session_ended(void *owner)
 
 bool runner_is_ready(const struct runner *runner)
 {
-    return (runner->is_consuming || runner->is_paused) && worker_session_is_alive(runner->session);
+    for (int i = 0; i < runner->source_count; i++) {
+        const struct source *source = &runner->sources[i];
+
+        if (!(source->is_consuming || source->is_paused) ||
+            !worker_session_is_alive(source->session))
+            return false;
+    }
+    return true;
 }
 
 int runner_jobs(const struct runner *runner)
@@ -234,46 +259,62 @@ int runner_jobs(const struct runner *runner)
     return runner->job_count;
 }
 
-static void open_session(struct runner *runner)
+static void open_session(struct source *source)
 {
-    const struct runner_options *options = &runner->options;
+    const struct runner_options *options = &source->runner->options;
+    enum stage stage = source->step->stage;
 
-    runner->session = worker_session_create(
-        runner->loop, &(struct worker_session_options){.server = options->server,
-                                                       .process = options->process,
-                                                       .stage = options->step->stage,
-                                                       .on_view = on_view,
-                                                       .on_begun = on_session_begun,
-                                                       .on_ended = on_session_ended,
-                                                       .owner = runner});
-    runner->claim_context = (struct claim_context){
-        .stage = options->step->stage,
-        .worker_id = worker_session_id(runner->session),
+    source->session = worker_session_create(
+        source->runner->loop, &(struct worker_session_options){.server = options->server,
+                                                               .process = options->process,
+                                                               .stage = stage,
+                                                               .on_view = on_view,
+                                                               .on_begun = on_session_begun,
+                                                               .on_ended = on_session_ended,
+                                                               .owner = source});
+    source->claim_context = (struct claim_context){
+        .stage = stage,
+        .worker_id = worker_session_id(source->session),
         .process = options->process,
     };
-    runner->outcome_context = (struct outcome_context){options->process, options->provider};
+}
+
+static void open_source(struct runner *runner, const struct step *step)
+{
+    struct source *source = &runner->sources[runner->source_count++];
+
+    source->runner = runner;
+    source->step = step;
+    source->metrics = job_metrics_of(step->stage);
+    open_session(source);
+    source->claims = group_create(runner->loop, &claim_work,
+                                  &(struct group_options){.server = runner->options.server,
+                                                          .links = LINKS,
+                                                          .owner = &source->claim_context});
 }
 
 static void open_groups(struct runner *runner)
 {
-    struct group_options options = {
-        .server = runner->options.server, .links = 2, .owner = &runner->claim_context};
+    const struct group_options options = {
+        .server = runner->options.server, .links = LINKS, .owner = &runner->outcome_context};
 
-    runner->claims = group_create(runner->loop, &claim_work, &options);
-    options.owner = &runner->outcome_context;
+    runner->outcome_context =
+        (struct outcome_context){runner->options.process, runner->options.provider};
     runner->outcomes = group_create(runner->loop, &outcome_work, &options);
-    if (runner->options.step->reserves_stock)
-        runner->reserves = group_create(runner->loop, &reserve_work, &options);
+    for (int i = 0; i < runner->options.step_count && runner->reserves == NULL; i++) {
+        if (runner->options.steps[i]->reserves_stock)
+            runner->reserves = group_create(runner->loop, &reserve_work, &options);
+    }
 }
 
 static void on_breaker_told(void *owner)
 {
-    worker_session_beat(((struct runner *)owner)->session);
+    worker_session_beat(((struct runner *)owner)->sources[0].session);
 }
 
 static void open_breaker(struct runner *runner)
 {
-    const struct outside *outside = outside_of(runner->options.step->stage);
+    const struct outside *outside = outside_of(runner->options.steps[0]->stage);
 
     if (outside == NULL)
         return;
@@ -288,7 +329,7 @@ static void open_breaker(struct runner *runner)
 }
 
 /* Not before it is known whether the queue is paused. */
-static void open_consumer(struct runner *runner)
+static void open_consumer(struct source *source)
 {
     static const struct amqp_consumer_events events = {
         .on_ready = on_consuming,
@@ -296,12 +337,12 @@ static void open_consumer(struct runner *runner)
         .on_lost = on_consumer_lost,
         .on_cancelled = on_cancelled,
     };
-    const struct runner_options *options = &runner->options;
-    const char *queue = topology_queue(options->step->stage);
+    const struct runner_options *options = &source->runner->options;
+    const char *queue = topology_queue(source->step->stage);
 
-    runner->consumer =
-        amqp_consumer_create(runner->loop, options->amqp, &topology, queue, options->prefetch,
-                             &events, runner, topology_queue(options->step->stage));
+    source->consumer = amqp_consumer_create(source->runner->loop, options->amqp, &topology, queue,
+                                            options->prefetch, &events, source,
+                                            topology_queue(source->step->stage));
 }
 
 struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options)
@@ -313,8 +354,9 @@ struct runner *runner_create(uv_loop_t *loop, const struct runner_options *optio
     for (int state = 0; state <= LEFT; state++)
         TAILQ_INIT(&runner->lists[state]);
     open_breaker(runner);
-    open_session(runner);
     open_groups(runner);
+    for (int i = 0; i < options->step_count; i++)
+        open_source(runner, options->steps[i]);
     runner->hint = hint_create(loop, options->server);
     runner->tick = xcalloc(1, sizeof(*runner->tick));
     runner->tick->data = runner;
@@ -332,10 +374,12 @@ static void runner_destroy(struct runner *runner)
 {
     hint_destroy(runner->hint);
     breaker_destroy(runner->breaker);
-    group_destroy(runner->claims);
     group_destroy(runner->outcomes);
     group_destroy(runner->reserves);
-    worker_session_destroy(runner->session);
+    for (int i = 0; i < runner->source_count; i++) {
+        group_destroy(runner->sources[i].claims);
+        worker_session_destroy(runner->sources[i].session);
+    }
     uv_timer_stop(runner->tick);
     uv_close((uv_handle_t *)runner->tick, free_handle);
     if (TAILQ_EMPTY(&runner->lists[LEFT])) /* an open call still points here; the process ends */

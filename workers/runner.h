@@ -28,10 +28,12 @@
 struct job;
 struct runner;
 
-/* What a stage does; one a program. */
+/* What a stage does. */
 struct step {
     enum stage stage;
     bool reserves_stock;            /* it may call job_reserve() */
+    bool looks_again;               /* overtaken, it forgets what it learnt and looks anew */
+    bool compares_books;            /* its provider's and ours (workers/orphans.h) */
     size_t work_bytes;              /* zeroed memory of the step's own in each job: job_work() */
     void (*register_metrics)(void); /* of the outside it talks to; may be NULL */
     /* The outside it talks to, for job_outside(); lives as long as the process. */
@@ -51,12 +53,13 @@ struct runner_options {
     int prefetch;
     struct order_policy policy;
     struct breaker_policy breaker;
-    const struct step *step;
+    const struct step *const *steps; /* all of them call the same outside, or nobody */
+    int step_count;
     void *outside; /* the provider or carrier: job_outside() */
 };
 
 struct runner *runner_create(uv_loop_t *loop, const struct runner_options *options);
-bool runner_is_ready(const struct runner *runner); /* has its lease, and its queue or a pause */
+bool runner_is_ready(const struct runner *runner); /* has its leases, and each queue or a pause */
 int runner_jobs(const struct runner *runner);
 /* Stops consuming, ends what is in flight (calls that are open after grace_ms are written down as
  * what they are: unknown), acks, closes; then on_drained, after which the runner is gone. */

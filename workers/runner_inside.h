@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "workers/job_metrics.h"
 #include "workers/job_trace.h"
 #include "workers/runner.h"
 
@@ -21,6 +22,7 @@ enum job_state {
 
 struct job {
     struct runner *runner;
+    struct source *source; /* of its message */
     enum job_state state;
     TAILQ_ENTRY(job) by_state; /* in runner->lists[state]: what waits is on the list of its state */
     LIST_ENTRY(job) by_id;
@@ -53,18 +55,30 @@ enum { BUCKETS = 1024 };
 TAILQ_HEAD(job_list, job);
 LIST_HEAD(job_bucket, job);
 
+/* One queue that the runner serves, and the lease under which its tasks are claimed. */
+struct source {
+    struct runner *runner;
+    const struct step *step;
+    struct claim_context claim_context;
+    struct worker_session *session;
+    struct group *claims;
+    struct amqp_consumer *consumer; /* NULL: paused, or not begun */
+    bool is_consuming, is_paused;
+    bool is_stopped, is_closing; /* of the consumer: no more deliveries; its end is under way */
+    int job_count;
+    struct job_metrics *metrics;
+};
+
 struct runner {
     uv_loop_t *loop;
     struct runner_options options;
-    struct claim_context claim_context;
     struct outcome_context outcome_context;
-    struct worker_session *session;
-    struct group *claims, *outcomes, *reserves;
-    struct breaker *breaker; /* NULL: the step calls nobody */
+    struct source sources[STAGE_COUNT];
+    int source_count;
+    struct group *outcomes, *reserves;
+    struct breaker *breaker; /* NULL: the steps call nobody */
     struct hint *hint;
-    struct amqp_consumer *consumer; /* NULL: paused, or not begun */
-    bool is_consuming, is_draining, is_paused;
-    bool is_stopped, is_closing; /* of the consumer: no more deliveries; its end is under way */
+    bool is_draining;
     uint64_t drain_until_ms;
     void (*on_drained)(void *owner);
     void *drain_owner;
@@ -77,9 +91,9 @@ struct runner {
 };
 
 /* A delivery becomes a job, and waits for the lease or its claim. */
-struct job *job_create(struct runner *runner, const struct order_id *id, int64_t outbox_id,
+struct job *job_create(struct source *source, const struct order_id *id, int64_t outbox_id,
                        const struct amqp_delivery *delivery);
-struct job *job_find(struct runner *runner, const struct order_id *id); /* NULL: none */
+struct job *job_find(const struct source *source, const struct order_id *id); /* NULL: none */
 void job_start_claim(struct job *job);
 void job_claim_held(struct runner *runner);
 void job_forget(struct job *job); /* without an ack: its message comes again, here or elsewhere */

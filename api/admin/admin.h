@@ -75,7 +75,10 @@ void admin_catalogue_get(struct http_request *request); /* stock.c */
 void admin_stock_post(struct http_request *request);
 void admin_order_get(struct http_request *request); /* orders.c */
 void admin_orders_find(struct http_request *request);
-void admin_dead_list(struct http_request *request); /* dead.c */
+void admin_order_cancel(struct http_request *request); /* undo.c */
+void admin_order_refund(struct http_request *request);
+void admin_orphan_close(struct http_request *request); /* orphans.c */
+void admin_dead_list(struct http_request *request);    /* dead.c */
 void admin_dead_get(struct http_request *request);
 void admin_dead_count(struct http_request *request);
 void admin_dead_discard(struct http_request *request);

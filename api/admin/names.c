@@ -26,6 +26,17 @@ static const char *attempt_state_of(int number)
     return attempt_state_name((enum attempt_state)number);
 }
 
+static const char *refund_state_of(int number)
+{
+    static const char *const names[] = {
+        [REFUND_NONE] = "none",         [REFUND_OPENED] = "opened",   [REFUND_SENT] = "sent",
+        [REFUND_ACCEPTED] = "accepted", [REFUND_UNKNOWN] = "unknown", [REFUND_MADE] = "made",
+        [REFUND_REFUSED] = "refused",
+    };
+
+    return number >= 0 && (size_t)number < ARRAY_SIZE(names) ? names[number] : "?";
+}
+
 static const struct {
     const char *key;
     const char *(*name)(int number);
@@ -34,6 +45,7 @@ static const struct {
     {"stage", stage_of},
     {"task_state", task_state_of},
     {"attempt_state", attempt_state_of},
+    {"refund_state", refund_state_of},
 };
 
 static void name_object(json_t *object)

@@ -21,6 +21,8 @@ static void refuse_name(struct http_request *request, struct arena *arena)
     for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
         const struct outside *outside = outside_of((enum stage)stage);
 
+        if (outside && outside->stage != (enum stage)stage)
+            outside = NULL; /* named once, with the stage that leads */
         names = arena_print(arena, "%s%s%s%s%s", names, *names ? ", " : "",
                             stage_name((enum stage)stage), outside ? ", " : "",
                             outside ? outside->name : "");

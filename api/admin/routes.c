@@ -24,6 +24,8 @@ const struct http_route admin_routes[] = {
     {"POST", "/admin/stock", admin_stock_post},
     {"GET", "/admin/orders", admin_orders_find},
     {"GET", "/admin/orders/{id}", admin_order_get},
+    {"POST", "/admin/orders/{id}/cancel", admin_order_cancel},
+    {"POST", "/admin/orders/{id}/refund", admin_order_refund},
     {"GET", "/admin/incidents", admin_incidents_list},
     {"GET", "/admin/incidents/{id}", admin_incident_get},
     {"GET", "/admin/dead", admin_dead_list},
@@ -37,6 +39,7 @@ const struct http_route admin_routes[] = {
     {"POST", "/admin/runs/{id}/resume", admin_run_resume},
     {"POST", "/admin/runs/{id}/cancel", admin_run_cancel},
     {"POST", "/admin/runs/{id}/rate", admin_run_rate},
+    {"POST", "/admin/orphans/{id}/close", admin_orphan_close},
     {"POST", "/admin/holds/{id}/pause", admin_pause},
     {"POST", "/admin/holds/{id}/resume", admin_resume},
     {NULL, NULL, NULL},
@@ -49,9 +52,9 @@ static const struct pg_statement *const operator_statements[] = {
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,   &sql_breaker_hold,  &sql_quota_set,    &sql_key_create,
-    &sql_key_revoke,   &sql_dead_replay,   &sql_dead_discard, &sql_catalogue_put,
-    &sql_stock_change, &sql_replay_create, &sql_replay_act,   NULL,
+    &sql_audit_lock,  &sql_breaker_hold, &sql_quota_set,     &sql_key_create,   &sql_key_revoke,
+    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, &sql_stock_change, &sql_replay_create,
+    &sql_replay_act,  &sql_orphan_close, &sql_order_cancel,  &sql_order_refund, NULL,
 };
 
 void admin_open(struct api *api)

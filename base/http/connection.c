@@ -49,7 +49,7 @@ static void start_deadline(struct http_connection *connection)
         http_deadline_start(&connection->server->deadlines, deadline, &connection->reading);
 }
 
-static void enter(struct http_connection *connection, enum http_connection_state state)
+void http_connection_enter(struct http_connection *connection, enum http_connection_state state)
 {
     if (connection->state == state)
         return;
@@ -107,65 +107,11 @@ static void update_reading(struct http_connection *connection)
         uv_read_stop((uv_stream_t *)&connection->tcp);
 }
 
-static void receive(struct http_connection *connection, const char *bytes, size_t length)
+void http_connection_receive(struct http_connection *connection, const char *bytes, size_t length)
 {
     size_t used = consume(connection, bytes, length);
 
     keep_input(connection, bytes + used, length - used);
-}
-
-/* A client that began without TLS can at least read what is wrong; others get TLS's own alert. */
-static void fail_handshake(struct http_connection *connection)
-{
-    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
-                                 "Content-Length: 38\r\nConnection: close\r\n\r\n"
-                                 "This port speaks HTTPS: use https://.\n";
-
-    if (http_tls_was_plain_http()) {
-        connection->sealed = http_server_take_text(connection->server);
-        text_add(&connection->sealed, answer);
-    }
-    connection->is_tls_over = true;
-    enter(connection, HTTP_CONNECTION_LAST);
-}
-
-static void fail_tls(struct http_connection *connection)
-{
-    if (connection->state == HTTP_CONNECTION_HANDSHAKE)
-        fail_handshake(connection);
-    else
-        http_connection_close(connection, HTTP_END_GENTLY);
-}
-
-/* A peer that makes TLS talk (key updates) and never reads is not listened to for ever. */
-static bool is_flooding(const struct http_connection *connection)
-{
-    return http_tls_unsent(connection->tls) > HTTP_OUTPUT_BYTES_MAX;
-}
-
-static void receive_sealed(struct http_connection *connection, const char *bytes, size_t length)
-{
-    char *plain = connection->server->plain_buffer;
-    enum http_tls_step step = HTTP_TLS_READ;
-    size_t plain_length = 0;
-
-    if (connection->is_tls_over)
-        return;
-    http_tls_feed(connection->tls, bytes, length);
-    while (step == HTTP_TLS_READ && connection->state != HTTP_CONNECTION_CLOSED) {
-        step = http_tls_read(connection->tls, plain, HTTP_PLAIN_BYTES, &plain_length);
-        if (step == HTTP_TLS_FAILED) {
-            fail_tls(connection);
-            return;
-        }
-        if (connection->state == HTTP_CONNECTION_HANDSHAKE && SSL_is_init_finished(connection->tls))
-            enter(connection, HTTP_CONNECTION_IDLE);
-        if (step == HTTP_TLS_READ)
-            receive(connection, plain, plain_length);
-    }
-    connection->peer_ended |= step == HTTP_TLS_ENDED;
-    if (is_flooding(connection))
-        http_connection_close(connection, HTTP_END_RESET);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
@@ -181,9 +127,9 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
         http_connection_close(connection, HTTP_END_GENTLY);
     } else {
         if (connection->tls)
-            receive_sealed(connection, buffer->base, (size_t)length);
+            http_connection_receive_sealed(connection, buffer->base, (size_t)length);
         else
-            receive(connection, buffer->base, (size_t)length);
+            http_connection_receive(connection, buffer->base, (size_t)length);
         if (connection->state != HTTP_CONNECTION_CLOSED)
             update_reading(connection);
     }
@@ -209,9 +155,9 @@ static size_t step_receive(struct http_connection *connection, const char *bytes
     switch (event) {
     case HTTP_PARSER_MORE:
         if (connection->parser.in_body)
-            enter(connection, HTTP_CONNECTION_BODY);
+            http_connection_enter(connection, HTTP_CONNECTION_BODY);
         else if (connection->receiving->message.head.length > 0)
-            enter(connection, HTTP_CONNECTION_HEAD);
+            http_connection_enter(connection, HTTP_CONNECTION_HEAD);
         break;
     case HTTP_PARSER_HEAD:
         on_head(connection);
@@ -242,7 +188,7 @@ static void on_head(struct http_connection *connection)
     struct http_request *request = connection->receiving;
 
     http_answers_push(connection, request);
-    enter(connection, HTTP_CONNECTION_BODY);
+    http_connection_enter(connection, HTTP_CONNECTION_BODY);
 }
 
 /* Takes the request out of the receiver, and makes sure that it is in the line for answers. */
@@ -270,9 +216,10 @@ static void on_message(struct http_connection *connection)
 
     request->is_last = !request->message.keeps_alive || connection->server->is_draining;
     if (request->is_last)
-        enter(connection, HTTP_CONNECTION_LAST);
+        http_connection_enter(connection, HTTP_CONNECTION_LAST);
     else
-        enter(connection, is_full(connection) ? HTTP_CONNECTION_FULL : HTTP_CONNECTION_IDLE);
+        http_connection_enter(connection,
+                              is_full(connection) ? HTTP_CONNECTION_FULL : HTTP_CONNECTION_IDLE);
     http_request_dispatch(request);
 }
 
@@ -280,7 +227,7 @@ static void refuse(struct http_connection *connection, const struct http_refusal
 {
     struct http_request *request = take_received(connection);
 
-    enter(connection, HTTP_CONNECTION_LAST);
+    http_connection_enter(connection, HTTP_CONNECTION_LAST);
     http_request_refuse(request, refusal);
 }
 
@@ -291,7 +238,7 @@ void http_connection_stop(struct http_connection *connection)
     text_finish(&connection->input);
     text_init(&connection->input, SIZE_MAX / 2);
     if (connection->state != HTTP_CONNECTION_CLOSED)
-        enter(connection, HTTP_CONNECTION_LAST);
+        http_connection_enter(connection, HTTP_CONNECTION_LAST);
 }
 
 void http_connection_on_answered(struct http_connection *connection)
@@ -299,22 +246,6 @@ void http_connection_on_answered(struct http_connection *connection)
     if (connection->state == HTTP_CONNECTION_IDLE)
         start_deadline(connection);
     http_connection_wake(connection);
-}
-
-/* What is to be written: the answers, or what TLS makes of them. */
-static struct text *seal(struct http_connection *connection)
-{
-    struct text *out = &connection->output, *sealed = &connection->sealed;
-
-    if (connection->tls == NULL)
-        return out;
-    if (out->length > 0 || http_tls_unsent(connection->tls) > 0) {
-        if (sealed->bytes == NULL)
-            *sealed = http_server_take_text(connection->server);
-        http_tls_seal(connection->tls, out->bytes, out->length, sealed);
-        http_server_give_text(connection->server, out);
-    }
-    return sealed;
 }
 
 void http_connection_flush(struct http_connection *connection)
@@ -325,7 +256,7 @@ void http_connection_flush(struct http_connection *connection)
 
     if (connection->is_writing || connection->is_broken)
         return;
-    out = seal(connection);
+    out = http_connection_seal(connection);
     if (out->length == 0)
         return;
     buffer = uv_buf_init(out->bytes, (unsigned)out->length);
@@ -372,7 +303,7 @@ static bool resume(struct http_connection *connection)
     if (connection->state != HTTP_CONNECTION_FULL || is_full(connection))
         return false;
     text_init(&connection->input, SIZE_MAX / 2);
-    enter(connection, HTTP_CONNECTION_IDLE);
+    http_connection_enter(connection, HTTP_CONNECTION_IDLE);
     used = consume(connection, input.bytes, input.length);
     keep_input(connection, input.bytes + used, input.length - used);
     text_finish(&input);
@@ -402,7 +333,7 @@ static void after_peer_ended(struct http_connection *connection)
     switch (connection->state) {
     case HTTP_CONNECTION_HANDSHAKE:
     case HTTP_CONNECTION_IDLE:
-        enter(connection, HTTP_CONNECTION_LAST);
+        http_connection_enter(connection, HTTP_CONNECTION_LAST);
         break;
     case HTTP_CONNECTION_HEAD:
     case HTTP_CONNECTION_BODY:
@@ -410,7 +341,7 @@ static void after_peer_ended(struct http_connection *connection)
         break;
     case HTTP_CONNECTION_FULL:
         if (connection->input.length == 0)
-            enter(connection, HTTP_CONNECTION_LAST);
+            http_connection_enter(connection, HTTP_CONNECTION_LAST);
         break;
     case HTTP_CONNECTION_LAST:
     case HTTP_CONNECTION_LINGER:
@@ -429,20 +360,7 @@ static void finish(struct http_connection *connection)
         uv_shutdown(&connection->shutdown, (uv_stream_t *)&connection->tcp, on_shut) < 0)
         http_connection_close(connection, connection->ending);
     else
-        enter(connection, HTTP_CONNECTION_LINGER);
-}
-
-/* TLS has a last word, so that the client knows that nothing was cut off.  False: it is not out. */
-static bool say_end(struct http_connection *connection)
-{
-    if (connection->tls == NULL)
-        return true;
-    if (!connection->is_tls_over) {
-        connection->is_tls_over = true;
-        http_tls_say_end(connection->tls);
-        http_connection_flush(connection);
-    }
-    return !connection->is_writing && !connection->is_broken;
+        http_connection_enter(connection, HTTP_CONNECTION_LINGER);
 }
 
 static void settle(struct http_connection *connection)
@@ -453,7 +371,8 @@ static void settle(struct http_connection *connection)
         after_peer_ended(connection);
     is_answered =
         connection->request_count == 0 && connection->output.length == 0 && !connection->is_writing;
-    if (connection->state == HTTP_CONNECTION_LAST && is_answered && say_end(connection))
+    if (connection->state == HTTP_CONNECTION_LAST && is_answered &&
+        http_connection_say_end(connection))
         finish(connection);
     else if (connection->state == HTTP_CONNECTION_LINGER && connection->peer_ended)
         http_connection_close(connection, HTTP_END_GENTLY);
@@ -522,7 +441,7 @@ void http_connection_drain(struct http_connection *connection)
         last = request;
     if (last != NULL)
         last->is_last = true;
-    enter(connection, HTTP_CONNECTION_LAST);
+    http_connection_enter(connection, HTTP_CONNECTION_LAST);
     http_connection_wake(connection);
 }
 
@@ -533,8 +452,8 @@ void http_connection_close(struct http_connection *connection, enum http_ending 
     if (connection->state == HTTP_CONNECTION_CLOSED)
         return;
     if (ending == HTTP_END_GENTLY)
-        (void)say_end(connection);
-    enter(connection, HTTP_CONNECTION_CLOSED);
+        (void)http_connection_say_end(connection);
+    http_connection_enter(connection, HTTP_CONNECTION_CLOSED);
     http_deadline_stop(&connection->writing);
     http_deadline_stop(&connection->holding);
     if (ending != HTTP_END_RESET || uv_tcp_close_reset(&connection->tcp, on_closed) < 0)
@@ -573,7 +492,7 @@ static void receive_surplus(struct http_connection *connection)
 {
     connection->is_surplus = true;
     begin_request(connection);
-    enter(connection, HTTP_CONNECTION_HEAD);
+    http_connection_enter(connection, HTTP_CONNECTION_HEAD);
 }
 
 bool http_connection_accept(struct http_server *server, bool is_surplus)

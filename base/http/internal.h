@@ -118,6 +118,14 @@ void http_connection_close(struct http_connection *connection, enum http_ending 
 void http_connection_on_deadline(struct http_deadline *deadline);
 void http_connection_on_write_deadline(struct http_deadline *deadline);
 void http_connection_on_held(struct http_deadline *deadline);
+void http_connection_enter(struct http_connection *connection, enum http_connection_state state);
+void http_connection_receive(struct http_connection *connection, const char *bytes, size_t length);
+/* connection_tls.c: what TLS makes of bytes that come, and of what is to be written */
+void http_connection_receive_sealed(struct http_connection *connection, const char *bytes,
+                                    size_t length);
+struct text *http_connection_seal(struct http_connection *connection);
+/* TLS has a last word, so that the client knows that nothing was cut off.  False: it is not out. */
+bool http_connection_say_end(struct http_connection *connection);
 
 /* The requests of a connection, in the order of their answers (answers.c). */
 void http_answers_push(struct http_connection *connection, struct http_request *request);

@@ -11,15 +11,28 @@
 #include "ops/cli/screen.h"
 
 extern const struct command command_audit, command_catalogue, command_config, command_dead,
-    command_doctor, command_key, command_migrate, command_order, command_pause, command_resume,
-    command_status, command_stock;
+    command_doctor, command_key, command_migrate, command_order, command_orphan, command_pause,
+    command_resume, command_status, command_stock;
 
 /* In the order of `docket --help`. */
 static const struct command *const commands[] = {
-    &command_status,    &command_doctor,     &command_order,   &command_dead,
-    &command_pause,     &command_resume,     &command_audit,   &command_key,
-    &command_catalogue, &command_stock,      &command_migrate, &command_config,
-    &command_help,      &command_completion, &command_man,     NULL,
+    &command_status,
+    &command_doctor,
+    &command_order,
+    &command_dead,
+    &command_orphan,
+    &command_pause,
+    &command_resume,
+    &command_audit,
+    &command_key,
+    &command_catalogue,
+    &command_stock,
+    &command_migrate,
+    &command_config,
+    &command_help,
+    &command_completion,
+    &command_man,
+    NULL,
 };
 
 const struct command command_docket = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/order_undo.h"
 #include "ops/cli/order_why.h"
 #include "ops/cli/screen.h"
 #include "schema/reasons.h"
@@ -69,6 +70,10 @@ static void print_money(const json_t *order)
                  money_text(number_of(item, "amount"), text_of(item, "currency")),
                  money_text(number_of(item, "captured"), text_of(item, "currency")),
                  text_of(item, "intent"), text_of(item, "decline_code"));
+    json_array_foreach(json_object_get(order, "refunds"), index, item) say_line(
+        "refund", "%lld: %s, %s, %s (%s)", number_of(item, "number"), text_of(item, "refund_state"),
+        money_text(number_of(item, "amount"), text_of(item, "currency")), text_of(item, "reason"),
+        text_of(item, "actor"));
     if (json_is_object(shipment))
         say_line("shipment", "%s, tracking %s, %s", text_of(shipment, "carrier_id"),
                  text_of(shipment, "tracking"), time_text(text_of(shipment, "shipped_at")));
@@ -237,10 +242,11 @@ static const struct command command_show = {
     .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…",
     .run = show,
 };
-static const struct command *const commands[] = {&command_show, NULL};
+static const struct command *const commands[] = {&command_show, &command_order_cancel,
+                                                 &command_order_refund, NULL};
 
 const struct command command_order = {
     .name = "order",
-    .summary = "Show the life of an order.",
+    .summary = "Show the life of an order; cancel it; give its money back.",
     .commands = commands,
 };

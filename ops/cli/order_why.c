@@ -47,6 +47,14 @@ static const struct {
      "it is paid, in its turn"},
     {NULL, "carrier_unavailable", "the carrier does not answer or is paused",
      "it is shipped, in its turn"},
+    {NULL, "canceled_on_request", "somebody asked to cancel it and it is being undone",
+     "it goes on"},
+    {NULL, "undeliverable", "the carrier refused it for good and its money is being given back",
+     "it goes on"},
+    {NULL, "refund_outcome_unknown",
+     "the provider was asked to give the money back and it is not known whether it did",
+     "its list of refunds is looked through; nothing is given back again before there is evidence"},
+    {NULL, "shipped_before_cancel", "it was shipped before it could be canceled", "it goes on"},
     {NULL, "shipment_retry", "its shipment failed for a passing cause", "it is tried again"},
 };
 

@@ -67,6 +67,7 @@ static void say_trouble(const json_t *status)
         say_line("held back", "%s (%s) since %s, by %s: %s", text_of(row, "name"),
                  is_true(row, "held") ? "paused" : text_of(row, "state"),
                  time_text(text_of(row, "since")), text_of(row, "who"), text_of(row, "why"));
+    say_count("orphans", status, number_of(json_object_get(status, "orphans"), "open"), "");
     json_array_foreach(json_object_get(status, "runs"), index, row) say_line(
         "replay run", "%lld is %s, %s of %s released", number_of(row, "id"), text_of(row, "state"),
         number_text(number_of(row, "released")), number_text(number_of(row, "members")));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/orphan.h"
 #include "ops/cli/screen.h"
 
 enum { UNKNOWN_SLA_S = 900, OUTBOX_LATE_S = 60 };
@@ -79,6 +80,26 @@ static void find_trouble(const json_t *status, json_t *needs)
     }
 }
 
+static void find_orphans(const json_t *status, json_t *needs)
+{
+    const json_t *orphans = json_object_get(status, "orphans"), *row;
+    long long more =
+        number_of(orphans, "open") - (long long)json_array_size(json_object_get(orphans, "list"));
+    char text[512], command[256];
+    size_t index;
+
+    json_array_foreach(json_object_get(orphans, "list"), index, row)
+    {
+        orphan_say(row, text, sizeof(text), command, sizeof(command));
+        need(needs, "work.orphans", number_of(row, "received") > 0, text, command);
+    }
+    if (more <= 0)
+        return;
+    snprintf(text, sizeof(text), "%s more differences between the provider's books and ours",
+             number_text(more));
+    need(needs, "work.orphans", false, text, "docket orphan close makes room for them here");
+}
+
 json_t *status_needs(const json_t *status)
 {
     json_t *needs = json_array();
@@ -95,5 +116,6 @@ json_t *status_needs(const json_t *status)
              "books");
     find_breakers(status, needs);
     find_trouble(status, needs);
+    find_orphans(status, needs);
     return needs;
 }

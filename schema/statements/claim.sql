@@ -33,4 +33,5 @@ UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
 FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid
 RETURNING o.id, o.version, o.status, c.fence, c.attempt, c.crashes, o.total, o.currency,
           o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown,
-          c.doubted
+          c.doubted, o.undo,
+          coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo

@@ -1,18 +1,20 @@
 -- Lets an order go on where it gave up: its task is ready again, with no attempt and no crash counted.
 -- Order, task and dead letter are locked in that order, as everywhere, and all three must still be as
--- they were; every write selects from that.  An order on hold goes back to what is true: paid or not.
+-- they were; every write selects from that.  An order on hold goes back to what is true: being undone,
+-- paid, or not.  A refund may be of an order that has ended.
 --   $1 who  $2 why  $3 dead letter
 WITH won AS MATERIALIZED (
-    SELECT d.id AS letter, d.stage, o.id, o.version, o.status, o.trace
+    SELECT d.id AS letter, d.stage, o.id, o.version, o.status, o.trace, o.undo
     FROM dead_letter d
     JOIN orders o ON o.id = d.order_id
     JOIN task t ON t.order_id = d.order_id AND t.stage = d.stage
-    WHERE d.id = $3::int8 AND d.state = 'open' AND t.state = 6 AND NOT o.final
+    WHERE d.id = $3::int8 AND d.state = 'open' AND t.state = 6 AND (NOT o.final OR d.stage = 4)
     FOR UPDATE OF o, t, d
 ), moved AS (
     UPDATE orders o
     SET version = won.version + 1, updated_at = clock_timestamp(),
-        status = CASE WHEN won.status <> 8 THEN won.status WHEN won.stage = 1 THEN 2 ELSE 3 END,
+        status = CASE WHEN won.status <> 8 THEN won.status WHEN won.undo = 1 THEN 9
+                      WHEN won.undo = 2 THEN 11 WHEN won.stage = 1 THEN 2 ELSE 3 END,
         reason = CASE WHEN won.status <> 8 THEN o.reason ELSE '' END
     FROM won WHERE o.id = won.id
     RETURNING o.id, o.version, o.status, o.trace, won.stage, won.letter

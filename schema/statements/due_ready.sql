@@ -3,6 +3,7 @@
 --   $4 process
 -- Rows back: is the lease held, how many were due, and the order of each that moved (one row without
 -- an order if none did).  Orders that somebody else holds are left for the next look.
+-- LATERAL with a limit: one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), due AS MATERIALIZED (
@@ -17,9 +18,10 @@ WITH lease AS MATERIALIZED (
 ), locked AS MATERIALIZED (
     SELECT d.order_id, d.stage, o.version, o.status, o.trace
     FROM (SELECT DISTINCT ON (order_id) order_id, stage FROM due ORDER BY order_id, stage) AS d
-    JOIN orders o ON o.id = d.order_id
-    ORDER BY o.id
-    FOR UPDATE OF o SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT o.version, o.status, o.trace FROM orders o WHERE o.id = d.order_id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS o
 ), won AS (
     UPDATE task t SET state = 1, due_at = NULL
     FROM locked l

@@ -6,7 +6,7 @@ SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reaso
        (extract(epoch FROM o.updated_at) * 1000000)::int8,
        lines.skus, lines.names, lines.quantities, lines.prices,
        sent.tracking, paying.number, paying.state, paying.decline_reason, paying.retry_same_card,
-       paying.try_another_card, paying.next_action, paying.fenced
+       paying.try_another_card, paying.next_action, paying.fenced, back.refunded
 FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
@@ -25,3 +25,7 @@ LEFT JOIN LATERAL (
            p.next_action, p.fenced
     FROM payment_attempt p WHERE p.order_id = o.id ORDER BY p.number DESC LIMIT 1
 ) paying ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(r.amount), 0)::int8 AS refunded FROM refund r
+    WHERE r.order_id = o.id AND r.state = 5
+) back

@@ -23,6 +23,11 @@ SELECT jsonb_build_object(
                         'decline_code', decline_code, 'captured', captured,
                         'opened_at', opened_at) ORDER BY number), '[]')
                  FROM payment_attempt WHERE order_id = o.id),
+    'refunds', (SELECT coalesce(jsonb_agg(jsonb_build_object('number', number, 'refund_state', state,
+                       'amount', amount, 'currency', currency, 'provider_id', provider_id,
+                       'actor', actor, 'reason', reason, 'opened_at', opened_at,
+                       'ended_at', ended_at) ORDER BY number), '[]')
+                FROM refund WHERE order_id = o.id),
     'reservations', (SELECT coalesce(jsonb_agg(jsonb_build_object('sku', sku,
                             'quantity', quantity, 'reservation_state', state) ORDER BY sku), '[]')
                      FROM reservation WHERE order_id = o.id),

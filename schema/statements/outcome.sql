@@ -17,7 +17,8 @@
 -- newest version of a row it had to wait for: who won is what it returns.
 WITH winner AS (
     UPDATE orders o
-    SET version = o.version + 1, status = c.status, final = c.final, reason = c.reason,
+    SET version = o.version + 1, status = c.status, final = c.final,
+        reason = coalesce(c.reason, o.reason),
         updated_at = now()
     FROM (SELECT c.* FROM unnest($1::uuid[], $2::int4[], $3::int2[], $4::int2[], $5::bool[], $6::text[],
                 $7::text[], $8::int2[], $9::int4[], $10::int8[], $11::int2[], $12::int2[],
@@ -56,9 +57,11 @@ WITH winner AS (
       AND (NOT w.keeps_running OR w.task_attempt <> t.attempt OR w.doubted <> t.doubted
            OR w.fault_kind <> t.fault_kind)
 ), following AS (
-    INSERT INTO task (order_id, stage)
+    INSERT INTO task AS t (order_id, stage)
     SELECT order_id, next FROM winner WHERE next NOT IN (0, stage)
-    ON CONFLICT (order_id, stage) DO NOTHING
+    ON CONFLICT (order_id, stage) DO UPDATE
+        SET state = 1, attempt = 0, doubted = 0, due_at = NULL, worker_id = NULL
+        WHERE t.state IN (5, 6) AND t.stage IN (3, 4)  -- beside the way: perhaps once more
 ), announced AS (
     INSERT INTO outbox (topic, order_ids, traces)
     SELECT next, array_agg(order_id ORDER BY order_id), array_agg(trace ORDER BY order_id)

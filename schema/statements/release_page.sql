@@ -1,5 +1,5 @@
 -- What is held back, stage by stage, for the relay to decide how it goes on.
---   $1 stages
+--   $1 stages   $2 the stage that leads each, by itself or another: its breakers are theirs
 -- One row back for each stage.
 SELECT s.stage,
        coalesce(CASE WHEN bool_or(b.state = 2 AND NOT b.is_queue) THEN 2::int2
@@ -14,9 +14,11 @@ SELECT s.stage,
        coalesce(max(b.rate) FILTER (WHERE b.state = 4), 0) AS rate,
        coalesce(max(b.released) FILTER (WHERE b.state IN (3, 4)), 0) AS released,
        coalesce(max(b.goods) FILTER (WHERE b.state IN (3, 4)), 0) AS goods,
-       EXISTS (SELECT FROM breaker p JOIN task t ON t.order_id = p.probe AND t.stage = p.stage
-               WHERE p.stage = s.stage AND p.state = 3 AND t.state IN (1, 2)) AS is_probe_out
-FROM unnest($1::int2[]) AS s (stage)
-LEFT JOIN breaker b ON b.stage = s.stage
-GROUP BY s.stage
+       EXISTS (SELECT FROM breaker p JOIN task t ON t.order_id = p.probe
+               WHERE p.stage = s.lead AND p.state = 3 AND t.state IN (1, 2)
+                 AND t.stage IN (SELECT g.stage FROM unnest($1::int2[], $2::int2[]) AS g (stage, lead)
+                                 WHERE g.lead = s.lead)) AS is_probe_out
+FROM unnest($1::int2[], $2::int2[]) AS s (stage, lead)
+LEFT JOIN breaker b ON b.stage = CASE WHEN b.is_queue THEN s.stage ELSE s.lead END
+GROUP BY s.stage, s.lead
 ORDER BY s.stage

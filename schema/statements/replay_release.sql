@@ -21,12 +21,12 @@ WITH lease AS MATERIALIZED (
         ORDER BY run_id, letter_id LIMIT $4::int4
     ) AS i
 ), won AS MATERIALIZED (
-    SELECT p.letter_id, p.stage, o.id, o.version, o.status, o.trace
+    SELECT p.letter_id, p.stage, o.id, o.version, o.status, o.trace, o.undo
     FROM (SELECT DISTINCT ON (order_id) order_id, letter_id, stage FROM picked
           WHERE order_id IS NOT NULL ORDER BY order_id, letter_id) AS p
     CROSS JOIN LATERAL (
-        SELECT o.id, o.version, o.status, o.trace FROM orders o
-        WHERE o.id = p.order_id AND NOT o.final LIMIT 1 FOR UPDATE SKIP LOCKED
+        SELECT o.id, o.version, o.status, o.trace, o.undo FROM orders o
+        WHERE o.id = p.order_id AND (NOT o.final OR p.stage = 4) LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS o
     CROSS JOIN LATERAL (
         SELECT t.state FROM task t
@@ -43,7 +43,7 @@ WITH lease AS MATERIALIZED (
                 WHEN d.state <> 'open' THEN d.state
                 WHEN p.order_id IS NULL THEN 'no_order'
                 WHEN o.status = 10 THEN 'order_canceled'
-                WHEN o.final THEN 'order_final'
+                WHEN o.final AND p.stage <> 4 THEN 'order_final'
                 WHEN t.state IS DISTINCT FROM 6 THEN 'went_on' END AS why
     FROM picked p
     LEFT JOIN LATERAL (SELECT state FROM dead_letter WHERE id = p.letter_id LIMIT 1) AS d ON true
@@ -55,7 +55,8 @@ WITH lease AS MATERIALIZED (
 ), moved AS (
     UPDATE orders o
     SET version = w.version + 1, updated_at = now(),
-        status = CASE WHEN w.status <> 8 THEN w.status WHEN w.stage = 1 THEN 2 ELSE 3 END,
+        status = CASE WHEN w.status <> 8 THEN w.status WHEN w.undo = 1 THEN 9 WHEN w.undo = 2 THEN 11
+                      WHEN w.stage = 1 THEN 2 ELSE 3 END,
         reason = CASE WHEN w.status <> 8 THEN o.reason ELSE '' END
     FROM won w WHERE o.id = w.id
     RETURNING o.id, o.version, o.status, o.trace, w.stage, w.letter_id

@@ -30,6 +30,18 @@ SELECT jsonb_build_object(
                                        'members', members, 'released', released) ORDER BY id), '[]')
         FROM (SELECT id, state, members, released FROM replay_run
               WHERE state NOT IN ('done', 'canceled') ORDER BY id LIMIT 50) AS r),
+    'orphans', (SELECT jsonb_build_object('open', count(*), 'sweep_ended_at', (
+                           SELECT ended_at FROM orphan_sweep),
+                       'list', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'side',
+                               (ARRAY['provider', 'ours', 'differs'])[l.side], 'intent', l.intent_id,
+                               'order', l.order_id, 'provider_status', l.status, 'amount', l.amount,
+                               'received', l.received, 'currency', l.currency,
+                               'found_at', l.found_at) ORDER BY l.received DESC, l.id), '[]')
+                           FROM (SELECT id, side, intent_id, order_id, status, amount, received,
+                                        currency, found_at
+                                 FROM orphan WHERE resolved_at IS NULL
+                                 ORDER BY received DESC, id LIMIT 20) AS l))
+        FROM (SELECT FROM orphan WHERE resolved_at IS NULL LIMIT $1::int8) AS o),
     'breakers', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'class', class,
                                            'stage', stage, 'held', held, 'since', since,
                                            'who', who, 'why', why, 'state',

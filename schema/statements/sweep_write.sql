@@ -8,6 +8,7 @@
 --   $13 process
 -- Rows back: is the lease held, and each order that moved with the state it was in (one row without an
 -- order if none did).  A task that has changed since, or whose order somebody holds, stays watched.
+-- LATERAL with a limit: one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), dropped AS (
@@ -33,10 +34,11 @@ WITH lease AS MATERIALIZED (
          AS a (order_id, stage, state, fence, trace)
 ), locked AS MATERIALIZED (
     SELECT a.*, o.version, o.status
-    FROM (SELECT DISTINCT ON (order_id) * FROM asked ORDER BY order_id, stage) AS a
-    JOIN orders o ON o.id = a.order_id
-    ORDER BY o.id
-    FOR UPDATE OF o SKIP LOCKED
+    FROM (SELECT DISTINCT ON (order_id) asked.* FROM asked ORDER BY order_id, stage) AS a
+    CROSS JOIN LATERAL (
+        SELECT o.version, o.status FROM orders o WHERE o.id = a.order_id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS o
 ), won AS (
     UPDATE task t
     SET state = 1, worker_id = NULL, crashes = t.crashes + (l.state = 2)::int4,

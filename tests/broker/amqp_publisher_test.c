@@ -239,6 +239,29 @@ static void an_inspection_counts_and_survives_a_missing_queue(void **state)
     assert_int_equal(world->losses, 0);
 }
 
+/* While the thread waited for the inspection's answer it heard the wake of what was published
+ * meanwhile, and then slept on it for a second. */
+static void what_is_published_during_an_inspection_goes_out_at_once(void **state)
+{
+    enum { TIMES = 100 };
+    struct world *world = *state;
+    uint64_t began;
+
+    begin_publishing(world, world->uri);
+    MUST_REACH(world, ready, 1);
+    must_publish(world, 1);
+    began = clock_monotonic_ms();
+    for (int i = 1; i <= TIMES; i++) {
+        amqp_publisher_inspect(world->publisher, world->work);
+        for (int turn = 0; turn < i % 8; turn++)
+            uv_run(&world->loop, UV_RUN_NOWAIT);
+        send_many(world, 1);
+        MUST_REACH(world, settled, i + 1);
+        MUST_REACH(world, inspected, i);
+    }
+    assert_in_range(clock_monotonic_ms() - began, 0, TIMES * 50);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +278,7 @@ int main(int argc, char **argv)
         CASE(a_close_waits_for_outstanding_confirms),
         CASE(a_link_that_never_came_up_closes_at_once),
         CASE(an_inspection_counts_and_survives_a_missing_queue),
+        CASE(what_is_published_during_an_inspection_goes_out_at_once),
     };
 
     if (argc > 1) /* one case by name, or several with * */

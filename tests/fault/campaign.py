@@ -17,6 +17,7 @@ API = [
     ("abandon", "commit", (1, 2), loads.abandoned),
     ("read", "commit", (1, 3), loads.watched),
     ("list", "commit", (1,), loads.listed),
+    ("attempt", "commit", (1, 2, 4), loads.paid_again),  # looks, and what opens one
     ("inbox", "commit", (1, 2), loads.told_of),
     ("pulse", "commit", (1, 2), loads.checkout),
     ("hint", "commit", (1,), loads.checkout),
@@ -50,6 +51,8 @@ PAYMENT = [
     ("payment_confirm", "call", (1, 3), loads.checkout),
     ("payment_retrieve", "call", (1, 2), loads.checkout),
     ("payment_cancel", "call", (1,), loads.checkout),
+    ("orphans", "commit", (1, 3), loads.checkout),
+    ("payment_list", "call", (1,), loads.checkout),
 ]
 FULFILMENT = [
     ("worker", "commit", (1, 2), loads.checkout),

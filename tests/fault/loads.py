@@ -11,6 +11,7 @@ from docket_local.problem import Problem
 from harness import wait_for
 from harness.client import new_key
 from harness.letters import make_letters
+from harness.outcomes import pay_again
 from harness.outcomes import attempt
 from harness.relay import on_channel
 from harness.webhooks import send_webhooks, webhooks
@@ -108,6 +109,23 @@ def watched(lane):
         told = docket.post_until_told(deadline_s=DEADLINE_S)
         wait_for(lambda told=told: docket.read.get(f"/v1/orders/{told.id}").status == 200,
                  DEADLINE_S, "a look at the order")
+
+
+def paid_again(lane):
+    """Orders whose first payment was declined, each paid otherwise."""
+    docket = lane.docket
+    wanted = docket.order_body(payment={"method": "pm_card_visa_chargeDeclined"})
+    told = [docket.post_until_told(wanted, deadline_s=DEADLINE_S) for _ in range(2)]
+    for one in told:
+        key = new_key()
+        wait_for(lambda one=one, key=key: is_settled(docket, one.id, key), DEADLINE_S,
+                 "an answer to a further attempt")
+
+
+def is_settled(docket, public, key):
+    """202, or the order has ended meanwhile: customers are not waited for long here."""
+    answer = pay_again(docket, public, key=key)
+    return answer.status == 202 or answer.code == "payment_not_possible"
 
 
 def listed(lane):

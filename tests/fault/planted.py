@@ -16,10 +16,10 @@ PROGRAMS = {"api": "api/docket-api", "relay": "workers/docket-relay",
 # file, what stands there, what stands there instead
 BUGS = {
     "ack before the outcome is committed": [
-        ("workers/job.c", "    amqp_consumer_ack(runner->consumer, job->link, job->tag);\n", ""),
+        ("workers/job.c", "    amqp_consumer_ack(job->source->consumer, job->link, job->tag);\n", ""),
         ("workers/job.c", "    job->tag = delivery->tag;\n",
          "    job->tag = delivery->tag;\n"
-         "    amqp_consumer_ack(runner->consumer, job->link, job->tag);\n"),
+         "    amqp_consumer_ack(job->source->consumer, job->link, job->tag);\n"),
     ],
     "outbox row deleted before its confirm": [
         ("queue/publish.c", "    publish_row(row, result, at);\n",

@@ -57,13 +57,13 @@ def test_a_shipment_that_is_unknown_is_looked_up(shop):
     shop.books().must_balance()
 
 
-def test_a_refusal_for_good_is_a_dead_letter_and_the_order_stays_paid(shop):
+def test_a_refusal_for_good_gives_the_money_back(shop):
     [public] = post_before_shipping(shop)
     shop.fault("ship", "decline", order=public, code="address_undeliverable")
     shop.thaw("fulfilment")
-    wait_dead(shop, public)
-    must(dead_letter(shop, public)[:3], (2, "refused", "address_undeliverable"), "the fault")
-    must(shop.status(public), "confirmed", "status")
+    shop.wait_status(public, "refunded")
+    must(kinds(shop, public)[-5:], ["undeliverable", "refund_started", "refund_opened", "refund_sent",
+                                    "refunded"], "its end")
     must(facts(shop, "shipment", public), [], "shipments")
     shop.books().must_balance()
 

@@ -12,6 +12,7 @@ import pytest
 from docket_local import order
 from harness import Client, contract, wait_for
 from harness.client import new_key
+from harness.outcomes import pay_again, wait_payable
 from harness.webhooks import deliver
 
 SAID = {"type", "title", "status", "code", "accepted", "stored_by_this_request", "retryable", "final", "abandoned",
@@ -23,7 +24,7 @@ def shop(shop):
     """One order went all its way, one became a dead letter."""
     shop.fulfilled = shop.post_order()
     shop.wait_status(shop.fulfilled.id, "fulfilled")
-    shop.fault("ship", "decline", code="address_undeliverable", times=1)
+    shop.fault("confirm", "wrong_amount", times=1)
     shop.given_up = shop.post_order()
     shop.letter = wait_for(lambda: shop.sql(
         "SELECT id FROM dead_letter WHERE order_id = %s", order.to_uuid(shop.given_up.id)), 20,
@@ -95,6 +96,26 @@ def read(shop, query, client=None):
     return (client or shop.read).get(query)
 
 
+def waiting(shop, ask):
+    """The answer about an order that no worker has taken up yet."""
+    shop.freeze("payment")
+    try:
+        return ask(shop.post_order())
+    finally:
+        shop.thaw("payment")
+
+
+def cancel(shop, told=None, client=None, body=None, **headers):
+    told = told or shop.fulfilled
+    token = {"Client-Token": told.answer.json["client_token"]}
+    return (client or shop.api).post(f"/v1/orders/{told.id}/cancel", body, headers=token | headers)
+
+
+def undo(shop, what, reason="the customer called", told=None, **body):
+    public = told.id if told else shop.fulfilled.id
+    return shop.operator.post(f"/admin/orders/{public}/{what}", {"reason": reason} | body)
+
+
 def of_id(shop, query="", client=None):
     return read(shop, f"/v1/orders/{shop.fulfilled.id}{query}", client)
 
@@ -138,6 +159,38 @@ def act_on_run(what, **more):
             "validation_failed": lambda shop: run(shop, f"/1/{what}", **more, reason="")}
 
 
+def declined(shop):
+    told = shop.post_order(payment={"method": "pm_card_visa_chargeDeclined"})
+    wait_payable(shop, told.id)
+    return told.id
+
+
+def paid_again(shop, method="pm_card_mastercard", key=None):
+    """A replay: the same key twice."""
+    public, key = declined(shop), key or new_key()
+    pay_again(shop, public, key=key)
+    return pay_again(shop, public, method, key)
+
+
+def asked(shop):
+    told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
+    shop.wait_status(told.id, "requires_action")
+    return pay_again(shop, told.id)
+
+
+def exhausted(shop):
+    public = declined(shop)
+    shop.sql("UPDATE payment_attempt SET number = 5 WHERE order_id = %s", order.to_uuid(public))
+    return pay_again(shop, public)
+
+
+def close_orphan(shop, number=None, reason="refunded at the provider"):
+    number = number or shop.one(
+        "INSERT INTO orphan (provider, side, intent_id, status, amount, received, currency, created_at) "
+        "VALUES ('stripe', 1, gen_random_uuid()::text, 'succeeded', 100, 100, 'EUR', now()) RETURNING id")
+    return shop.operator.post(f"/admin/orphans/{number}/close", {"reason": reason})
+
+
 NO_KEY = {"Idempotency-Key": None}
 ARRANGED = {
     "createOrder": {
@@ -173,6 +226,18 @@ ARRANGED = {
         "forbidden": lambda shop: abandon(shop, client=shop.read),
         "outcome_unknown": lambda shop: unknown(shop, "/v1/orders/abandon"),
     },
+    "payAgain": {
+        "opened": lambda shop: pay_again(shop, declined(shop), "pm_card_mastercard"),
+        "replayed": lambda shop: paid_again(shop, "pm_card_visa"),
+        "unauthorized": lambda shop: pay_again(shop, shop.fulfilled.id, client=Client(shop.port("api"))),
+        "forbidden": lambda shop: pay_again(shop, shop.fulfilled.id, client=shop.read),
+        "order_not_found": lambda shop: pay_again(shop, "ord_" + "0" * 26),
+        "payment_in_progress": asked,
+        "payment_not_possible": lambda shop: pay_again(shop, shop.fulfilled.id),
+        "payment_attempts_exhausted": exhausted,
+        "validation_failed": lambda shop: pay_again(shop, shop.fulfilled.id, "4"),
+        "idempotency_key_reused": lambda shop: paid_again(shop, "pm_card_amex"),
+    },
     "getOrder": {
         "fulfilled": of_id,
         "invalid_query": lambda shop: of_id(shop, "?wait=99"),
@@ -186,10 +251,30 @@ ARRANGED = {
         "forbidden": lambda shop: of_id(shop, "/events", shop.stranger),
         "order_not_found": lambda shop: of_id(shop, "/events", shop.api),
     },
+    "cancelOrder": {
+        "canceling": lambda shop: waiting(shop, lambda told: cancel(shop, told)),
+        "unauthorized": lambda shop: cancel(shop, client=shop.nobody),
+        "forbidden": lambda shop: cancel(shop, client=shop.read),
+        "order_not_found": lambda shop: cancel(shop, **{"Client-Token": "x"}),
+        "order_shipped": cancel,
+        "validation_failed": lambda shop: cancel(shop, body={"reason": ""}),
+    },
+    "cancelOrderAsOperator": {
+        "canceling": lambda shop: waiting(shop, lambda told: undo(shop, "cancel", told=told)),
+        "order_shipped": lambda shop: undo(shop, "cancel"),
+        "validation_failed": lambda shop: undo(shop, "cancel", reason=""),
+    },
+    "refundOrder": {
+        "opened": lambda shop: undo(shop, "refund", amount=490),
+        "order_not_refundable": lambda shop: undo(shop, "refund", amount=999999999),
+        "validation_failed": lambda shop: undo(shop, "refund", amount=0),
+    },
     "receiveStripeEvent": {
         "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
         "webhook_signature_invalid": lambda shop: deliver(shop, b"{}", signature=None),
     },
+    "closeOrphan": {"closed": close_orphan, "not_found": lambda shop: close_orphan(shop, 999999),
+                    "validation_failed": lambda shop: close_orphan(shop, reason="")},
     "createReplayRun": {
         "invalid_query": lambda shop: run(shop, filter="state:odd"),
         "validation_failed": lambda shop: run(shop, ids=[1], reason=""),

@@ -5,7 +5,7 @@ from docket_local import order
 
 from harness import metrics, must, wait_for
 from harness.outcomes import (WORKER, attempt, available, dead_letter, facts, kinds, open_quick_shop,
-                              paying_with, post, post_before_payment, task, wait_all, wait_dead)
+                              paying_with, payment_of, post, post_before_payment, task, wait_all, wait_dead)
 
 # token → (reason, retry_same_card)
 DECLINES = {"pm_card_visa_chargeDeclined": ("card_declined", False),
@@ -45,10 +45,6 @@ def lend_hasty_shop(shop):
 def set_key_lifetime(shop, seconds):
     answer = shop.sandbox.request("PUT", "/sandbox/settings", {"key_lifetime_s": seconds})
     must(answer.status, 200, answer)
-
-
-def payment_of(shop, public):
-    return shop.read.get(f"/v1/orders/{public}").json["payment"]
 
 
 def wait_fenced(shop, *orders):

@@ -1,11 +1,14 @@
 """GET /v1/orders/{id} and ?idempotency_key=: who may read, versions, long polls."""
+import re
 import threading
 import time
 
 import pytest
 
-from harness import Client, metrics, wait_for
+from docket_local.order import STATUSES
+from harness import Client, contract, metrics, wait_for
 from harness.client import new_key
+from harness.stream import Stream
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +196,48 @@ def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
     woken = metrics.read(shop, "api")
     assert woken["docket_waiters_woken_total", 'by="hint"'] == 1
     assert woken["docket_waiters_woken_total", 'by="question"'] == 0
+
+
+def set_status(shop, told, status, final):
+    shop.sql("UPDATE orders SET version = version + 1, status = %s, final = %s WHERE id = "
+             "(SELECT order_id FROM order_key WHERE key = %s)", status, final, told.key)
+
+
+@pytest.mark.parametrize("status", STATUSES[1:])
+def test_links_are_true_at_that_moment(shop, told, status):
+    """Each leads somewhere, and what would be refused is not offered."""
+    final = status in ("fulfilled", "canceled", "refunded")
+    set_status(shop, told, STATUSES.index(status), final)
+    shown = shop.read.get(f"/v1/orders/{told.id}")
+    links = shown.json["links"]
+    assert shown.json["status"] == status and shown.json["final"] == final
+    assert ("events" in links) == (not final)
+    assert shop.read.get(links["self"]).body == shown.body
+    for name, link in links.items():
+        documented = {operation.template for operation in contract.operations()}
+        assert re.sub(r"ord_\w+", "{id}", link) in documented, (name, link)
+    if not final:
+        stream = Stream(shop.port("api"), f"{links['events']}?client_token={told.json['client_token']}")
+        assert stream.next() == (2, shown.json)
+        stream.close()
+
+
+@pytest.mark.parametrize("age_s, poll_ms", [(1, 1000), (30, 2000), (300, 5000), (3600, 15000), (86400, 60000)])
+def test_an_older_order_is_asked_for_less_often(shop, told, age_s, poll_ms):
+    shop.sql("UPDATE orders SET accepted_at = now() - %s * interval '1 s' WHERE id = "
+             "(SELECT order_id FROM order_key WHERE key = %s)", age_s, told.key)
+    for headers in ({}, {"If-None-Match": '"1"'}):
+        assert shop.read.get(f"/v1/orders/{told.id}", headers=headers).headers["poll-after-ms"] == str(poll_ms)
+    assert shop.read.get(f"/v1/orders?idempotency_key={told.key}").headers["poll-after-ms"] == str(poll_ms)
+    set_status(shop, told, STATUSES.index("fulfilled"), True)
+    assert "poll-after-ms" not in shop.read.get(f"/v1/orders/{told.id}").headers
+
+
+def test_every_receipt_says_when_to_ask_for_the_order(shop):
+    cart = shop.order_body(cart_id=new_key())
+    told = shop.post_order(cart)
+    answers = [told, shop.post_order(cart, told.key), shop.post_order(cart),
+               shop.api.get(f"/v1/orders?idempotency_key={told.key}")]
+    assert [answer.status for answer in answers] == [202, 202, 200, 200]
+    for answer in answers:
+        assert answer.headers["poll-after-ms"] == "1000" and answer.json["poll_after_ms"] == 1000

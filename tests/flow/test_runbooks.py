@@ -130,12 +130,12 @@ def test_a_database_that_was_made_read_only_is_written_again(watched):
 
 def test_a_dead_letter_is_seen_and_replayed(watched):
     shop, prometheus = watched
-    shop.fault("ship", "decline", code="address_undeliverable")
+    shop.fault("confirm", "wrong_amount", times=1)
     shop.post_order()
     prometheus.wait_firing("DocketDeadLetters")
     shop.no_faults()
     first = shop.one("SELECT min(id) FROM dead_letter WHERE state = 'open'")
-    assert "address_undeliverable" in follow(shop, "DocketDeadLetters")
+    assert "integrity_failure" in follow(shop, "DocketDeadLetters")
     wait_for(lambda: shop.one("SELECT state FROM dead_letter WHERE id = %s", first) != "open", 10,
              "it is replayed")
     prometheus.wait_quiet("DocketDeadLetters")

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import pytest
+import record
 
 from docket_local import process
 from docket_local.home import Home
@@ -207,6 +208,14 @@ def test_no_secret_is_printed_or_in_a_log_but_in_env(ops):
     for name, secret in secrets.items():
         assert secret not in ops.first_said, f"{name} was printed"
         assert secret not in logs, f"{name} is in a log"
+
+
+@pytest.mark.parametrize("scene", ["up", *record.SCENES])
+def test_the_recordings_show_what_happens(ops, scene):
+    said = record.up(ops.first_said) if scene == "up" else record.play(scene, str(ops.home))
+    shown = record.recorded()[scene]
+    assert record.essence(shown) == record.essence(said), \
+        f"run: python3 ops/lib/record.py\n--- README.md shows\n{shown}\n--- it answered\n{said}"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/api.md"])

@@ -329,3 +329,25 @@ def test_a_commit_that_the_worker_never_learns_of_is_found_again(shop, services,
     must({task(shop, public)[2] for public in orders}, {0}, "crashes: nobody took them over")
     must(len(facts(shop, "charge", *orders)), 10, "charges")
     shop.books().must_balance()
+
+
+def test_a_postgres_that_takes_connections_and_writes_nothing_is_left_in_peace(shop):
+    """A standby, say: the session is let in, and cannot write the row of its worker.  It is not
+    tried ten times a second, and work goes on soon after it can be written."""
+    def refusals():
+        return shop.log("payment").count("read-only transaction")
+
+    shop.sql(f"ALTER DATABASE {shop.database} SET default_transaction_read_only = on")
+    try:
+        shop.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "
+                 "'docket_worker' AND datname = current_database()")
+        wait_for(lambda: refusals() > 0, 10, "the worker is refused", every_s=0.02)
+        begun, before = time.monotonic(), refusals()
+        wait_for(lambda: refusals() >= before + 3, 20, "three more tries", every_s=0.02)
+        took_s = time.monotonic() - begun
+        assert took_s > 0.6, f"three tries within {took_s:.2f} s"
+    finally:
+        shop.sql(f"ALTER DATABASE {shop.database} RESET default_transaction_read_only")
+    shop.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'docket_%%' "
+             "AND datname = current_database() AND usename NOT IN ('docket_admin', 'docket_owner')")
+    shop.wait_status(shop.post_until_told().id, "fulfilled")

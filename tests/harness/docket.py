@@ -180,6 +180,7 @@ class Docket:
         self.checkout, self.reader = (self.make_key(scope) for scope in ("checkout", "orders:read"))
         self.api = Client(self.port("api"), self.checkout)
         self.read = Client(self.port("api"), self.reader)
+        self.server = Client(self.port("api"), self.make_key("checkout,orders:read"))
 
     def make_key(self, scope, name=None):
         printed = self.docket("key", "create", "--scope", scope, "--name", name or f"test {scope}")

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from docket_local import order
 
+from .client import new_key
 from .wait import wait_for
 
 WORKER = {"DOCKET_PROVIDER_TIMEOUT_MS": 700, "DOCKET_PROVIDER_LONGEST_MS": 2500,
@@ -79,9 +80,29 @@ def wait_task(docket, public, state, stage="payment", deadline_s=20):
 
 
 def attempt(docket, public):
-    """(state, intent, confirms, decline code) of its payment"""
+    """(state, intent, confirms, decline code) of its newest payment"""
     return docket.one("SELECT state, intent_id, confirms, decline_code FROM payment_attempt "
-                      "WHERE order_id = %s", order.to_uuid(public))
+                      "WHERE order_id = %s ORDER BY number DESC LIMIT 1", order.to_uuid(public))
+
+
+def payment_of(docket, public):
+    """What is told of its newest payment."""
+    return docket.read.get(f"/v1/orders/{public}").json["payment"]
+
+
+def pay_again(docket, public, method="pm_card_visa", key=None, client=None, **headers):
+    """A further attempt, asked for with a key of a server."""
+    return (client or docket.server).post(
+        f"/v1/orders/{public}/payment_attempts", paying_with(method),
+        headers={"Idempotency-Key": key or new_key(), **headers})
+
+
+def wait_payable(docket, *orders):
+    """Until each may be paid again: its last payment is over, at the provider too."""
+    for public in orders:
+        wait_for(lambda public=public: "payment_attempts" in
+                 docket.read.get(f"/v1/orders/{public}").json["links"], 20,
+                 f"{public} may be paid again")
 
 
 def dead_letter(docket, public):

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -77,11 +78,87 @@ static void refuses_what_is_nested_too_deep(void **state)
     json_decref(value);
 }
 
+static uint32_t next_random;
+
+static uint32_t draw(uint32_t below)
+{
+    next_random = next_random * 1664525 + 1013904223;
+    return (next_random >> 8) % below;
+}
+
+/* Characters of every kind: plain, escaped, of one to four bytes. */
+static json_t *draw_string(void)
+{
+    static const char *const pieces[] = {
+        "a",    "Z",    "/",  "\"", "\\", "\b",       "\n",           "\t", "\x01",
+        "\x1f", "\x7f", "\f", "\r", " ",  "\xc3\xa9", "\xe2\x82\xac", "~",  "\xf0\x9f\x8d\xb5"};
+    char text[128] = "";
+
+    for (uint32_t i = draw(12); i > 0; i--)
+        strcat(text, pieces[draw(ARRAY_SIZE(pieces))]);
+    return json_string(text);
+}
+
+static json_t *draw_value(int depth)
+{
+    json_t *value;
+
+    switch (draw(depth > 0 ? 8 : 6)) {
+    case 0:
+        return draw(2) ? json_true() : json_false();
+    case 1:
+        return json_null();
+    case 2:
+        return json_real((double)draw(1000000) / (1 + draw(1000)) * (draw(2) ? 1e30 : -1e-9));
+    case 3:
+        return json_integer((json_int_t)(draw(2) ? draw(1000) : (uint64_t)draw(1U << 24) << 39));
+    case 4:
+    case 5:
+        return draw_string();
+    case 6:
+        value = json_array();
+        for (uint32_t i = draw(5); i > 0; i--)
+            json_array_append_new(value, draw_value(depth - 1));
+        return value;
+    default:
+        value = json_object();
+        for (uint32_t i = draw(30); i > 0; i--) {
+            json_t *key = draw_string();
+
+            json_object_set_new(value, json_string_value(key), draw_value(depth - 1));
+            json_decref(key);
+        }
+        return value;
+    }
+}
+
+/* Hashes of orders that were accepted by earlier versions stand in the database. */
+static void the_spelling_is_that_of_jansson(void **state)
+{
+    const size_t flags = JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY;
+
+    (void)state;
+    for (uint32_t seed = 1; seed < 3000; seed++) {
+        struct arena arena = {NULL};
+        json_t *value;
+        char *theirs;
+
+        next_random = seed;
+        value = draw_value(3);
+        theirs = json_dumps(value, flags);
+        assert_string_equal(json_canonical(value, &arena), theirs);
+        free(theirs);
+        json_decref(value);
+        arena_finish(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_content_has_one_spelling),
         cmocka_unit_test(equal_contents_have_equal_hashes),
+        cmocka_unit_test(the_spelling_is_that_of_jansson),
         cmocka_unit_test(refuses_what_is_no_json),
         cmocka_unit_test(refuses_what_is_nested_too_deep),
     };

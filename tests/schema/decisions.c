@@ -27,7 +27,8 @@ static int decide_all(const struct order_facts *facts,
 
                 lesson.fault.kind = (enum fault_kind)kind;
                 order_decide(facts, &lesson, &policy, 0, &change);
-                see(facts, &change);
+                if (change.reason) /* else it stays as it is */
+                    see(facts, &change);
             }
         }
     }
@@ -53,6 +54,15 @@ static struct order_facts facts_of(int status, int attempt, int stage, int tried
         .is_fenced = tried / 8,
         .held = tried / 2 % 2,
         .is_unknown = tried / 8,
+        .undo = (enum undo)(tried % 3),
+        .since_undo_ms = tried % 2 ? 1000000 : 0,
+        .captured = attempt == ATTEMPT_CAPTURED ? 100 : 0,
+        .refunds = 1,
+        .refund_number = stage == STAGE_REFUND && tried % 2,
+        .refunds_open = (int16_t)(stage == STAGE_REFUND && tried % 2),
+        .refund_state = REFUND_SENT,
+        .refund_amount = tried / 2 % 2 ? 100 : 50,
+        .refund_keys = 1,
     };
 }
 

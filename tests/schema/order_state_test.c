@@ -38,7 +38,9 @@ static const struct edge {
     {"requires_action", "canceling"}, {"payment_failed", "canceling"},
     {"on_hold", "canceling"},         {"canceling", "canceled"},
     {"canceling", "refunded"},        {"confirmed", "refunding"},
-    {"refunding", "refunded"},
+    {"refunding", "refunded"},        {"canceling", "fulfilled"},
+    {"canceling", "on_hold"},         {"refunding", "on_hold"},
+    {"on_hold", "refunding"},
 };
 
 static bool is_in_diagram(const char *from, const char *to)
@@ -326,6 +328,13 @@ static void the_key_of_a_confirm_changes_only_past_the_longest_call(void **state
     for_all(keeps_its_key);
 }
 
+/* The payment of an order that is being undone, or was: its step ends, whatever it meets. */
+static bool is_overruled(const struct order_facts *facts)
+{
+    return facts->status >= ORDER_CANCELING &&
+           (facts->stage == STAGE_PAYMENT || facts->status != ORDER_CANCELING);
+}
+
 static void counts_honestly(const struct order_facts *facts, const struct order_lesson *lesson,
                             const struct order_change *change)
 {
@@ -341,10 +350,10 @@ static void counts_honestly(const struct order_facts *facts, const struct order_
 
     if (change->task_attempt != facts->attempt && !counts && !ends && !settles && !takes_back)
         SAY(facts, lesson, "counts an attempt that did not fail");
-    if (lesson->verdict == VERDICT_FAILED && !lesson->is_outage &&
+    if (lesson->verdict == VERDICT_FAILED && !lesson->is_outage && !ends &&
         change->task_attempt != facts->attempt + 1)
         SAY(facts, lesson, "does not count");
-    if (lesson->verdict == VERDICT_INTERRUPTED &&
+    if (lesson->verdict == VERDICT_INTERRUPTED && !is_overruled(facts) &&
         (change->task_attempt != facts->attempt || change->task_state != TASK_READY))
         SAY(facts, lesson, "an interruption counts, or is not made good");
 }
@@ -391,7 +400,7 @@ static void rests_parked(const struct order_facts *facts, const struct order_les
     bool is_parking =
         lesson->verdict == VERDICT_HELD || (lesson->is_outage && lesson->verdict == VERDICT_FAILED);
 
-    if (!is_parking)
+    if (!is_parking || is_overruled(facts))
         return;
     if (change->task_state != TASK_PARKED || change->keeps_running || change->next != STAGE_NONE)
         SAY(facts, lesson, "is not parked");

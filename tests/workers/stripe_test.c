@@ -16,6 +16,10 @@
     "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"amount\":1999,\"amount_received\":0,"        \
     "\"currency\":\"eur\",\"status\":\"" status "\",\"created\":1700000000,"                       \
     "\"metadata\":{\"order_id\":\"ord_1\"},\"last_payment_error\":null}"
+#define LIST(refunds, more) "{\"object\":\"list\",\"data\":[" refunds "],\"has_more\":" more "}"
+#define REFUND(id, ours, amount, status)                                                           \
+    "{\"id\":\"" id "\",\"object\":\"refund\",\"amount\":" amount                                  \
+    ",\"currency\":\"eur\",\"status\":\"" status "\",\"metadata\":{\"refund_id\":\"" ours "\"}}"
 #define ERROR(members) "{\"error\":{" members "}}"
 #define CODE(code)     "\"type\":\"invalid_request_error\",\"message\":\"m\",\"code\":\"" code "\""
 
@@ -61,6 +65,15 @@ static const struct row {
      "{\"id\":\"re_1\",\"object\":\"refund\",\"amount\":5,\"currency\":\"eur\","
      "\"status\":\"succeeded\"}",
      PAYMENT_STATE, ""},
+    {"refunds", PAYMENT_REFUNDS, 200, LIST(REFUND("re_1", "x", "5", "succeeded"), "false"),
+     PAYMENT_STATE, ""},
+    {"no refunds", PAYMENT_REFUNDS, 200, LIST("", "false"), PAYMENT_STATE, ""},
+    {"half a list", PAYMENT_REFUNDS, 200, LIST(REFUND("re_1", "x", "5", "succeeded"), "true"),
+     PAYMENT_TRANSIENT, "answer_unreadable"},
+    {"a list of others", PAYMENT_REFUNDS, 200, LIST(INTENT("succeeded"), "false"),
+     PAYMENT_TRANSIENT, "answer_unreadable"},
+    {"no list", PAYMENT_REFUNDS, 200, "{}", PAYMENT_TRANSIENT, "answer_unreadable"},
+    {"refunds, 500", PAYMENT_REFUNDS, 500, "", PAYMENT_TRANSIENT, "provider_500"},
     {"refund without status", PAYMENT_REFUND, 200,
      "{\"id\":\"re_1\",\"object\":\"refund\",\"amount\":5,\"currency\":\"eur\",\"status\":null}",
      PAYMENT_UNKNOWN, "answer_unreadable"},
@@ -153,6 +166,34 @@ static struct payment_result read_body(enum payment_operation operation, int sta
                                        const char *body)
 {
     return read_row(&(struct row){.operation = operation, .status = status, .body = body}, false);
+}
+
+/* Ours among the others; what failed gives nothing back. */
+static void a_refund_is_found_by_our_own_name_for_it(void **state)
+{
+    static const char list[] =
+        LIST(REFUND("re_3", "ord_1-3", "7", "pending") "," REFUND(
+                 "re_2", "ord_1-2", "5", "succeeded") "," REFUND("re_1", "ord_1-1", "9", "failed"),
+             "false");
+    struct stripe_answer answer = {.operation = PAYMENT_REFUNDS,
+                                   .intent = "pi_1",
+                                   .refund = "ord_1-2",
+                                   .status = 200,
+                                   .body = list,
+                                   .length = sizeof(list) - 1};
+    struct payment_result result = {.retry_after_ms = -1};
+
+    (void)state;
+    stripe_read_answer(&answer, &result);
+    assert_int_equal(result.verdict, PAYMENT_STATE);
+    assert_string_equal(result.refund.id, "re_2");
+    assert_int_equal(result.refund.status, REFUND_SUCCEEDED);
+    assert_int_equal(result.refund.amount, 5);
+    assert_int_equal(result.refunded, 12);
+    answer.refund = "ord_1-4";
+    stripe_read_answer(&answer, &result);
+    assert_string_equal(result.refund.id, "");
+    assert_int_equal(result.refunded, 12);
 }
 
 static void what_should_be_retried_did_nothing_unless_it_failed_inside(void **state)
@@ -286,6 +327,7 @@ static void asks_with_stripes_forms(void **state)
         .currency = "EUR",
         .method = "pm_a&b",
         .intent = "pi_1/../x",
+        .refund = "ord_1-2",
     };
 
     (void)state;
@@ -304,7 +346,10 @@ static void asks_with_stripes_forms(void **state)
     expect_request(&call, "/v1/payment_intents/pi_1%2F..%2Fx/capture", "amount_to_capture=1999");
     call.operation = PAYMENT_REFUND;
     expect_request(&call, "/v1/refunds",
-                   "payment_intent=pi_1%2F..%2Fx&metadata[order_id]=ord_1&amount=1999");
+                   "payment_intent=pi_1%2F..%2Fx&metadata[order_id]=ord_1&"
+                   "metadata[refund_id]=ord_1-2&amount=1999");
+    call.operation = PAYMENT_REFUNDS;
+    expect_request(&call, "/v1/refunds?limit=100&payment_intent=pi_1%2F..%2Fx", "");
 }
 
 static void expect_amount(const char *currency, int64_t minor, int64_t amount)
@@ -482,6 +527,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_answer_means_what_the_table_says),
+        cmocka_unit_test(a_refund_is_found_by_our_own_name_for_it),
         cmocka_unit_test(what_should_be_retried_did_nothing_unless_it_failed_inside),
         cmocka_unit_test(a_state_carries_the_whole_intent),
         cmocka_unit_test(a_decline_says_what_the_customer_can_do),

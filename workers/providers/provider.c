@@ -6,7 +6,7 @@
 #include "workers/outside_metrics.h"
 
 static const char *const operations[] = {"create",  "confirm", "retrieve", "cancel",
-                                         "capture", "refund",  NULL};
+                                         "capture", "refund",  "refunds",  NULL};
 static const char *const verdicts[] = {"state", "declined", "transient", "unknown", "broken", NULL};
 static struct outside_metrics metrics;
 

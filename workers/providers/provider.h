@@ -14,8 +14,8 @@
  *   BROKEN     our fault (refused parameters, key, set-up): a person looks; never shown as a
  * decline
  *
- * RETRIEVE is never UNKNOWN, since a read changes nothing.  `fault` is filled for all but STATE and
- * holds no secret and no personal data.  Adopting a STATE, the caller first asks
+ * RETRIEVE and REFUNDS are never UNKNOWN, since a read changes nothing.  `fault` is filled for all
+ * but STATE and holds no secret and no personal data.  Adopting a STATE, the caller first asks
  * payment_intent_agrees.
  *
  * Amounts are ISO 4217 minor units and currencies upper-case here, in both directions; a provider
@@ -37,7 +37,8 @@ enum payment_operation {
     PAYMENT_RETRIEVE, /* intent */
     PAYMENT_CANCEL,   /* intent, key: fences the charge off */
     PAYMENT_CAPTURE,  /* intent, amount, currency, key */
-    PAYMENT_REFUND,   /* intent, order, amount, currency, key */
+    PAYMENT_REFUND,   /* intent, order, refund, amount, currency, key */
+    PAYMENT_REFUNDS,  /* intent, refund: is it in the list of the intent's refunds? */
 };
 
 enum payment_verdict {
@@ -89,7 +90,8 @@ struct payment_refund {
 struct payment_result {
     enum payment_verdict verdict;
     struct payment_intent intent;   /* STATE; also DECLINED when the answer held it (id not "") */
-    struct payment_refund refund;   /* STATE of a refund */
+    struct payment_refund refund;   /* STATE of a refund; of REFUNDS: ours, id "": not there */
+    int64_t refunded;               /* STATE of REFUNDS: all of them that did not fail */
     struct payment_decline decline; /* DECLINED: its code is never "" */
     int64_t retry_after_ms;         /* the provider's wish, or -1 */
     struct fault fault;
@@ -103,6 +105,7 @@ struct payment_call {
     const char *currency; /* ISO 4217, upper-case */
     const char *method;   /* the customer's payment method token */
     const char *intent;   /* the provider's id */
+    const char *refund;   /* ours, unique for ever: it goes along as metadata */
     const char *key;      /* Idempotency-Key: visible ASCII, frozen with the parameters above */
     /* Asked directly before the first byte (see base/http/client.h); false: TRANSIENT, code
      * "call_withheld".  May be NULL. */
@@ -116,9 +119,28 @@ struct payment_call {
     struct outside_call outside;
 };
 
+enum { PAYMENT_PAGE_MAX = 40 };
+
+/* A page of the provider's own list of intents, newest first: a read. */
+struct payment_page {
+    int64_t from_s, to_s; /* created within, seconds since 1970 by the provider's clock */
+    const char *after;    /* the last intent of the page before, or "" */
+    void (*on_done)(struct payment_page *page); /* once, never from inside list */
+
+    /* Valid from on_done on; kind NONE: it was read. */
+    struct payment_intent *intents; /* PAYMENT_PAGE_MAX of them, the caller's */
+    int count;
+    bool has_more;
+    struct fault fault;
+
+    struct provider *provider;
+    struct outside_call outside;
+};
+
 struct provider {
     const char *name; /* "stripe": in the books, the breaker and metrics */
     void (*start)(struct provider *provider, struct payment_call *call);
+    void (*list)(struct provider *provider, struct payment_page *page);
     void (*destroy)(struct provider *provider); /* only with no call open */
 };
 

@@ -40,6 +40,8 @@ static const char *point_of(enum payment_operation operation)
         return "payment_capture";
     case PAYMENT_REFUND:
         return "payment_refund";
+    case PAYMENT_REFUNDS:
+        return "payment_refunds";
     }
     return NULL;
 }
@@ -47,7 +49,7 @@ static const char *point_of(enum payment_operation operation)
 static void start(struct provider *provider, struct payment_call *call)
 {
     struct stripe *stripe = container_of(provider, struct stripe, provider);
-    bool is_read = call->operation == PAYMENT_RETRIEVE;
+    bool is_read = stripe_is_read(call->operation);
 
     call->provider = provider;
     call->result = (struct payment_result){.retry_after_ms = -1};
@@ -73,7 +75,7 @@ static bool prepare(const struct stripe *stripe, struct payment_call *call, stru
     if (!stripe_add_form(&call->outside.body, call, stripe->manual_capture, fault) ||
         !outside_call_fits(&call->outside, what, fault))
         return false;
-    return call->operation == PAYMENT_RETRIEVE ||
+    return stripe_is_read(call->operation) ||
            outside_call_add_post(&call->outside, "Content-Type: application/x-www-form-urlencoded",
                                  call->key, what, fault);
 }
@@ -91,6 +93,7 @@ static void read_answer(struct payment_call *call)
     const struct stripe_answer answer = {
         .operation = call->operation,
         .intent = call->intent,
+        .refund = call->refund,
         .status = http->status,
         .body = http->answer,
         .length = http->answer_length,
@@ -106,7 +109,7 @@ static void read_outcome(struct payment_call *call)
 {
     struct payment_result *result = &call->result;
 
-    outside_call_fault(&call->outside, call->operation == PAYMENT_RETRIEVE, &result->fault);
+    outside_call_fault(&call->outside, stripe_is_read(call->operation), &result->fault);
     result->verdict = result->fault.kind == FAULT_UNKNOWN  ? PAYMENT_UNKNOWN
                       : result->fault.kind == FAULT_BROKEN ? PAYMENT_BROKEN
                                                            : PAYMENT_TRANSIENT;
@@ -125,6 +128,50 @@ static void on_answered(struct http_call *http)
     call->on_done(call);
 }
 
+/* --- the list: page ─► http_client_send ┄┄► on_listed ─► on_done -------------------------------
+ */
+
+static void read_page(struct payment_page *page)
+{
+    const struct http_call *http = &page->outside.http;
+
+    if (http->outcome != HTTP_CALL_ANSWERED)
+        outside_call_fault(&page->outside, true, &page->fault);
+    else if (http->status != 200)
+        fail_as(&page->fault, FAULT_TRANSIENT, "list_refused",
+                "the provider answered its list of intents with %d", http->status);
+    else if (!stripe_read_page(http->answer, http->answer_length, page))
+        fail_as(&page->fault, FAULT_TRANSIENT, "answer_unreadable",
+                "the provider's list of intents cannot be understood");
+}
+
+static void on_listed(struct http_call *http)
+{
+    struct payment_page *page = container_of(http, struct payment_page, outside.http);
+
+    read_page(page);
+    outside_call_end(&page->outside);
+    page->on_done(page);
+}
+
+static void list(struct provider *provider, struct payment_page *page)
+{
+    struct stripe *stripe = container_of(provider, struct stripe, provider);
+
+    page->provider = provider;
+    page->fault = (struct fault){.kind = FAULT_NONE};
+    page->outside.http = (struct http_call){
+        .method = "GET",
+        .on_done = on_listed,
+        .point = "payment_list",
+        .headers = {stripe->endpoint.authorization, version_header},
+    };
+    outside_call_begin(&page->outside, &stripe->endpoint, FORM_BYTES_MAX);
+    stripe_add_page_path(&page->outside.url, page);
+    outside_call_send(&page->outside, &stripe->endpoint,
+                      outside_call_fits(&page->outside, "the list of intents", &page->fault));
+}
+
 static void destroy(struct provider *provider)
 {
     struct stripe *stripe = container_of(provider, struct stripe, provider);
@@ -137,7 +184,8 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
 {
     struct stripe *stripe = xcalloc(1, sizeof(*stripe));
 
-    stripe->provider = (struct provider){.name = STRIPE_NAME, .start = start, .destroy = destroy};
+    stripe->provider =
+        (struct provider){.name = STRIPE_NAME, .start = start, .list = list, .destroy = destroy};
     outside_endpoint_init(&stripe->endpoint, client, options->base_url, options->key);
     stripe->endpoint.connect_ms = options->connect_ms;
     stripe->endpoint.total_ms = options->total_ms;

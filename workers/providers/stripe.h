@@ -28,6 +28,7 @@ struct provider *stripe_create(struct http_client *client, const struct stripe_o
 struct stripe_answer {
     enum payment_operation operation;
     const char *intent; /* the one that was asked about; NULL for a create */
+    const char *refund; /* of PAYMENT_REFUNDS: ours, that is looked for */
     int status;
     const char *body;
     size_t length;
@@ -36,6 +37,10 @@ struct stripe_answer {
 
 /* Fills all of the result but retry_after_ms. */
 void stripe_read_answer(const struct stripe_answer *answer, struct payment_result *result);
+
+/* A page of a list; what of it cannot be understood makes it false: nothing is passed over. */
+bool stripe_read_page(const char *body, size_t length, struct payment_page *page)
+    __attribute__((warn_unused_result));
 
 /* What a customer is told (stripe_customer.c): of a decline by Stripe's code and advice_code, and
  * of an intent that requires action. */
@@ -49,7 +54,10 @@ bool stripe_amount_to(const char *currency, int64_t minor, int64_t *amount)
 bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
     __attribute__((warn_unused_result));
 
+bool stripe_is_read(enum payment_operation operation); /* a GET */
+
 /* The path below the base URL, and the form (empty for a GET), of a call. */
 void stripe_add_path(struct text *text, const struct payment_call *call);
+void stripe_add_page_path(struct text *text, const struct payment_page *page);
 bool stripe_add_form(struct text *text, const struct payment_call *call, bool manual_capture,
                      struct fault *fault) __attribute__((warn_unused_result));

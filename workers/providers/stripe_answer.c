@@ -57,7 +57,7 @@ static void conclude(const struct stripe_answer *answer, struct payment_result *
 /* A read that failed changed nothing: it is simply made again. */
 static void soften_read(const struct stripe_answer *answer, struct payment_result *result)
 {
-    if (answer->operation != PAYMENT_RETRIEVE || result->verdict != PAYMENT_UNKNOWN)
+    if (!stripe_is_read(answer->operation) || result->verdict != PAYMENT_UNKNOWN)
         return;
     result->verdict = PAYMENT_TRANSIENT;
     result->fault.kind = FAULT_TRANSIENT;
@@ -136,6 +136,27 @@ static bool read_intent(const json_t *object, struct payment_intent *intent)
     return true;
 }
 
+bool stripe_read_page(const char *body, size_t length, struct payment_page *page)
+{
+    json_t *list = answer_parse(body, length);
+    const json_t *data = json_object_get(list, "data"), *has_more, *object;
+    size_t index;
+    bool is_read = is_object_named(list, "list") && json_is_array(data) &&
+                   json_array_size(data) <= PAYMENT_PAGE_MAX;
+
+    page->count = 0;
+    has_more = json_object_get(list, "has_more");
+    json_array_foreach(data, index, object)
+    {
+        is_read = is_read && read_intent(object, &page->intents[page->count]);
+        page->count += is_read;
+    }
+    page->has_more = json_is_true(has_more);
+    is_read = is_read && json_is_boolean(has_more) && (page->count > 0 || !page->has_more);
+    json_decref(list);
+    return is_read;
+}
+
 static bool read_refund(const json_t *object, struct payment_refund *refund)
 {
     static const struct {
@@ -186,10 +207,51 @@ static void adopt(const struct stripe_answer *answer, const json_t *object,
     }
 }
 
+/* The list of an intent's refunds: all of it, or it says nothing. */
+static bool read_refunds(const struct stripe_answer *answer, const json_t *body,
+                         struct payment_result *result)
+{
+    const json_t *list = json_object_get(body, "data"), *one;
+    char ours[PROVIDER_ID_SIZE];
+    size_t index;
+
+    if (!json_is_array(list) || !json_is_false(json_object_get(body, "has_more")))
+        return false;
+    json_array_foreach(list, index, one)
+    {
+        struct payment_refund refund = {.id = ""};
+
+        if (!read_refund(one, &refund))
+            return false;
+        if (refund.status == REFUND_PENDING || refund.status == REFUND_SUCCEEDED)
+            result->refunded += refund.amount;
+        if (answer->refund &&
+            answer_text(json_object_get(one, "metadata"), "refund_id", ours, sizeof(ours)) &&
+            strcmp(ours, answer->refund) == 0)
+            result->refund = refund;
+    }
+    return true;
+}
+
+static void read_list(const struct stripe_answer *answer, const json_t *body,
+                      struct payment_result *result)
+{
+    if (read_refunds(answer, body, result)) {
+        result->verdict = PAYMENT_STATE;
+        return;
+    }
+    result->refund = (struct payment_refund){.id = ""};
+    result->refunded = 0;
+    conclude(answer, result, PAYMENT_UNKNOWN, "answer_unreadable",
+             "it holds no whole list of refunds");
+}
+
 static void read_state(const struct stripe_answer *answer, const json_t *body,
                        struct payment_result *result)
 {
-    if (answer->operation != PAYMENT_REFUND)
+    if (answer->operation == PAYMENT_REFUNDS)
+        read_list(answer, body, result);
+    else if (answer->operation != PAYMENT_REFUND)
         adopt(answer, body, result);
     else if (read_refund(body, &result->refund))
         result->verdict = PAYMENT_STATE;
@@ -231,7 +293,7 @@ static bool did_nothing(const struct stripe_answer *answer, const struct stripe_
 
 static bool can_be_declined(enum payment_operation operation)
 {
-    return operation != PAYMENT_RETRIEVE && operation != PAYMENT_CANCEL;
+    return !stripe_is_read(operation) && operation != PAYMENT_CANCEL;
 }
 
 /* "It is too late for that": the state that stands in it is the answer. */

@@ -46,8 +46,18 @@ bool stripe_amount_from(const char *currency, int64_t amount, int64_t *minor)
     return amount >= 0;
 }
 
+bool stripe_is_read(enum payment_operation operation)
+{
+    return operation == PAYMENT_RETRIEVE || operation == PAYMENT_REFUNDS;
+}
+
 void stripe_add_path(struct text *text, const struct payment_call *call)
 {
+    if (call->operation == PAYMENT_REFUNDS) {
+        text_add(text, "/v1/refunds?limit=100&payment_intent=");
+        text_add_urlencoded(text, call->intent);
+        return;
+    }
     if (call->operation == PAYMENT_REFUND) {
         text_add(text, "/v1/refunds");
         return;
@@ -59,6 +69,18 @@ void stripe_add_path(struct text *text, const struct payment_call *call)
     text_add_urlencoded(text, call->intent);
     if (call->operation != PAYMENT_RETRIEVE)
         text_print(text, "/%s", payment_operation_name(call->operation));
+}
+
+void stripe_add_page_path(struct text *text, const struct payment_page *page)
+{
+    text_print(text,
+               "/v1/payment_intents?limit=%d&created%%5Bgte%%5D=%" PRId64
+               "&created%%5Blte%%5D=%" PRId64,
+               PAYMENT_PAGE_MAX, page->from_s, page->to_s);
+    if (page->after[0] == '\0')
+        return;
+    text_add(text, "&starting_after=");
+    text_add_urlencoded(text, page->after);
 }
 
 static void add_field(struct text *text, const char *name, const char *value)
@@ -107,6 +129,7 @@ static bool add_refund(struct text *text, const struct payment_call *call, struc
 {
     add_field(text, "payment_intent", call->intent);
     add_field(text, "metadata[order_id]", call->order);
+    add_field(text, "metadata[refund_id]", call->refund);
     return add_amount(text, "amount", call, fault);
 }
 
@@ -125,6 +148,7 @@ bool stripe_add_form(struct text *text, const struct payment_call *call, bool ma
     case PAYMENT_REFUND:
         return add_refund(text, call, fault);
     case PAYMENT_RETRIEVE:
+    case PAYMENT_REFUNDS:
     case PAYMENT_CANCEL:
         return true;
     }

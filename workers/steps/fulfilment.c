@@ -4,7 +4,9 @@
  *     (later ones) ─► look the reference up ─┬─ there ─► shipped                │
  *                                            └─ none ─► ship ◄──(later)─────────┘
  *
- * The carrier keeps our reference unique for ever, so shipping twice under it makes one shipment.
+ * An order that is being canceled is not asked for any more, but looked up until it is sure that
+ * the carrier has nothing of it.  The carrier keeps our reference unique for ever, so shipping
+ * twice under it makes one shipment.
  */
 #include "workers/steps.h"
 
@@ -49,8 +51,10 @@ static void proceed(struct job *job)
     const struct order_facts *facts = job_facts(job);
 
     ((struct fulfilment *)job_work(job))->job = job;
-    if (facts->is_shipped || facts->status != ORDER_CONFIRMED)
+    if (facts->is_shipped || (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING))
         learn(job, VERDICT_NOTHING);
+    else if (facts->status == ORDER_CANCELING) /* not to be asked for any more; was it before? */
+        begin_call(job, CARRIER_LOOK_UP);
     else if (facts->attempt_state != ATTEMPT_CAPTURED && facts->total > 0)
         learn_unpaid(job);
     else if (facts->claims > 1) /* somebody may have asked before */
@@ -83,7 +87,10 @@ static void learn_result(struct job *job, const struct carrier_result *result)
         learn_shipped(job, result);
         return;
     case CARRIER_NONE:
-        begin_call(job, CARRIER_SHIP);
+        if (job_facts(job)->status == ORDER_CANCELING)
+            learn(job, VERDICT_UNSHIPPED);
+        else
+            begin_call(job, CARRIER_SHIP);
         return;
     case CARRIER_UNKNOWN:
         lesson.verdict = VERDICT_SHIPMENT_UNKNOWN;

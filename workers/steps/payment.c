@@ -17,8 +17,9 @@
 
 #include "base/memory.h"
 #include "workers/providers/stripe.h"
+#include "workers/steps/provider_call.h"
 
-enum { CONNECT_MS = 5000, KEY_SIZE = 96, FAILURES_A_KEY = 3 };
+enum { KEY_SIZE = 96, FAILURES_A_KEY = 3 };
 
 struct payment {
     struct job *job;
@@ -191,6 +192,7 @@ static void on_done(struct payment_call *call)
         break;
     case PAYMENT_CAPTURE:
     case PAYMENT_REFUND:
+    case PAYMENT_REFUNDS:
         break;
     }
 }
@@ -451,26 +453,12 @@ static void interrupt(struct job *job, struct order_lesson *lesson)
     }
 }
 
-static void *open_provider(struct http_client *client, const struct settings *settings)
-{
-    return stripe_create(client, &(struct stripe_options){
-                                     .base_url = settings->provider_url,
-                                     .key = settings->provider_key,
-                                     .connect_ms = CONNECT_MS,
-                                     .total_ms = (uint64_t)settings->provider_timeout_ms,
-                                 });
-}
-
-static void register_metrics(void)
-{
-    payment_register_metrics(STRIPE_NAME);
-}
-
 const struct step payment_step = {
     .stage = STAGE_PAYMENT,
-    .register_metrics = register_metrics,
+    .register_metrics = provider_register,
     .reserves_stock = true,
-    .open = open_provider,
+    .compares_books = true,
+    .open = provider_open,
     .work_bytes = sizeof(struct payment),
     .proceed = proceed,
     .interrupt = interrupt,

@@ -70,6 +70,33 @@ void books_take(struct job *job)
     if (book->status == ORDER_ACCEPTED)
         book->status = ORDER_PROCESSING;
     read_facts(job);
+    snprintf(job->claimed.payment_method, sizeof(job->claimed.payment_method), "pm_%d",
+             book->attempt_count > 1 ? book->attempt_count : 1);
+}
+
+/* --- another attempt (attempt_look.sql, attempt_open.sql) --------------------------------------
+ */
+
+bool books_pay_again(int order)
+{
+    enum { PAY_AGAIN_MAX = 4 };
+    struct book *book = &world.books[order];
+    struct order_facts facts = {.status = book->status};
+    struct task *task = &book->tasks[STAGE_PAYMENT];
+
+    read_attempt(book, &facts);
+    if (order_pay_again(&facts, PAY_AGAIN_MAX) != PAY_AGAIN_OPENS)
+        return false;
+    world_see(SAW_PAY_AGAIN);
+    book->attempts[book->attempt_count++] = (struct attempt){.state = ATTEMPT_CREATED,
+                                                             .sent_ms = -1,
+                                                             .opened_ms = world.now_ms,
+                                                             .unknown_ms = -1,
+                                                             .ended_ms = -1};
+    book->version++;
+    book->status = ORDER_PROCESSING;
+    *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
+    return true;
 }
 
 /* --- outcomes (outcome.sql) --------------------------------------------------------------------
@@ -163,6 +190,8 @@ bool books_commit(struct job *job, const struct order_change *change)
     struct book *book = &world.books[job->order];
     bool is_told = !world.loses_write;
 
+    if (world.pays_again && books_pay_again(job->order))
+        world.pays_again = false;
     if (book->version != job->facts.version)
         return false;
     world.loses_write = false;
@@ -180,7 +209,7 @@ bool books_have(const struct job *job)
 {
     const struct task *task = &world.books[job->order].tasks[job->stage];
 
-    return task->holder == job && task->state == TASK_RUNNING;
+    return task->state == TASK_READY || (task->holder == job && task->state == TASK_RUNNING);
 }
 
 void books_begin(void)

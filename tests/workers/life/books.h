@@ -54,7 +54,7 @@ extern struct world {
     struct job jobs[JOBS_MAX];
     int64_t available;
     struct job *caller;
-    bool is_outage, loses_write;
+    bool is_outage, loses_write, pays_again;
     uint32_t random;
     char wrong[256];
 } world;
@@ -64,7 +64,10 @@ void books_begin(void);
 void books_take(struct job *job); /* the task is this job's (again), and its facts are fresh */
 /* True: it is written, and its worker knows. */
 bool books_commit(struct job *job, const struct order_change *change);
-bool books_have(const struct job *job); /* its task is still this job's */
+/* attempt_open.sql, if order_pay_again lets it. */
+bool books_pay_again(int order);
+/* Its task is still this job's, or nobody's: it may claim it again. */
+bool books_have(const struct job *job);
 
 extern const struct order_policy job_policy_of_all;
 extern const struct step *const job_steps[STAGE_COUNT];

@@ -46,8 +46,10 @@ static void decide(struct job *job)
                 job_end(job);
                 return;
             }
-            books_take(job); /* still ours: read again, and decide the same lesson again */
+            books_take(
+                job); /* still ours, or nobody's: read again, and decide the same lesson again */
             if (!order_lesson_holds(&job->facts, &job->lesson)) {
+                world_see(SAW_STALE_LESSON);
                 job_go_on(job);
                 return;
             }

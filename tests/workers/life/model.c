@@ -144,9 +144,22 @@ static void say_declined(struct payment_result *result, const struct payment_int
     result->decline = intent->decline;
 }
 
+/* Of an intent that was never confirmed no money can move; any other must be over before. */
+static void check_others_are_over(const struct call *call)
+{
+    for (int i = 0; i < model.intent_count; i++) {
+        if (model.orders[i] == call->order && model.last_key[i][0] != '\0' &&
+            model.intents[i].status != INTENT_CANCELED && call->job != NULL)
+            world_break("a new intent, and %s of the same order is %s", model.intents[i].id,
+                        intent_status_name(model.intents[i].status));
+    }
+}
+
 static void create(const struct call *call, struct payment_result *result)
 {
     struct payment_intent *intent;
+
+    check_others_are_over(call);
 
     if (model.intent_count == INTENTS_MAX) {
         world_break("more intents than an order can need");

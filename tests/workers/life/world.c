@@ -24,6 +24,8 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_NEXT_KEY] = "next key",
     [SAW_LATE_ARRIVAL] = "late arrival",
     [SAW_KEY_EXPIRED] = "key expired",
+    [SAW_PAY_AGAIN] = "pay again",
+    [SAW_STALE_LESSON] = "stale lesson",
 };
 
 /* --- what the halves know of each other --------------------------------------------------------
@@ -114,7 +116,6 @@ static void claim(unsigned which, bool takes_over)
     job->line = (struct claim_line){sku, PIECES};
     job->claimed = (struct claim_order){
         .total = TOTAL, .currency = "EUR", .lines = &job->line, .line_count = 1};
-    snprintf(job->claimed.payment_method, sizeof(job->claimed.payment_method), "pm_card");
     task->crashes += is_gone;
     books_take(job);
     job_go_on(job);
@@ -300,6 +301,9 @@ void world_do(const struct op *op)
     case OP_LOSE_WRITE:
         world.loses_write = true;
         break;
+    case OP_PAY_AGAIN:
+        world.pays_again = op->how % 2 != 0 || !books_pay_again(op->which % WORLD_ORDERS);
+        break;
     case OP_OUTAGE:
         turn_outage();
         break;
@@ -348,7 +352,7 @@ void world_settle(void)
     if (world.is_outage)
         turn_outage();
     each_task(let_out);
-    world.loses_write = false;
+    world.loses_write = world.pays_again = false;
     for (int i = 0; i < JOBS_MAX; i++)
         crash(0);
     for (round = 0; round < ROUNDS_MAX && !is_still() && !world_wrong(); round++)
@@ -371,7 +375,7 @@ void world_settle(void)
 void world_begin(void)
 {
     world.now_ms = 1000000;
-    world.is_outage = world.loses_write = false;
+    world.is_outage = world.loses_write = world.pays_again = false;
     world.wrong[0] = '\0';
     for (int i = 0; i < JOBS_MAX; i++)
         world.jobs[i].is_over = true;

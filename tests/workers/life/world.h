@@ -33,6 +33,7 @@ enum op_kind {
     OP_CUSTOMER,   /* does what 3-D Secure asked for, or fails in it */
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
+    OP_PAY_AGAIN,  /* the customer pays otherwise: at once, or just before the next commit */
     OP_OUTAGE,     /* the breaker opens, or closes and lets out */
     OP_KINDS
 };
@@ -74,6 +75,8 @@ enum world_sight {
     SAW_LATE_ARRIVAL, /* a call was done after its worker had stopped waiting for it */
     SAW_NEXT_KEY,     /* one intent was confirmed under a second key */
     SAW_KEY_EXPIRED,
+    SAW_PAY_AGAIN,    /* a further attempt was opened */
+    SAW_STALE_LESSON, /* … while a worker was about to write of the one before */
     WORLD_SIGHTS
 };
 extern uint64_t world_sights[WORLD_SIGHTS];

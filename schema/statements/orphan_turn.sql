@@ -1,0 +1,13 @@
+-- Takes the comparison of the books, if it is due and nobody is at it.
+--   $1 process   $2 stage   $3 so many hours back   $4 what is younger than this is left, in s
+-- One row back, or none: its fence, from and to when (seconds since 1970).  While the stage's queue is
+-- paused nothing is on its way, so nothing is too young.  A provider that is held back is not asked.
+UPDATE orphan_sweep s
+SET fence = s.fence + 1, holder = $1::text, until = now() + interval '60 seconds', begun_at = now()
+WHERE s.due_at <= now() AND s.until < now()
+  AND NOT EXISTS (SELECT FROM breaker b WHERE b.stage = $2::int2 AND NOT b.is_queue AND b.state <> 1)
+RETURNING s.fence,
+          (extract(epoch FROM now()) - $3::int8 * 3600)::int8 AS from_s,
+          (extract(epoch FROM now()) - CASE WHEN EXISTS (
+               SELECT FROM breaker b WHERE b.stage = $2::int2 AND b.is_queue AND b.held)
+               THEN 0 ELSE $4::int8 END)::int8 AS to_s

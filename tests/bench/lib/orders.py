@@ -1,0 +1,62 @@
+"""What became of a shop's orders, from its books and those of its sandbox."""
+import collections
+
+from harness.wait import wait_for
+
+DELAYED = ("create", "confirm", "ship")  # what an order that goes well calls outside
+
+
+def delay(shop, ms):
+    """Every answer of the sandbox takes so long."""
+    shop.no_faults()
+    for operation in DELAYED if ms else ():
+        shop.fault(operation, "delay", ms=ms)
+
+
+def wait_final(shop, count, deadline_s=120):
+    wait_for(lambda: shop.one("SELECT count(*) FROM orders WHERE final") >= count, deadline_s,
+             f"{count} orders are final", every_s=0.1)
+
+
+def rank(values, share):
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+def latencies_ms(shop, after):
+    """From the commit that accepted an order (its transaction's begin) to the one that shipped it, of the
+    orders whose ids are greater."""
+    rows = shop.sql("SELECT extract(epoch FROM e.at - o.accepted_at)::float8 * 1000 FROM orders o "
+                    "JOIN order_event e ON e.order_id = o.id AND e.kind = 'shipped' WHERE o.id > %s", after)
+    return sorted(ms for (ms,) in rows)
+
+
+def hops_ms(shop, after):
+    """{"accepted → payment_started": [ms], …}"""
+    rows = shop.sql("SELECT order_id, kind, extract(epoch FROM at)::float8 FROM order_event "
+                    "WHERE order_id > %s ORDER BY order_id, version", after)
+    hops = {}
+    for (order, kind, at), (following, next_kind, next_at) in zip(rows, rows[1:]):
+        if order == following:
+            hops.setdefault(f"{kind} → {next_kind}", []).append((next_at - at) * 1000)
+    return {name: sorted(times) for name, times in hops.items()}
+
+
+def last_id(shop):
+    return shop.one("SELECT coalesce((SELECT id FROM orders ORDER BY id DESC LIMIT 1), "
+                    "'00000000-0000-0000-0000-000000000000'::uuid)::text")
+
+
+def outside_calls(shop):
+    """How often each operation of the sandbox was begun."""
+    answer = shop.sandbox.get("/sandbox/calls")
+    assert answer.status == 200, repr(answer)
+    return answer.json["begun"]
+
+
+def must_be_single(shop):
+    """Every fulfilled order was charged once and shipped once, and nothing else was; how many there are."""
+    orders = shop.one("SELECT count(*) FROM orders WHERE status = 4")
+    facts = collections.Counter(fact["kind"] for fact in shop.ledger())
+    if not facts["charge"] == facts["shipment"] == orders:
+        raise RuntimeError(f"{orders} orders are fulfilled; the ledger has {dict(facts)}")
+    return orders

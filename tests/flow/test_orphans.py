@@ -1,0 +1,160 @@
+"""The provider's books against ours, both ways: what is missing in either is found, and said."""
+import json
+import uuid
+
+import pytest
+
+from docket_local import order
+
+from harness import must, wait_for
+from harness.metrics import value
+from harness.outcomes import WORKER, attempt, open_quick_shop, paying_with, post, wait_all
+
+SWEEP = WORKER | {"DOCKET_ORPHAN_EVERY_S": 1, "DOCKET_ORPHAN_AGE_S": 0, "DOCKET_ORPHAN_HOURS": 1}
+PLANT = """INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency, intent_id)
+           SELECT id, 2, 4, 'stripe', payment_method, total, currency, %s FROM orders WHERE id = %s"""
+STRANGER = "ord_" + "0" * 26
+
+
+@pytest.fixture(scope="module", name="shop")
+def lend_shop(docket):
+    return open_quick_shop(docket, **SWEEP)
+
+
+@pytest.fixture(autouse=True)
+def leave_no_faults(shop):
+    yield
+    shop.no_faults()
+
+
+def make_intent(shop, public, amount=7020, confirm=False):
+    answer = shop.sandbox.request(
+        "POST", "/v1/payment_intents",
+        f"amount={amount}&currency=eur&payment_method=pm_card_visa&confirm={str(confirm).lower()}"
+        + (f"&metadata[order_id]={public}" if public else ""),
+        {"Authorization": "Bearer sk_test", "Content-Type": "application/x-www-form-urlencoded"})
+    must(answer.status, 200, answer)
+    return answer.json["id"]
+
+
+def cancel_intent(shop, intent):
+    must(shop.sandbox.request("POST", f"/v1/payment_intents/{intent}/cancel", "", {
+        "Authorization": "Bearer sk_test",
+        "Content-Type": "application/x-www-form-urlencoded"}).status, 200, "cancel")
+
+
+def orphans(shop):
+    """side → intents that stand open"""
+    found = {1: set(), 2: set(), 3: set()}
+    for side, intent in shop.sql("SELECT side, intent_id FROM orphan WHERE resolved_at IS NULL"):
+        found[side].add(intent)
+    return found
+
+
+def sweeps(shop):
+    return shop.one("SELECT fence FROM orphan_sweep")
+
+
+def after_a_whole_sweep(shop):
+    """What is there now has been compared once it returns."""
+    begun = shop.one("SELECT now()")
+    wait_for(lambda: shop.one("SELECT begun_at > %s AND ended_at > begun_at FROM orphan_sweep", begun),
+             30, "a whole sweep")
+
+
+def test_books_that_agree_have_no_differences(shop):
+    orders = [post(shop) for _ in range(5)] + [post(shop, **paying_with("pm_card_visa_chargeDeclined"))]
+    wait_all(shop, orders, "fulfilled", "canceled")
+    after_a_whole_sweep(shop)
+    must(orphans(shop), {1: set(), 2: set(), 3: set()}, "differences")
+    shop.books().must_balance()
+
+
+def test_three_of_theirs_and_three_of_ours_are_six_rows_and_six_lines(shop):
+    orders = [post(shop) for _ in range(4)]
+    wait_all(shop, orders, "fulfilled")
+    theirs = {make_intent(shop, None, 100), make_intent(shop, STRANGER, 200, confirm=True),
+              make_intent(shop, orders[0], 300, confirm=True)}
+    ours = {f"pi_{uuid.uuid4().hex}" for _ in range(3)}
+    for public, intent in zip(orders[1:], ours):
+        shop.sql(PLANT, intent, order.to_uuid(public))
+    wait_for(lambda: [len(orphans(shop)[side]) for side in (1, 2, 3)] == [3, 3, 0], 30, "six rows")
+    must(orphans(shop), {1: theirs, 2: ours, 3: set()}, "differences")
+    wait_for(lambda: value(shop, "relay", "docket_orphans_open") == 6, 20, "the metric is six")
+    said = json.loads(shop.docket("status", "--json"))
+    must(said["orphans"]["open"], 6, "differences in docket status")
+    lines = [line for line in shop.docket("status").splitlines()
+             if line.startswith("needs a person: ") and "pi_" in line]
+    must(len(lines), 6, lines)
+    must(sum("2.00 EUR" in line and "refund it" in line for line in lines), 1, lines)
+    must(sum("3.00 EUR" in line and orders[0] in line for line in lines), 1, lines)
+    must(sum("took nothing" in line and "cancel it" in line for line in lines), 1, lines)
+    must(sum("does not know" in line for line in lines), 3, lines)
+    shop.sql("DELETE FROM payment_attempt WHERE intent_id = ANY (%s)", list(ours))
+    wait_for(lambda: orphans(shop)[2] == set(), 30, "what was mended is gone by itself")
+    after_a_whole_sweep(shop)
+    must(orphans(shop), {1: theirs, 2: set(), 3: set()}, "three are left")
+
+
+def test_what_a_person_has_settled_is_not_said_again(shop):
+    intent = make_intent(shop, None, 400, confirm=True)
+    wait_for(lambda: intent in orphans(shop)[1], 30, "the sweep")
+    number = shop.one("SELECT id FROM orphan WHERE intent_id = %s", intent)
+    said = shop.docket("orphan", "close", str(number), "--reason", "refunded at the provider")
+    assert intent in said, said
+    after_a_whole_sweep(shop)
+    assert intent not in orphans(shop)[1]
+    must(shop.sql("SELECT act, target, reason FROM audit ORDER BY id DESC LIMIT 1"),
+         [("orphan close", f"orphan {number}", "refunded at the provider")], "audit")
+
+
+def test_an_intent_that_is_canceled_at_the_provider_is_gone(shop):
+    intent = make_intent(shop, STRANGER)
+    wait_for(lambda: intent in orphans(shop)[1], 30, "the sweep")
+    cancel_intent(shop, intent)
+    wait_for(lambda: intent not in orphans(shop)[1], 30, "it is gone")
+
+
+def test_money_that_only_the_provider_knows_of_is_a_difference(shop):
+    """The books say declined; the provider took the money after all."""
+    public = post(shop)
+    shop.wait_status(public, "fulfilled")
+    uuid_of = order.to_uuid(public)
+    shop.sql("UPDATE payment_attempt SET state = 4, captured = 0 WHERE order_id = %s", uuid_of)
+    intent = attempt(shop, public)[1]
+    wait_for(lambda: intent in orphans(shop)[3], 30, "the sweep")
+    assert any(intent in line and "says otherwise" in line for line in shop.docket("status").splitlines())
+    shop.sql("UPDATE payment_attempt SET state = 3, captured = amount WHERE order_id = %s", uuid_of)
+    wait_for(lambda: intent not in orphans(shop)[3], 30, "it is gone")
+
+
+def test_pages_follow_one_another_and_a_provider_that_fails_is_asked_again(shop):
+    shop.fault("retrieve", "unavailable", times=3)
+    intents = {make_intent(shop, None, 1000 + n) for n in range(95)}
+    wait_for(lambda: intents <= orphans(shop)[1], 60, "the sweep")
+    for intent in intents:
+        cancel_intent(shop, intent)
+    wait_for(lambda: not intents & orphans(shop)[1], 60, "they are gone")
+
+
+def test_a_worker_that_dies_at_it_is_followed_by_another(shop):
+    shop.start("payment", label="payment2", env=SWEEP)
+    for _ in range(2):
+        intent = make_intent(shop, None, 555)
+        shop.kill("payment")
+        wait_for(lambda intent=intent: intent in orphans(shop)[1], 90, "the other sweeps")
+        cancel_intent(shop, intent)
+        shop.start("payment", env=SWEEP)
+    shop.stop("payment2")
+
+
+def test_a_provider_that_is_paused_is_not_asked(shop):
+    shop.docket("pause", "stripe", "--reason", "a test")
+    fence = wait_for(lambda: shop.one("SELECT until = '-infinity' FROM orphan_sweep") and sweeps(shop),
+                     30, "no sweep is under way")
+    shop.sql("UPDATE orphan_sweep SET due_at = now()")
+    wait_for(lambda: shop.one("SELECT now() > due_at + interval '3 seconds' FROM orphan_sweep"), 10,
+             "its time has come")
+    must(sweeps(shop), fence, "sweeps")
+    shop.docket("resume", "stripe", "--reason", "a test")
+    wait_for(lambda: sweeps(shop) > fence, 30, "it goes on")
