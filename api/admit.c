@@ -19,14 +19,24 @@ bool api_has_key(const struct http_request *request)
     return presented_key(request) != NULL;
 }
 
+/* Of an order, or of a further attempt to pay one. */
+static bool takes_a_key(const char *path)
+{
+    static const char attempts[] = "/payment_attempts";
+    size_t length = strlen(path);
+
+    return strcmp(path, "/v1/orders") == 0 || strcmp(path, "/v1/orders/abandon") == 0 ||
+           (length > sizeof(attempts) && strncmp(path, "/v1/orders/", 11) == 0 &&
+            strcmp(path + length - (sizeof(attempts) - 1), attempts) == 0);
+}
+
 bool api_is_about_a_key(const struct http_request *request)
 {
     const char *path = http_path(request);
 
     if (path[0] == '\0')
         return true;
-    return strcmp(http_method(request), "POST") == 0 &&
-           (strcmp(path, "/v1/orders") == 0 || strcmp(path, "/v1/orders/abandon") == 0);
+    return strcmp(http_method(request), "POST") == 0 && takes_a_key(path);
 }
 
 static void refuse(struct http_request *request, const char *code, const char *detail)

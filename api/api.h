@@ -3,6 +3,7 @@
 
 #include "api/catalogue.h"
 #include "api/events.h"
+#include "api/glance.h"
 #include "api/keys.h"
 #include "api/pace.h"
 #include "api/problem.h"
@@ -28,6 +29,7 @@ struct api {
     struct shed *shed;
     struct group *inbox; /* the provider's events */
     struct reader *reader;
+    struct glances *glances;
     struct ask *operators, *acts; /* operators' reads; what they do, one after the other */
     struct ask *lists;            /* pages of orders */
     struct ask *attempts;         /* to pay again */

@@ -95,6 +95,8 @@ static void open_postgres(struct api *api)
     api->inbox = group_create(&api->service.loop, &inbox_work, &inbox);
     api->reader = reader_create(&api->service.loop, &api->service.database, READS_WAITING_MAX,
                                 api->service.settings.payment_attempts_max);
+    api->glances =
+        glances_create(&api->service.loop, &api->service.database, api->reader, READS_WAITING_MAX);
     api->events = events_create(api);
     list_open(api);
     attempts_open(api);
@@ -164,6 +166,7 @@ static void close_postgres(struct api *api)
     intake_destroy(api->intake);
     shed_destroy(api->shed);
     group_destroy(api->inbox);
+    glances_destroy(api->glances);
     reader_destroy(api->reader);
     list_close(api);
     attempts_close(api);

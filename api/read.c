@@ -22,11 +22,11 @@ enum { WAIT_S_MAX = 60, US_A_MS = 1000, UNSEEN = INT32_MAX - 1 };
 struct showing {
     struct http_request *request; /* NULL: answered */
     struct principal principal;
-    struct reading reading;
+    struct glance glance;
     struct waiter waiter;
     uint64_t wait_until_ms;
     uint64_t deadline_ms; /* of the client, if it does not want to wait; 0: none */
-    bool is_held;         /* by the reader */
+    bool is_held;         /* by what reads */
     bool is_listening;    /* while it is read, the waiter takes hints */
     bool is_stale;        /* one came: there may be a newer version than the one that is read */
 };
@@ -35,8 +35,8 @@ static void submit(struct showing *showing);
 static void start_listening(struct showing *showing);
 static void on_hint(struct waiter *waiter, bool is_late);
 static void stop_listening(struct showing *showing);
-static void on_read(struct reading *reading);
-static void on_read_released(struct reading *reading);
+static void on_read(struct glance *glance);
+static void on_read_released(struct glance *glance);
 static void on_woken(struct waiter *waiter, bool is_late);
 static void on_gone(struct http_request *request, void *data);
 
@@ -68,7 +68,7 @@ void read_begin(struct http_request *request, const struct principal *principal,
     showing = xcalloc(1, sizeof(*showing));
     showing->request = request;
     showing->principal = *principal;
-    showing->reading.id = showing->waiter.id = *id;
+    showing->glance.reading.id = showing->waiter.id = *id;
     showing->deadline_ms = wait_s == 0 ? deadline_of(request) : 0;
     showing->wait_until_ms = clock_monotonic_ms() + (uint64_t)wait_s * 1000;
     submit(showing);
@@ -93,13 +93,14 @@ static void submit(struct showing *showing)
     struct api *api = api_of(showing->request);
 
     start_listening(showing);
-    showing->reading.on_settled = on_read;
-    showing->reading.on_released = on_read_released;
-    showing->reading.deadline_ms =
+    showing->glance.on_settled = on_read;
+    showing->glance.on_released = on_read_released;
+    showing->glance.etag = http_header(showing->request, "If-None-Match");
+    showing->glance.reading.deadline_ms =
         showing->deadline_ms
             ? showing->deadline_ms
             : clock_monotonic_ms() + (uint64_t)api->service.settings.accept_deadline_ms;
-    showing->is_held = reader_submit(api->reader, &showing->reading);
+    showing->is_held = glances_submit(api->glances, &showing->glance);
     if (!showing->is_held) {
         stop_listening(showing);
         answer_problem(showing, "overloaded");
@@ -109,7 +110,7 @@ static void submit(struct showing *showing)
 
 static bool would_wait(const struct showing *showing)
 {
-    return clock_monotonic_ms() < showing->wait_until_ms && !showing->reading.is_final &&
+    return clock_monotonic_ms() < showing->wait_until_ms && !showing->glance.reading.is_final &&
            !service_is_stopping(&api_of(showing->request)->service);
 }
 
@@ -165,7 +166,7 @@ bool read_is_allowed(const struct http_request *request, const struct principal 
 static void answer(struct showing *showing, bool is_known)
 {
     struct http_request *request = showing->request;
-    const struct reading *reading = &showing->reading;
+    const struct reading *reading = &showing->glance.reading;
 
     showing->request = NULL;
     http_reply_header(request, "ETag", "\"%d\"", reading->version);
@@ -181,7 +182,7 @@ static void answer(struct showing *showing, bool is_known)
 /* False: too many wait already, and it is answered at once. */
 static bool wait(struct showing *showing)
 {
-    showing->waiter.version = showing->reading.version;
+    showing->waiter.version = showing->glance.reading.version;
     showing->waiter.until_ms = showing->wait_until_ms;
     showing->waiter.on_woken = on_woken;
     if (!waiters_add(api_of(showing->request)->waiters, &showing->waiter))
@@ -190,10 +191,11 @@ static bool wait(struct showing *showing)
     return true;
 }
 
-static void on_read(struct reading *reading)
+static void on_read(struct glance *glance)
 {
-    struct showing *showing = container_of(reading, struct showing, reading);
-    const char *etag = http_header(showing->request, "If-None-Match");
+    struct showing *showing = container_of(glance, struct showing, glance);
+    const struct reading *reading = &glance->reading;
+    const char *etag = glance->etag;
     bool is_known;
 
     stop_listening(showing);
@@ -208,9 +210,9 @@ static void on_read(struct reading *reading)
     }
 }
 
-static void on_read_released(struct reading *reading)
+static void on_read_released(struct glance *glance)
 {
-    struct showing *showing = container_of(reading, struct showing, reading);
+    struct showing *showing = container_of(glance, struct showing, glance);
 
     showing->is_held = false;
     if (showing->request && showing->is_stale)

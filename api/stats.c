@@ -43,6 +43,7 @@ void stats_register(void)
     intake_register_metrics();
     shed_register_metrics();
     reader_register_metrics();
+    glances_register_metrics();
     stripe_webhook_register_metrics();
 }
 
@@ -101,7 +102,8 @@ static void refresh(void *owner)
 struct load stats_load(const struct api *api)
 {
     return (struct load){
-        .waiting = intake_waiting(api->intake) + reader_waiting(api->reader),
+        .waiting = intake_waiting(api->intake) + reader_waiting(api->reader) +
+                   glances_waiting(api->glances),
         .lag_us = vitals_lag_us(),
     };
 }

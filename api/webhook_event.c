@@ -7,17 +7,22 @@
 #include "base/memory.h"
 #include "schema/canonical_json.h"
 
-/* What a payment task has to look at, and the state that the books may have by then already. */
+/* Whose task has to look, and the state that the books may have by then already. */
 static const struct {
     const char *type;
+    enum stage stage;
     enum attempt_state says;
 } looked_at[] = {
-    {"payment_intent.succeeded", ATTEMPT_CAPTURED},
-    {"payment_intent.payment_failed", ATTEMPT_DECLINED},
-    {"payment_intent.requires_action", ATTEMPT_REQUIRES_ACTION},
-    {"payment_intent.canceled", ATTEMPT_VOIDED},
-    {"payment_intent.processing", ATTEMPT_NONE},
-    {"payment_intent.amount_capturable_updated", ATTEMPT_NONE},
+    {"payment_intent.succeeded", STAGE_PAYMENT, ATTEMPT_CAPTURED},
+    {"payment_intent.payment_failed", STAGE_PAYMENT, ATTEMPT_DECLINED},
+    {"payment_intent.requires_action", STAGE_PAYMENT, ATTEMPT_REQUIRES_ACTION},
+    {"payment_intent.canceled", STAGE_PAYMENT, ATTEMPT_VOIDED},
+    {"payment_intent.processing", STAGE_PAYMENT, ATTEMPT_NONE},
+    {"payment_intent.amount_capturable_updated", STAGE_PAYMENT, ATTEMPT_NONE},
+    {"charge.refunded", STAGE_REFUND, ATTEMPT_NONE},
+    {"charge.refund.updated", STAGE_REFUND, ATTEMPT_NONE},
+    {"refund.updated", STAGE_REFUND, ATTEMPT_NONE},
+    {"refund.failed", STAGE_REFUND, ATTEMPT_NONE},
 };
 
 static bool is_visible(const char *text)
@@ -44,7 +49,7 @@ static void read_stage(struct inbox_event *event)
     for (size_t i = 0; i < ARRAY_SIZE(looked_at); i++) {
         if (strcmp(looked_at[i].type, event->type) != 0)
             continue;
-        event->stage = STAGE_PAYMENT;
+        event->stage = looked_at[i].stage;
         event->says = looked_at[i].says;
     }
 }

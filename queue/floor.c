@@ -14,8 +14,7 @@ void floor_polled(struct floor *floor, const struct floor_poll *poll)
 {
     if (poll->last_id >= floor->next)
         floor->next = poll->last_id + 1;
-    if (floor->candidate != 0 && poll->xmin >= floor->candidate_xmax && !poll->is_partial &&
-        has_covered(floor, poll)) {
+    if (floor->candidate != 0 && poll->xmin >= floor->candidate_xmax && has_covered(floor, poll)) {
         floor->safe =
             floor->candidate < poll->lowest_in_hand ? floor->candidate : poll->lowest_in_hand;
         floor->candidate = 0;

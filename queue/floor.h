@@ -9,10 +9,11 @@
  *                                       hence < xmax, and has ended: this very snapshot sees the
  * row and it read all of [safe, cand)   safe = candidate
  *
+ * Each topic has a floor of its own: one that rests for long does not hold up the others.
+ *
  * A stranger's open transaction keeps xmin, so `safe` stands still and the same (mostly deleted)
  * rows are stepped over again: costs rescans, never a stop.  Rows in hand (published, not yet
- * deleted) are left out by the query, so `safe` never passes the lowest of them.  What the query
- * left out for another reason (a topic at rest) makes the poll partial: it proves nothing.
+ * deleted) are left out by the query, so `safe` never passes the lowest of them.
  *
  * Pure.  In memory only: a relay that starts begins at 0.
  */
@@ -28,12 +29,11 @@ struct floor {
     uint64_t candidate_xmax; /* no transaction from here on can have drawn an id below it */
 };
 
-/* What one poll saw.  */
+/* What one poll saw of the topic. */
 struct floor_poll {
     uint64_t xmin, xmax;    /* of its snapshot */
     int64_t last_id;        /* the highest that was read and taken; 0: none */
     bool is_exhausted;      /* it came to the end: the limit did not cut it short */
-    bool is_partial;        /* rows were left out that are not in hand */
     int64_t lowest_in_hand; /* after this poll's rows were taken; INT64_MAX: none */
 };
 

@@ -22,13 +22,20 @@ struct outbox {
     uv_timer_t *timer;
     bool is_begun;
     bool wants_room; /* the last poll was cut short, or not made, for want of it */
-    struct floor floor;
+    struct floor floors[STAGE_COUNT];
     int64_t messages_per_row; /* of the last rows that were read, to guess how many fit */
     uint64_t rest_ms, polled_at_ms, belted_at_ms, moved_at_ms;
 
     /* Of the poll that is under way. */
-    struct floor_poll poll;
-    int limit, seen, taken;
+    struct {
+        bool is_read;
+        struct floor_poll poll;
+        int seen, taken;
+    } lanes[STAGE_COUNT];
+    int64_t lowest[STAGE_COUNT]; /* in hand */
+    int limit;                   /* of each lane */
+    int taken;
+    bool is_more; /* a lane was cut short by the limit */
 };
 
 static struct metric floor_stands = {
@@ -70,57 +77,134 @@ static int choose_limit(const struct outbox *outbox)
     return (int)(rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : rows);
 }
 
+/* The later stages first: what was begun is brought to its end. */
+static bool choose_lanes(struct outbox *outbox)
+{
+    bool is_any = false;
+
+    for (int topic = STAGE_COUNT - 1; topic > STAGE_NONE; topic--) {
+        outbox->lanes[topic].is_read = publish_is_open(outbox->publish, (enum stage)topic);
+        is_any |= outbox->lanes[topic].is_read;
+    }
+    return is_any;
+}
+
+static void add_lanes(struct outbox *outbox, struct pg_params *params)
+{
+    pg_array_begin(params, PG_INT2);
+    for (int topic = STAGE_COUNT - 1; topic > STAGE_NONE; topic--) {
+        if (outbox->lanes[topic].is_read)
+            pg_array_i16(params, (int16_t)topic);
+    }
+    pg_array_end(params);
+    pg_array_begin(params, PG_INT8);
+    for (int topic = STAGE_COUNT - 1; topic > STAGE_NONE; topic--) {
+        if (outbox->lanes[topic].is_read)
+            pg_array_i64(params, outbox->floors[topic].safe);
+    }
+    pg_array_end(params);
+}
+
+static void reset_floors(struct outbox *outbox)
+{
+    for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++)
+        floor_reset(&outbox->floors[topic]);
+}
+
+static void begin_poll(struct outbox *outbox)
+{
+    outbox->polled_at_ms = clock_monotonic_ms();
+    if (outbox->polled_at_ms - outbox->belted_at_ms > BELT_MS) {
+        reset_floors(outbox);
+        outbox->belted_at_ms = outbox->polled_at_ms;
+    }
+    outbox->limit = choose_limit(outbox);
+    outbox->taken = 0;
+    outbox->is_more = false;
+    publish_lowest_in_hand(outbox->publish, outbox->lowest);
+    for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
+        outbox->lanes[topic].seen = outbox->lanes[topic].taken = 0;
+        outbox->lanes[topic].poll = (struct floor_poll){.lowest_in_hand = outbox->lowest[topic]};
+    }
+}
+
 static void send_poll(struct outbox *outbox)
 {
     struct pg_params params;
-    uint64_t now = clock_monotonic_ms();
 
-    if (now - outbox->belted_at_ms > BELT_MS) {
-        floor_reset(&outbox->floor);
-        outbox->belted_at_ms = now;
+    begin_poll(outbox);
+    if (!choose_lanes(outbox)) {
+        plan(outbox, OUTBOX_POLL_MS_MOST);
+        return;
     }
-    outbox->polled_at_ms = now;
-    outbox->limit = choose_limit(outbox);
-    outbox->seen = outbox->taken = 0;
     pg_params_init(&params);
     pg_add_i32(&params, outbox->limit);
-    pg_add_i64(&params, outbox->floor.safe);
-    outbox->poll = (struct floor_poll){0};
-    outbox->poll.lowest_in_hand = publish_add_in_hand(outbox->publish, &params);
-    outbox->poll.is_partial = publish_add_resting(outbox->publish, &params);
+    add_lanes(outbox, &params);
+    publish_add_in_hand(outbox->publish, &params);
     errand_send(outbox->errand, &sql_outbox_poll, &params);
     pg_params_finish(&params);
 }
 
 /* --- what is answered ------------------------------------------------------------------------ */
 
+/* Once one row finds no room the rest is left: the ids of a lane are taken in their order. */
 static void take_rows(struct outbox *outbox, const PGresult *result)
 {
     int64_t messages = 0;
+    bool is_full = false;
 
-    for (int row = 0; row < outbox->seen; row++) {
+    for (int row = 0; row < PQntuples(result) && !pg_is_null(result, row, PUBLISH_ID); row++) {
+        int topic = pg_i16(result, row, PUBLISH_TOPIC);
+
+        outbox->lanes[topic].seen++;
         messages += pg_array_count(result, row, PUBLISH_ORDERS);
         outbox->messages_per_row = (messages + row) / (row + 1);
-        if (!publish_take(outbox->publish, result, row)) {
-            outbox->wants_room = true;
-            return;
-        }
-        outbox->poll.last_id = pg_i64(result, row, PUBLISH_ID);
+        is_full = is_full || !publish_take(outbox->publish, result, row);
+        if (is_full)
+            continue;
+        outbox->lanes[topic].poll.last_id = pg_i64(result, row, PUBLISH_ID);
+        outbox->lanes[topic].taken++;
         outbox->taken++;
     }
+    outbox->wants_room |= is_full;
 }
 
 /* Also those count as in hand that were so when the poll was sent, and have been let go of since:
  * the poll left them out. */
-static void move_floor(struct outbox *outbox)
+static void move_floor(struct outbox *outbox, enum stage topic, uint64_t xmin, uint64_t xmax)
 {
-    int64_t before = outbox->floor.safe, lowest = publish_lowest_in_hand(outbox->publish);
+    struct floor_poll *poll = &outbox->lanes[topic].poll;
+    int64_t lowest = outbox->lowest[topic];
+    int seen = outbox->lanes[topic].seen;
 
-    if (lowest < outbox->poll.lowest_in_hand)
-        outbox->poll.lowest_in_hand = lowest;
-    outbox->poll.is_exhausted = outbox->seen < outbox->limit && outbox->taken == outbox->seen;
-    floor_polled(&outbox->floor, &outbox->poll);
-    if (outbox->floor.safe != before || outbox->floor.candidate == 0)
+    if (lowest < poll->lowest_in_hand)
+        poll->lowest_in_hand = lowest;
+    poll->xmin = xmin;
+    poll->xmax = xmax;
+    poll->is_exhausted = seen < outbox->limit && outbox->lanes[topic].taken == seen;
+    outbox->is_more |= seen == outbox->limit && outbox->lanes[topic].taken == seen;
+    floor_polled(&outbox->floors[topic], poll);
+}
+
+/* A lane at rest proves nothing, and is not waited for. */
+static void move_floors(struct outbox *outbox, const PGresult *result)
+{
+    uint64_t xmin = (uint64_t)pg_i64(result, 0, PUBLISH_XMIN);
+    uint64_t xmax = (uint64_t)pg_i64(result, 0, PUBLISH_XMAX);
+    bool stands = false, has_moved = false;
+
+    publish_lowest_in_hand(outbox->publish, outbox->lowest);
+    for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
+        struct floor *floor = &outbox->floors[topic];
+        int64_t before = floor->safe;
+
+        if (!outbox->lanes[topic].is_read)
+            continue;
+        move_floor(outbox, (enum stage)topic, xmin, xmax);
+        has_moved |= floor->safe != before;
+        stands |= floor->candidate != 0;
+    }
+    if (has_moved || !stands)
         outbox->moved_at_ms = clock_monotonic_ms();
     metric_set(&floor_stands, (int64_t)(clock_monotonic_ms() - outbox->moved_at_ms) / 1000);
 }
@@ -130,11 +214,8 @@ static void on_rows(void *owner, const PGresult *result)
 {
     struct outbox *outbox = owner;
 
-    outbox->poll.xmin = (uint64_t)pg_i64(result, 0, PUBLISH_XMIN);
-    outbox->poll.xmax = (uint64_t)pg_i64(result, 0, PUBLISH_XMAX);
-    outbox->seen = pg_is_null(result, 0, PUBLISH_ID) ? 0 : PQntuples(result);
     take_rows(outbox, result);
-    move_floor(outbox);
+    move_floors(outbox, result);
 }
 
 static void on_done(void *owner, bool is_committed)
@@ -148,7 +229,7 @@ static void on_done(void *owner, bool is_committed)
         outbox->rest_ms *= 2;
     if (outbox->rest_ms > OUTBOX_POLL_MS_MOST)
         outbox->rest_ms = OUTBOX_POLL_MS_MOST;
-    plan(outbox, outbox->taken > 0 && outbox->taken == outbox->limit ? 0 : outbox->rest_ms);
+    plan(outbox, outbox->is_more ? 0 : outbox->rest_ms);
 }
 
 /* --- when --------------------------------------------------------------------------------------
@@ -178,7 +259,7 @@ static void on_ready(void *owner)
 {
     struct outbox *outbox = owner;
 
-    floor_reset(&outbox->floor); /* perhaps another server, with other transaction ids */
+    reset_floors(outbox); /* perhaps another server, with other transaction ids */
     outbox_wake(outbox);
 }
 
@@ -186,7 +267,7 @@ void outbox_begin(struct outbox *outbox)
 {
     outbox->is_begun = true;
     outbox->moved_at_ms = outbox->belted_at_ms = clock_monotonic_ms();
-    floor_reset(&outbox->floor);
+    reset_floors(outbox);
     outbox_wake(outbox);
 }
 
@@ -198,7 +279,13 @@ void outbox_end(struct outbox *outbox)
 
 int64_t outbox_floor(const struct outbox *outbox)
 {
-    return outbox->floor.safe;
+    int64_t lowest = INT64_MAX;
+
+    for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
+        if (outbox->floors[topic].next > 0 && outbox->floors[topic].safe < lowest)
+            lowest = outbox->floors[topic].safe;
+    }
+    return lowest < INT64_MAX ? lowest : 0;
 }
 
 struct outbox *outbox_create(uv_loop_t *loop, const struct pg_server *server,

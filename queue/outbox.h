@@ -30,5 +30,6 @@ void outbox_end(struct outbox *outbox);     /* the lease was lost, or the proces
 void outbox_wake(struct outbox *outbox);    /* there may be rows to read */
 void outbox_on_room(struct outbox *outbox); /* there may be room for them */
 
+/* The lowest of the topics that were ever read; 0: none was. */
 int64_t outbox_floor(const struct outbox *outbox);
 void outbox_register_metrics(void);

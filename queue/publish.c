@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/trace.h"
 #include "queue/group.h"
+#include "queue/topology.h"
 #include "schema/order_state.h"
 #include "schema/statements.h"
 
@@ -35,9 +36,11 @@ struct row {
 };
 LIST_HEAD(row_list, row);
 
-/* A topic whose messages the broker refuses rests, so that the others go on. */
+/* A topic whose messages the broker refuses, or has enough of, rests, so that the others go on. */
 struct lane {
     uint64_t rest_ms, rests_until_ms;
+    int64_t depth; /* of its queue when it was inspected, and what was published since */
+    uint64_t asked_ms;
 };
 
 struct publish {
@@ -113,6 +116,7 @@ bool publish_take(struct publish *publish, const PGresult *result, int at)
     LIST_INSERT_HEAD(&publish->rows, row, entry);
     publish->row_count++;
     publish->unsettled += count;
+    publish->lanes[row->topic].depth += count;
     publish_row(row, result, at);
     metric_set(&inflight, publish->unsettled);
     return true;
@@ -332,7 +336,7 @@ static void let_go(struct row *row)
 
 /* --- for the poll ---------------------------------------------------------------------------- */
 
-int64_t publish_add_in_hand(const struct publish *publish, struct pg_params *params)
+void publish_add_in_hand(const struct publish *publish, struct pg_params *params)
 {
     const struct row *row;
 
@@ -340,33 +344,39 @@ int64_t publish_add_in_hand(const struct publish *publish, struct pg_params *par
     LIST_FOREACH (row, &publish->rows, entry)
         pg_array_i64(params, row->id);
     pg_array_end(params);
-    return publish_lowest_in_hand(publish);
 }
 
-int64_t publish_lowest_in_hand(const struct publish *publish)
+void publish_lowest_in_hand(const struct publish *publish, int64_t lowest[STAGE_COUNT])
 {
     const struct row *row;
-    int64_t lowest = INT64_MAX;
 
-    LIST_FOREACH (row, &publish->rows, entry)
-        lowest = row->id < lowest ? row->id : lowest;
-    return lowest;
+    for (int topic = STAGE_NONE; topic < STAGE_COUNT; topic++)
+        lowest[topic] = INT64_MAX;
+    LIST_FOREACH (row, &publish->rows, entry) {
+        if (row->id < lowest[row->topic])
+            lowest[row->topic] = row->id;
+    }
 }
 
-bool publish_add_resting(const struct publish *publish, struct pg_params *params)
+bool publish_is_open(struct publish *publish, enum stage topic)
 {
+    struct lane *lane = &publish->lanes[topic];
     uint64_t now = clock_monotonic_ms();
-    bool is_any = false;
 
-    pg_array_begin(params, PG_INT2);
-    for (int topic = 0; topic < STAGE_COUNT; topic++) {
-        if (now < publish->lanes[topic].rests_until_ms) {
-            pg_array_i16(params, (int16_t)topic);
-            is_any = true;
-        }
+    if (lane->depth >= PUBLISH_DEPTH_MAX && now - lane->asked_ms >= PUBLISH_ASK_MS) {
+        lane->asked_ms = now;
+        publish->options.on_deep(publish->options.owner, topic);
     }
-    pg_array_end(params);
-    return is_any;
+    return now >= lane->rests_until_ms && lane->depth < PUBLISH_DEPTH_MAX;
+}
+
+/* What is on its way to the queue is not in the answer: at most as much as may be unconfirmed. */
+void publish_on_inspected(struct publish *publish, const char *queue, int64_t messages)
+{
+    for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
+        if (strcmp(queue, topology_queue((enum stage)topic)) == 0)
+            publish->lanes[topic].depth = messages > 0 ? messages : 0;
+    }
 }
 
 bool publish_is_idle(const struct publish *publish)

@@ -9,6 +9,10 @@
  * fence.  Its commit is asynchronous: a crash of the server may undo a settling, and undoes it as a
  * whole (the row is back, nothing watches it), which costs one publication more.
  *
+ * The broker is handed only as much as its queues can do with: a topic whose queue holds
+ * PUBLISH_DEPTH_MAX messages rests until an inspection shows fewer, and its rows wait in Postgres.
+ * So a backlog of one step holds up no other, and no memory of the broker.
+ *
  * A crash at any point: the row is in the outbox and is published again.  Duplicates only.
  */
 #pragma once
@@ -20,6 +24,9 @@
 #include "base/amqp.h"
 #include "queue/database.h"
 #include "queue/errand.h"
+#include "schema/stages.h"
+
+enum { PUBLISH_DEPTH_MAX = 20000, PUBLISH_ASK_MS = 100 };
 
 struct publish;
 
@@ -39,6 +46,7 @@ struct publish_options {
     int64_t sweep_ms;                /* when what was published is looked at first */
     void (*on_room)(void *owner);    /* rows were let go of, or may be published now */
     void (*on_fenced)(void *owner);  /* the lease is somebody else's: nothing was settled */
+    void (*on_deep)(void *owner, enum stage topic); /* how deep is its queue now? */
     void *owner;
 };
 
@@ -57,11 +65,15 @@ int64_t publish_room(const struct publish *publish);
 bool publish_take(struct publish *publish, const PGresult *result, int row)
     __attribute__((warn_unused_result));
 
-/* For the poll: the ids in hand as an array parameter; the lowest of them (INT64_MAX: none); the
- * topics at rest as an array parameter, and whether there are any. */
-int64_t publish_add_in_hand(const struct publish *publish, struct pg_params *params);
-int64_t publish_lowest_in_hand(const struct publish *publish);
-bool publish_add_resting(const struct publish *publish, struct pg_params *params);
+/* For the poll: the ids in hand as an array parameter, and the lowest of each topic (INT64_MAX:
+ * none). */
+void publish_add_in_hand(const struct publish *publish, struct pg_params *params);
+void publish_lowest_in_hand(const struct publish *publish, int64_t lowest[STAGE_COUNT]);
+
+/* False: the topic rests, because the broker refused it or has enough of it.  Asks how deep its
+ * queue is where that matters; messages: ready in it, -1: nobody knows. */
+bool publish_is_open(struct publish *publish, enum stage topic);
+void publish_on_inspected(struct publish *publish, const char *queue, int64_t messages);
 
 bool publish_is_idle(const struct publish *publish); /* nothing in hand */
 void publish_register_metrics(void);

@@ -65,6 +65,14 @@ static void end_page(struct sweeper *sweeper, bool is_committed);
 /* --- what the broker shows ----------------------------------------------------------------------
  */
 
+void sweeper_inspect(struct sweeper *sweeper, enum stage stage)
+{
+    if (sweeper->publisher == NULL || sweeper->queues[stage].asked_us != 0)
+        return;
+    sweeper->queues[stage].asked_us = lease_clock_least_us(sweeper->options.lease);
+    amqp_publisher_inspect(sweeper->publisher, topology_queue(stage));
+}
+
 static void inspect_queues(struct sweeper *sweeper)
 {
     uint64_t now = clock_monotonic_ms();
@@ -72,12 +80,8 @@ static void inspect_queues(struct sweeper *sweeper)
     if (sweeper->publisher == NULL || now - sweeper->inspected_at_ms < INSPECT_MS)
         return;
     sweeper->inspected_at_ms = now;
-    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
-        if (sweeper->queues[stage].asked_us != 0)
-            continue;
-        sweeper->queues[stage].asked_us = lease_clock_least_us(sweeper->options.lease);
-        amqp_publisher_inspect(sweeper->publisher, topology_queue((enum stage)stage));
-    }
+    for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++)
+        sweeper_inspect(sweeper, (enum stage)stage);
 }
 
 /* An answer is about the time after its question. */

@@ -18,6 +18,7 @@
 #include "queue/errand.h"
 #include "queue/hint.h"
 #include "queue/lease.h"
+#include "schema/stages.h"
 
 enum { SWEEP_ROWS_MAX = 20, SWEEP_MOVES_MAX = 500 };
 
@@ -42,5 +43,7 @@ void sweeper_end(struct sweeper *sweeper);
 /* What the publisher's events tell; NULL: the broker is away or takes nothing. */
 void sweeper_on_broker(struct sweeper *sweeper, struct amqp_publisher *publisher);
 void sweeper_on_broker_lost(struct sweeper *sweeper);
+/* Has a stage's queue inspected, unless a question is under way. */
+void sweeper_inspect(struct sweeper *sweeper, enum stage stage);
 void sweeper_on_inspected(struct sweeper *sweeper, const char *queue, int64_t messages);
 void sweeper_register_metrics(void);

@@ -45,6 +45,19 @@ static void add_beat(struct worker_session *session)
     pg_params_finish(&params);
 }
 
+/* In the transaction of the first lease: whoever learns that it began learns of the pause, too. */
+static void add_pause(struct worker_session *session)
+{
+    struct pg_params params;
+
+    pg_params_init(&params);
+    pg_add_text(&params, session->options.process);
+    pg_add_i16(&params, (int16_t)session->options.stage);
+    pg_add_text(&params, stage_name(session->options.stage));
+    pg_link_send(session->link, &sql_worker_pause, &params);
+    pg_params_finish(&params);
+}
+
 /* The row, and its first beat, which tells what holds the stage back. */
 static void begin(struct worker_session *session)
 {
@@ -61,6 +74,8 @@ static void begin(struct worker_session *session)
     pg_add_i16(&params, (int16_t)session->options.stage);
     pg_add_i64(&params, WORKER_LEASE_MS);
     pg_link_send(session->link, &sql_worker_begin, &params);
+    if (session->options.starts_paused)
+        add_pause(session);
     add_beat(session);
     POINT(point_name, "commit_before");
     pg_link_sync(session->link);
@@ -140,6 +155,7 @@ static void on_synced(void *owner, bool doubtful)
     session->until_ms = session->asked_ms + WORKER_LEASE_MS;
     session->asked_ms = 0;
     session->state = ALIVE;
+    session->options.starts_paused = false; /* it has */
     session->options.on_view(session->options.owner, &session->view);
     if (has_begun) {
         log_info("worker_began", "lease taken as %s", session->options.process);
@@ -189,8 +205,8 @@ void worker_session_note_claimed(struct worker_session *session, int64_t outbox_
 struct worker_session *worker_session_create(uv_loop_t *loop,
                                              const struct worker_session_options *options)
 {
-    static const struct pg_statement *const statements[] = {&sql_worker_begin, &sql_worker_beat,
-                                                            NULL};
+    static const struct pg_statement *const statements[] = {&sql_worker_begin, &sql_worker_pause,
+                                                            &sql_worker_beat, NULL};
     static const struct pg_link_events events = {
         .on_ready = on_ready,
         .on_result = on_result,

@@ -29,6 +29,7 @@ struct worker_session_options {
     const struct pg_server *server;
     const char *process; /* "payment-1234" */
     enum stage stage;
+    bool starts_paused; /* the stage's queue is paused with the first lease */
     /* What holds the stage back, as each beat tells; the first time before on_begun. */
     void (*on_view)(void *owner, const struct breaker_view *view);
     void (*on_begun)(void *owner);

@@ -17,6 +17,15 @@ void order_payment_reserved(const struct order_facts *facts, const struct order_
 void order_payment_out_of_stock(const struct order_facts *facts, const struct order_lesson *lesson,
                                 struct order_change *change)
 {
+    static const struct fault adopted = {
+        FAULT_BROKEN, "adopted_without_stock",
+        "its intent is older than the restore and may have taken money, but the stock is gone: add "
+        "stock and replay it, or refund at the provider"};
+
+    if (facts->intent_id[0] != '\0') {
+        order_change_give_up(change, facts, &adopted);
+        return;
+    }
     if (facts->attempt_state == ATTEMPT_CREATED) { /* nobody was asked for money under it */
         order_change_write_attempt(change, facts, lesson, ATTEMPT_VOIDED);
         change->is_fenced = true;

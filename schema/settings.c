@@ -141,6 +141,11 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_UNKNOWN_SLA_S", CONFIG_NUMBER, "900", 1, 604800,
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
+    {"DOCKET_START_PAUSED", CONFIG_FLAG, "0", 0, 1,
+     "1: the worker pauses its queue before it takes anything up, and compares the provider's "
+     "books "
+     "first; docket resume lets it go on.  For the first start after a restore; so does --paused.",
+     PROGRAM_WORKER, FIELD(start_paused)},
     {"DOCKET_ORPHAN_HOURS", CONFIG_NUMBER, "6", 1, 720,
      "So far back the provider's list of intents is compared with our attempts, in hours.",
      PROGRAM_WORKER, FIELD(orphan_hours)},

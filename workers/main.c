@@ -95,13 +95,19 @@ static void choose_steps(struct worker *worker, const struct step *first)
 /* The names come from the table, so that a new stage is in the usage, too. */
 static int print_usage(void)
 {
-    fprintf(stderr, "usage: docket-worker STAGE   (--help lists the settings)\n\nstages:");
+    fprintf(stderr,
+            "usage: docket-worker STAGE [--paused]   (--help lists the settings)\n\nstages:");
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         fprintf(stderr, " %s", stage_name(steps[i]->stage));
     fprintf(stderr,
             "\n\nA stage that others share their provider with performs theirs, too: payment also\n"
             "cancels and refunds.\n");
     return 2;
+}
+
+static bool is_told_to_pause(int argc, char **argv)
+{
+    return argc > 2 && strcmp(argv[2], "--paused") == 0;
 }
 
 static void register_metrics(const struct worker *worker)
@@ -141,21 +147,23 @@ int main(int argc, char **argv)
     worker.client = http_client_create(
         &worker.service.loop, &(struct http_client_options){(int)settings->prefetch, NULL});
     worker.outside = step->open ? step->open(worker.client, settings) : NULL;
-    worker.runner = runner_create(
-        &worker.service.loop, &(struct runner_options){
-                                  .server = &worker.service.database.server,
-                                  .database = &worker.service.database,
-                                  .amqp = settings->amqp,
-                                  .process = worker.service.process,
-                                  .provider = "stripe",
-                                  .prefetch = (int)settings->prefetch,
-                                  .policy = policy_of(settings),
-                                  .breaker = {settings->breaker_failures, settings->breaker_percent,
-                                              settings->breaker_window_s * 1000},
-                                  .steps = worker.steps,
-                                  .step_count = worker.step_count,
-                                  .outside = worker.outside,
-                              });
+    worker.runner =
+        runner_create(&worker.service.loop,
+                      &(struct runner_options){
+                          .server = &worker.service.database.server,
+                          .database = &worker.service.database,
+                          .amqp = settings->amqp,
+                          .process = worker.service.process,
+                          .provider = "stripe",
+                          .prefetch = (int)settings->prefetch,
+                          .starts_paused = settings->start_paused || is_told_to_pause(argc, argv),
+                          .policy = policy_of(settings),
+                          .breaker = {settings->breaker_failures, settings->breaker_percent,
+                                      settings->breaker_window_s * 1000},
+                          .steps = worker.steps,
+                          .step_count = worker.step_count,
+                          .outside = worker.outside,
+                      });
     if (step->compares_books)
         worker.orphans =
             orphans_create(&worker.service.loop, &(struct orphans_options){

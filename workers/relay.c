@@ -161,6 +161,7 @@ static void on_queue_inspected(void *owner, const char *queue, int64_t messages,
 
     (void)consumers;
     sweeper_on_inspected(relay->sweeper, queue, messages);
+    publish_on_inspected(relay->publish, queue, messages);
 }
 
 /* --- between the parts --------------------------------------------------------------------------
@@ -171,6 +172,11 @@ static void on_room(void *owner)
     struct relay *relay = owner;
 
     outbox_on_room(relay->outbox);
+}
+
+static void on_deep(void *owner, enum stage topic)
+{
+    sweeper_inspect(((struct relay *)owner)->sweeper, topic);
 }
 
 /* A duty has made outbox rows. */
@@ -319,6 +325,7 @@ static void open_publishing(struct relay *relay)
         .sweep_ms = settings->sweep_s * 1000,
         .on_room = on_room,
         .on_fenced = on_fenced,
+        .on_deep = on_deep,
         .owner = relay,
     };
 

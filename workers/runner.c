@@ -265,13 +265,15 @@ static void open_session(struct source *source)
     enum stage stage = source->step->stage;
 
     source->session = worker_session_create(
-        source->runner->loop, &(struct worker_session_options){.server = options->server,
-                                                               .process = options->process,
-                                                               .stage = stage,
-                                                               .on_view = on_view,
-                                                               .on_begun = on_session_begun,
-                                                               .on_ended = on_session_ended,
-                                                               .owner = source});
+        source->runner->loop,
+        &(struct worker_session_options){.server = options->server,
+                                         .process = options->process,
+                                         .stage = stage,
+                                         .starts_paused = options->starts_paused,
+                                         .on_view = on_view,
+                                         .on_begun = on_session_begun,
+                                         .on_ended = on_session_ended,
+                                         .owner = source});
     source->claim_context = (struct claim_context){
         .stage = stage,
         .worker_id = worker_session_id(source->session),

@@ -51,6 +51,7 @@ struct runner_options {
     const struct database *database; /* for its date */
     const char *amqp, *process, *provider;
     int prefetch;
+    bool starts_paused;
     struct order_policy policy;
     struct breaker_policy breaker;
     const struct step *const *steps; /* all of them call the same outside, or nobody */

@@ -50,6 +50,10 @@ static void find_breakers(const json_t *status, json_t *needs)
     const json_t *row;
     char text[300], command[128];
 
+    if (json_is_false(json_object_get(json_object_get(status, "orphans"), "compared_since_pause")))
+        need(needs, "work.compared", false,
+             "payments are paused, and the provider's books were not compared since",
+             "after a restore wait for it before docket resume payment");
     json_array_foreach(json_object_get(status, "breakers"), index, row)
     {
         if (!is_true(row, "held"))

@@ -1,15 +1,18 @@
--- Outbox rows from the safe floor on, in the order of their ids, with the snapshot they were seen in.
---   $1 rows at most   $2 floor   $3 ids in hand   $4 topics at rest
+-- Outbox rows of the topics that may be published now, each topic from its safe floor on in the order of
+-- the ids, with the snapshot they were seen in.
+--   $1 rows of a topic at most   $2 topics   $3 their floors   $4 ids in hand
 -- One row without an id if there is nothing.
 SELECT pg_snapshot_xmin(s.snapshot)::text::int8 AS xmin, pg_snapshot_xmax(s.snapshot)::text::int8 AS xmax,
        o.id, o.topic, o.order_ids, o.traces
 FROM (SELECT pg_current_snapshot() AS snapshot) AS s
 LEFT JOIN LATERAL (
-    SELECT id, topic, order_ids, traces
-    FROM outbox
-    WHERE id >= $2::int8
-      AND id NOT IN (SELECT unnest($3::int8[]))
-      AND topic <> ALL ($4::int2[])
-    ORDER BY id
-    LIMIT $1::int4
+    SELECT ready.id, lane.topic, ready.order_ids, ready.traces
+    FROM unnest($2::int2[], $3::int8[]) AS lane (topic, floor)
+    CROSS JOIN LATERAL (
+        SELECT id, order_ids, traces
+        FROM outbox
+        WHERE topic = lane.topic AND id >= lane.floor AND id NOT IN (SELECT unnest($4::int8[]))
+        ORDER BY id
+        LIMIT $1::int4
+    ) AS ready
 ) AS o ON true

@@ -32,6 +32,10 @@ SELECT jsonb_build_object(
               WHERE state NOT IN ('done', 'canceled') ORDER BY id LIMIT 50) AS r),
     'orphans', (SELECT jsonb_build_object('open', count(*), 'sweep_ended_at', (
                            SELECT ended_at FROM orphan_sweep),
+                       'compared_since_pause', (
+                           SELECT s.begun_at >= b.since AND s.ended_at >= s.begun_at
+                           FROM orphan_sweep s
+                           JOIN breaker b ON b.stage = 1 AND b.is_queue AND b.held),
                        'list', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'side',
                                (ARRAY['provider', 'ours', 'differs'])[l.side], 'intent', l.intent_id,
                                'order', l.order_id, 'provider_status', l.status, 'amount', l.amount,

@@ -28,7 +28,8 @@ WITH lease AS MATERIALIZED (
     SELECT d.id, d.event_id, d.type, d.stage, d.order_id, d.tries, t.state,
            CASE WHEN o.id IS NULL OR a.state IS NULL AND d.tries >= 5 THEN 'unknown_intent'
                 WHEN a.state IS NULL THEN ''
-                WHEN a.state = 3 OR a.state = d.says OR a.state IN (4, 7) AND d.says <> 3 THEN 'late'
+                WHEN d.stage = 1 AND (a.state IN (3, d.says) OR a.state IN (4, 7) AND d.says <> 3)
+                    THEN 'late'
                 WHEN t.state = 2 OR l.id IS NULL THEN ''
                 WHEN t.state IN (1, 3) THEN 'looked_up'
                 WHEN t.state = 4 THEN 'parked'

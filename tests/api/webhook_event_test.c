@@ -53,6 +53,7 @@ static void an_event_that_nobody_looks_at_is_an_event(void **state)
                            "\"object\":\"charge\",\"id\":\"ch_1\",\"payment_intent\":\"pi_1\"}}}",
                            &event));
     assert_string_equal(event.intent_id, "pi_1");
+    assert_int_equal(event.stage, STAGE_REFUND);
 }
 
 static void a_stranger_s_order_is_none(void **state)

@@ -15,6 +15,7 @@ API = [
     ("accept", "commit", (1, 3), loads.checkout),
     ("lookup", "commit", (1, 2), loads.refused),
     ("abandon", "commit", (1, 2), loads.abandoned),
+    ("face", "commit", (1, 3), loads.watched),
     ("read", "commit", (1, 3), loads.watched),
     ("list", "commit", (1,), loads.listed),
     ("attempt", "commit", (1, 2, 4), loads.paid_again),  # looks, and what opens one

@@ -129,15 +129,18 @@ def test_while_a_capture_is_in_flight_it_ends_void_or_refunded_whichever_is_true
 
 def test_a_cancel_overtakes_a_worker_that_sleeps_on_its_claim(shop):
     """The other worker cancels at once; the sleeper writes nothing when it wakes."""
-    public = freeze_confirm(shop, "delay", 300)
-    shop.start("payment", env=WORKER | {"DOCKET_CUSTOMER_WAIT_S": 60}, label="payment2")
+    quick = WORKER | {"DOCKET_CUSTOMER_WAIT_S": 60}
+    shop.restart("payment", env=quick | {"DOCKET_PROVIDER_TIMEOUT_MS": 20000})
+    public = freeze_confirm(shop, "delay", 4000)
     shop.freeze("payment")
+    shop.start("payment", env=quick, label="payment2")
     must_cancel(shop, public)
-    shop.wait_status(public, "canceled", "refunded")
+    shop.wait_status(public, "canceled", "refunded", deadline_s=40)
     version = shop.one("SELECT version FROM orders WHERE id = %s", order.to_uuid(public))
     shop.thaw("payment")
     wait_for(lambda: task(shop, public)[0] == "done", 10, "the sleeper's task is done")
     shop.stop("payment2")
+    shop.restart("payment", env=quick)
     must(shop.one("SELECT version FROM orders WHERE id = %s", order.to_uuid(public)), version,
          "its version at the end")
     shop.books().must_balance()

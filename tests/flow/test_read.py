@@ -177,19 +177,23 @@ def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
     shop.make_keys()
     told = shop.post_order()
     shop.stop("api")
-    shop.sql("ALTER TABLE order_line RENAME TO order_line_kept")
-    shop.sql("CREATE VIEW order_line AS SELECT l.* FROM order_line_kept l, "
-             "LATERAL (SELECT pg_sleep(0.7) WHERE l.position = 1 OFFSET 0) slow")
-    shop.sql("CREATE RULE kept AS ON INSERT TO order_line DO INSTEAD "
-             "INSERT INTO order_line_kept SELECT (NEW).*")
-    shop.sql("GRANT SELECT, INSERT ON order_line TO docket_api")
+    shop.sql("ALTER TABLE orders RENAME TO orders_kept")
+    shop.sql("CREATE VIEW orders AS SELECT o.* FROM orders_kept o "
+             "LEFT JOIN LATERAL (SELECT pg_sleep(0.7) WHERE o.version = 1 OFFSET 0) slow ON true")
+    for event, act in (("INSERT", "RETURN NEW;"), (
+            "UPDATE", "UPDATE orders_kept SET version = NEW.version, status = NEW.status WHERE id = NEW.id; "
+                      "RETURN NEW;")):
+        shop.sql(f"CREATE FUNCTION kept_{event}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {act} END $$")
+        shop.sql(f"CREATE TRIGGER kept_{event} INSTEAD OF {event} ON orders "
+                 f"FOR EACH ROW EXECUTE FUNCTION kept_{event}()")
+    shop.sql("GRANT SELECT, INSERT ON orders TO docket_api")
     shop.start("api")
     answers = []
     asker = threading.Thread(target=lambda: answers.append(shop.read.get(
         f"/v1/orders/{told.id}?wait=20", headers={"If-None-Match": '"1"'}, timeout_s=30)))
     asker.start()
-    wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), 10,
-             "the read is under way")
+    wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+                              "AND query LIKE '%token_key%'"), 10, "the read is under way")
     move(shop, told)
     asker.join(30)
     assert answers[0].status == 200 and answers[0].json["version"] == 2

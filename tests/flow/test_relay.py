@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from harness import must, wait_for
-from harness.relay import Consumer, finish_tasks, make_orders, metric, outbox_is_empty
+from harness.relay import Consumer, finish_tasks, make_orders, metric, outbox_is_empty, queue_count
+
+DEPTH = 20_000  # PUBLISH_DEPTH_MAX
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,21 @@ def test_ids_out_of_commit_order_are_published_once(relay, consumer):
     consumer.wait_for_all(committed)
     wait_for(lambda: outbox_is_empty(relay), 5, "an empty outbox")
     consumer.must_have_each_once(committed)
+
+
+def test_a_queue_that_is_full_enough_holds_up_no_other(relay):
+    """A backlog of one step stays in Postgres but for what its workers need, and the next step goes on."""
+    backlog = make_orders(relay, 40_000)
+    wait_for(lambda: queue_count(relay) >= DEPTH, 30, "a queue that is full enough")
+    with Consumer(relay, "docket.fulfilment") as fulfilment:
+        later = make_orders(relay, 10, stage=2)
+        fulfilment.wait_for_all(later)
+    left = relay.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM outbox WHERE topic = 1")
+    assert left > 0 and queue_count(relay) < len(backlog)
+    with Consumer(relay) as payment:
+        payment.wait_for_all(backlog)
+        payment.must_have_each_once(backlog)
+    finish_tasks(relay)
 
 
 def test_a_retry_that_is_due_is_published(relay, consumer):

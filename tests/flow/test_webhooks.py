@@ -120,7 +120,7 @@ def test_vendure_2569_events_may_come_before_the_answer_twice_and_out_of_order(s
     orders += [post(shop, **paying_with("pm_card_visa_chargeDeclined")) for _ in range(2)]
     wait_all(shop, orders, "fulfilled", "payment_failed")
     wait_for(lambda: webhooks(shop)["open"] == 0, 20, "everything is told")
-    wait_for(lambda: not shop.sql("SELECT FROM webhook_inbox WHERE due_at IS NOT NULL"), 20,
+    wait_for(lambda: not shop.sql("SELECT id FROM webhook_inbox WHERE due_at IS NOT NULL"), 20,
              "everything is dealt with")
     must([shop.status(public) for public in orders[6:]], ["payment_failed"] * 2, "the declined")
     must(len(facts(shop, "charge", *orders)), 6, "charges")

@@ -19,7 +19,9 @@ ORDERS = """
                    WHERE d.order_id = o.id AND d.state IN ('open', 'replaying')) AS is_dead,
            coalesce((SELECT sum(captured) FROM payment_attempt a WHERE a.order_id = o.id), 0)::int8,
            (SELECT count(*) FROM shipment s WHERE s.order_id = o.id),
-           (SELECT count(*) FROM order_event e WHERE e.order_id = o.id), o.version
+           (SELECT count(*) FROM order_event e WHERE e.order_id = o.id), o.version,
+           coalesce((SELECT sum(amount) FROM refund r WHERE r.order_id = o.id AND r.state = 5), 0)::int8,
+           (SELECT count(*) FROM refund r WHERE r.order_id = o.id AND r.state < 5)
     FROM orders o"""
 
 
@@ -34,13 +36,15 @@ UNOWNED = """
 class Row:
     def __init__(self, columns):
         (uuid, status, self.final, self.total, self.currency, self.keys, self.is_dead,
-         self.captured, self.shipments, self.events, self.version) = columns
+         self.captured, self.shipments, self.events, self.version, self.given_back,
+         self.refunds_open) = columns
         self.id, self.status = order.to_public(uuid), order.STATUSES[status]
 
     @property
     def is_settled(self):
         """Final, or standing still for a reason that the tables give."""
-        return self.final or self.is_dead or self.status not in NOT_YET
+        return self.is_dead or \
+            self.refunds_open == 0 and (self.final or self.status not in NOT_YET)
 
 
 class Books:
@@ -121,8 +125,14 @@ class Books:
                 yield f"{row.id}: charged {len(self.charges[row.id])} times"
             if any(fact["currency"].upper() != row.currency for fact in self.charges[row.id]):
                 yield f"{row.id}: charged in another currency than {row.currency}"
-            if row.status in PAID and kept != row.total:
-                yield f"{row.id}: is {row.status} at {row.total}, the provider kept {kept}"
+            if row.status in PAID and kept != row.total - row.given_back:
+                yield f"{row.id}: is {row.status} at {row.total} less {row.given_back}, the " \
+                    f"provider kept {kept}"
+            if kept < 0:
+                yield f"{row.id}: charged {charged}, and more than that given back: {charged - kept}"
+            if row.given_back != charged - kept and not row.is_dead:
+                yield f"{row.id}: our tables say {row.given_back} given back, the provider " \
+                    f"{charged - kept}"
             if row.status in UNPAID and kept != 0:
                 yield f"{row.id}: is {row.status}, the provider kept {kept}"
             if row.status == "refunded" and (kept != 0 or charged == 0):

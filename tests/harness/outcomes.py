@@ -12,7 +12,7 @@ WORKER = {"DOCKET_PROVIDER_TIMEOUT_MS": 700, "DOCKET_PROVIDER_LONGEST_MS": 2500,
           "DOCKET_RETRY_MAX_MS": 400, "DOCKET_ATTEMPTS_MAX": 8, "DOCKET_CUSTOMER_WAIT_S": 2,
           "DOCKET_BREAKER_FAILURES": 1000000}  # test_breaker.py has its own
 TASK_STATES = ("", "ready", "running", "waiting", "parked", "done", "dead")
-STAGES = {"payment": 1, "fulfilment": 2}
+STAGES = {"payment": 1, "fulfilment": 2, "cancel": 3, "refund": 4}
 
 
 def open_quick_shop(docket, **worker):

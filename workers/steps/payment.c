@@ -110,8 +110,8 @@ static void pay(struct job *job)
     case ATTEMPT_CREATED:
         if (facts->total == 0)
             learn(job, VERDICT_PAID);
-        else
-            begin_call(job, PAYMENT_CREATE);
+        else /* adopted after a restore: what became of it is for the provider to say */
+            begin_call(job, facts->intent_id[0] != '\0' ? PAYMENT_RETRIEVE : PAYMENT_CREATE);
         break;
     case ATTEMPT_AUTHORIZING:
         begin_call(job, payment->is_stored ? PAYMENT_CONFIRM : PAYMENT_RETRIEVE);

@@ -15,6 +15,7 @@ from .meter import Meter
 
 LOCK = os.environ.get("DOCKET_BENCH_LOCK", "/tmp/docket-bench.lock")
 GENERATOR = "tests/bench/load_generator"
+STREAMS = "tests/bench/load_streams"
 STOCK = 100_000_000
 # As a server of this size would be set; durability is as ops/lib/docket_local has it: all on.
 POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "4GB", "max_connections": "300",
@@ -35,7 +36,7 @@ class Bench:
         """For a test of the benchmarks themselves: services that are there, and the shortest runs."""
         bench = cls(1, 0.5, 0.2, book, options)
         bench.services = services
-        builds.compile_in(ROOT, os.path.relpath(services.build, ROOT), [GENERATOR])
+        builds.compile_in(ROOT, os.path.relpath(services.build, ROOT), [GENERATOR, STREAMS])
         return bench
 
     def __enter__(self):
@@ -50,7 +51,7 @@ class Bench:
         self.say(f"waiting for {LOCK}")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.say("building")
-        builds.compile_in(ROOT, "build", [*programs.BINARIES.values(), GENERATOR])
+        builds.compile_in(ROOT, "build", [*programs.BINARIES.values(), GENERATOR, STREAMS])
         self.say("starting Postgres and RabbitMQ")
         self.services = Services()
         self._set_postgres()

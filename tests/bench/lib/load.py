@@ -15,8 +15,9 @@ class Load:
     Of every run: per_s (good answers a second), count, p50_ms … (from when each was meant to be sent),
     offered_per_s, fates, cpu_s, pss_mib, foreign_cores, report (all that the generator said)."""
 
-    def __init__(self, bench, shop, port=None):
+    def __init__(self, bench, shop, port=None, **pids):
         self.bench, self.shop, self.port = bench, shop, port or shop.port("api")
+        self.pids = pids  # of whom else it is that is asked
         self.files = tempfile.TemporaryDirectory(prefix="docket-bench-")
         self.taskset = None  # "1": the generator runs on that core
 
@@ -51,7 +52,7 @@ class Load:
         argv = ["taskset", "-c", self.taskset] if self.taskset else []
         argv += [os.path.join(self.bench.services.build, GENERATOR)] + [f"{name}={value}" for name, value in words.items() if value is not None]
         child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-        meter, report = self.bench.meter(self.shop, load=[child.pid]), None
+        meter, report = self.bench.meter(self.shop, load=[child.pid], **self.pids), None
         used = {}
         for line in child.stdout:
             said = json.loads(line)

@@ -33,7 +33,7 @@ static char *read_file(const char *path)
     return bytes;
 }
 
-static void read_ids(struct load_options *options, const char *path)
+void load_options_read_ids(struct load_options *options, const char *path)
 {
     char *rest = read_file(path), *line;
     int room = 0;
@@ -114,7 +114,7 @@ static bool read_text(struct load_options *options, const char *name, const char
     else if (strcmp(name, "body") == 0)
         options->body = read_file(value);
     else if (strcmp(name, "ids") == 0)
-        read_ids(options, value);
+        load_options_read_ids(options, value);
     else if (strcmp(name, "floors") == 0)
         options->floors = value;
     else if (strcmp(name, "series") == 0 && (options->series = fopen(value, "w")) == NULL)

@@ -40,4 +40,5 @@ struct load_options {
 };
 
 /* Ends the process with an explanation where it is not right. */
+void load_options_read_ids(struct load_options *options, const char *path); /* one a line */
 void load_options_read(struct load_options *options, int count, char **arguments);

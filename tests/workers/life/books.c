@@ -56,6 +56,7 @@ static void read_facts(struct job *job)
     };
     job->pass = task->pass;
     read_attempt(book, &job->facts);
+    undo_read(book, &job->facts);
 }
 
 void books_take(struct job *job)
@@ -153,6 +154,14 @@ static void write_stock(struct book *book, const struct order_change *change)
         book->held = 0;
 }
 
+static bool may_be_once_more(const struct book *book, enum stage stage)
+{
+    enum task_state state = book->tasks[stage].state;
+
+    return (stage == STAGE_CANCEL || stage == STAGE_REFUND) &&
+           (state == TASK_DONE || state == TASK_DEAD);
+}
+
 static void write_task(struct book *book, const struct job *job, const struct order_change *change)
 {
     struct task *task = &book->tasks[job->stage];
@@ -165,8 +174,9 @@ static void write_task(struct book *book, const struct job *job, const struct or
     if (!change->keeps_running)
         task->holder = NULL;
     if (change->next != STAGE_NONE && change->next != job->stage &&
-        !book->tasks[change->next].exists)
-        book->tasks[change->next] = (struct task){.exists = true, .state = TASK_READY};
+        (!book->tasks[change->next].exists || may_be_once_more(book, change->next)))
+        book->tasks[change->next] = (struct task){
+            .exists = true, .state = TASK_READY, .claims = book->tasks[change->next].claims};
 }
 
 static void note(const struct job *job, const struct order_change *change)
@@ -201,6 +211,7 @@ bool books_commit(struct job *job, const struct order_change *change)
     write_task(book, job, change);
     write_attempt(book, change);
     write_stock(book, change);
+    undo_write(book, job, change);
     book->is_shipped |= change->writes_shipment;
     return is_told;
 }

@@ -6,7 +6,7 @@
 #include "tests/workers/life/world.h"
 #include "workers/steps.h"
 
-enum { ATTEMPTS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
+enum { ATTEMPTS_MAX = 8, REFUNDS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
 
 struct task {
     bool exists, is_unknown;
@@ -24,6 +24,12 @@ struct attempt {
     bool is_captured, is_fenced;
 };
 
+struct refund {
+    enum refund_state state;
+    int64_t amount, sent_ms; /* -1: not sent */
+    int16_t keys;
+};
+
 struct book {
     struct order_id id;
     char public_id[ORDER_ID_TEXT_SIZE], reference[ORDER_ID_UUID_SIZE];
@@ -34,6 +40,10 @@ struct book {
     int attempt_count;
     int64_t held, gone; /* pieces */
     bool is_shipped;
+    enum undo undo;
+    int64_t undo_ms;
+    struct refund refunds[REFUNDS_MAX];
+    int refund_count;
 };
 
 struct job {
@@ -66,6 +76,11 @@ void books_take(struct job *job); /* the task is this job's (again), and its fac
 bool books_commit(struct job *job, const struct order_change *change);
 /* attempt_open.sql, if order_pay_again lets it. */
 bool books_pay_again(int order);
+/* order_cancel() and order_refund() (undo.c). */
+void books_cancel(int order);
+void books_refund(int order, int64_t amount);
+void undo_read(const struct book *book, struct order_facts *facts);
+void undo_write(struct book *book, const struct job *job, const struct order_change *change);
 /* Its task is still this job's, or nobody's: it may claim it again. */
 bool books_have(const struct job *job);
 

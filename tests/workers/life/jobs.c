@@ -48,8 +48,9 @@ static void decide(struct job *job)
             }
             books_take(
                 job); /* still ours, or nobody's: read again, and decide the same lesson again */
-            if (!order_lesson_holds(&job->facts, &job->lesson)) {
-                world_see(SAW_STALE_LESSON);
+            if (job_steps[job->stage]->looks_again ||
+                !order_lesson_holds(&job->facts, &job->lesson)) {
+                world_sights[SAW_STALE_LESSON] += !job_steps[job->stage]->looks_again;
                 job_go_on(job);
                 return;
             }
@@ -88,7 +89,7 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     job->lesson.attempt_number = job->facts.attempt_number;
     if (world.is_outage && !lesson->is_interrupted &&
         (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
-         lesson->verdict == VERDICT_SHIPMENT_UNKNOWN))
+         lesson->verdict == VERDICT_SHIPMENT_UNKNOWN || lesson->verdict == VERDICT_REFUND_UNKNOWN))
         job->lesson.is_outage = true;
     decide(job);
 }

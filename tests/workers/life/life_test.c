@@ -37,7 +37,7 @@ static enum op_kind draw_kind(void)
         [OP_CLAIM] = 20,     [OP_TAKE_OVER] = 3, [OP_DELIVER] = 20, [OP_ANSWER] = 20,
         [OP_LOSE] = 5,       [OP_CRASH] = 4,     [OP_STOP] = 2,     [OP_PASS] = 8,
         [OP_DUE] = 8,        [OP_CUSTOMER] = 3,  [OP_REPLAY] = 2,   [OP_OUTAGE] = 1,
-        [OP_LOSE_WRITE] = 3, [OP_PAY_AGAIN] = 5,
+        [OP_LOSE_WRITE] = 3, [OP_PAY_AGAIN] = 5, [OP_CANCEL] = 1,   [OP_REFUND] = 5,
     };
     unsigned sum = 0, at;
 
@@ -109,7 +109,8 @@ static void show(const struct sequence *sequence, uint64_t began, const char *wr
         [OP_STOP] = "stop",         [OP_PASS] = "pass",           [OP_DUE] = "due",
 
         [OP_CUSTOMER] = "customer", [OP_REPLAY] = "replay",       [OP_LOSE_WRITE] = "lose write",
-        [OP_OUTAGE] = "outage",     [OP_PAY_AGAIN] = "pay again",
+        [OP_OUTAGE] = "outage",     [OP_PAY_AGAIN] = "pay again", [OP_CANCEL] = "cancel",
+        [OP_REFUND] = "refund",
     };
 
     print_error("DOCKET_LIFE_SEED=%llu: %s; by these %d ops:\n", (unsigned long long)began, wrong,

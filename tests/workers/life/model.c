@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/refunds.h"
 
 enum { INTENTS_MAX = 64, KEYS_MAX = 256, CALLS_MAX = 64, KEY_SIZE = 128 };
 
@@ -26,6 +27,7 @@ struct call {
     int operation, order;
     int64_t amount;
     char intent[PROVIDER_ID_SIZE], key[KEY_SIZE], method[64], currency[4];
+    char refund[64];
     struct payment_result result;
     struct carrier_result shipped;
 };
@@ -73,6 +75,7 @@ static void start_payment(struct provider *provider, struct payment_call *paymen
     snprintf(call->currency, sizeof(call->currency), "%s", payment->currency);
     snprintf(call->intent, sizeof(call->intent), "%s", payment->intent ? payment->intent : "");
     snprintf(call->key, sizeof(call->key), "%s", payment->key ? payment->key : "");
+    snprintf(call->refund, sizeof(call->refund), "%s", payment->refund ? payment->refund : "");
     snprintf(call->method, sizeof(call->method), "%s", payment->method ? payment->method : "");
 }
 
@@ -224,6 +227,10 @@ static void act(const struct call *call, enum behaviour behaviour, struct paymen
         say_fault(result, PAYMENT_BROKEN, FAULT_BROKEN, "resource_missing");
     } else if (call->operation == PAYMENT_CONFIRM) {
         confirm(intent, behaviour, result);
+    } else if (call->operation == PAYMENT_REFUND) {
+        refunds_make(intent, call->order, call->amount, call->refund, behaviour, result);
+    } else if (call->operation == PAYMENT_REFUNDS) {
+        refunds_list(intent, call->refund, behaviour, result);
     } else {
         if (call->operation == PAYMENT_CANCEL && intent->status != INTENT_SUCCEEDED)
             intent->status = INTENT_CANCELED;
@@ -265,16 +272,21 @@ static void keep(const struct call *call, const char *parameters,
     stored->result = *result;
 }
 
+static bool reads(const struct call *call)
+{
+    return call->operation == PAYMENT_RETRIEVE || call->operation == PAYMENT_REFUNDS;
+}
+
 static void deliver_payment(struct call *call, enum behaviour behaviour)
 {
-    bool is_read = call->operation == PAYMENT_RETRIEVE;
+    bool is_read = reads(call);
     struct payment_result *result = &call->result;
     const struct stored *stored;
     char parameters[320];
 
     note_key(call);
-    snprintf(parameters, sizeof(parameters), "%d %s %lld %s", call->operation, call->intent,
-             (long long)call->amount, call->method);
+    snprintf(parameters, sizeof(parameters), "%d %s %lld %s %s", call->operation, call->intent,
+             (long long)call->amount, call->method, call->refund);
     stored = is_read ? NULL : find_stored(call, parameters);
     if (stored) {
         *result = stored->result;
@@ -375,6 +387,7 @@ static void tell(struct call *call)
     remove_call(call);
     if (told.is_payment) {
         told.payment->result = told.result;
+        told.payment->outside.status = strcmp(told.result.fault.code, "api_error") == 0 ? 500 : 0;
         told.payment->on_done(told.payment);
     } else {
         told.shipping->result = told.shipped;
@@ -405,7 +418,7 @@ void model_lose(unsigned which)
         return;
     rest = *call;
     rest.job = NULL;
-    if (call->is_payment && call->operation == PAYMENT_RETRIEVE)
+    if (call->is_payment && reads(call))
         say_fault(&call->result, PAYMENT_TRANSIENT, FAULT_TRANSIENT, "timeout");
     else if (call->is_payment)
         say_fault(&call->result, PAYMENT_UNKNOWN, FAULT_UNKNOWN, "timeout");
@@ -445,6 +458,15 @@ void model_customer(unsigned which, bool succeeds)
 /* --- the outside's books -----------------------------------------------------------------------
  */
 
+int64_t model_kept(int order)
+{
+    int64_t kept = -refunds_given_back(order);
+
+    for (int i = 0; i < model.intent_count; i++)
+        kept += model.orders[i] == order ? model.confirmed[i] * model.intents[i].amount : 0;
+    return kept;
+}
+
 int model_charges(int order)
 {
     int charges = 0;
@@ -456,7 +478,7 @@ int model_charges(int order)
 
 bool model_owes_nothing(int order)
 {
-    return model_charges(order) == 0;
+    return model_kept(order) == 0;
 }
 
 int model_shipments(int order)
@@ -477,6 +499,7 @@ struct carrier *model_carrier(void)
 void model_begin(void)
 {
     model.intent_count = model.stored_count = model.call_count = 0;
+    refunds_begin();
     memset(model.shipments, 0, sizeof(model.shipments));
     model.provider = (struct provider){.name = "model", .start = start_payment};
     model.carrier = (struct carrier){.name = "model", .start = start_shipping};

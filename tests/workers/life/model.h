@@ -23,3 +23,4 @@ void model_customer(unsigned which, bool succeeds);
 int model_charges(int order); /* intents that took money */
 int model_shipments(int order);
 bool model_owes_nothing(int order); /* no money of it is kept */
+int64_t model_kept(int order);      /* what was taken and not given back */

@@ -8,6 +8,7 @@
 #include "tests/workers/life/books.h"
 #include "tests/workers/life/inside.h"
 #include "tests/workers/life/model.h"
+#include "tests/workers/life/refunds.h"
 
 static char sku[] = "sku";
 
@@ -18,6 +19,12 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_UNKNOWN] = "unknown",
     [SAW_SHIPPED] = "shipped",
     [SAW_CANCELED] = "canceled",
+    [SAW_CANCEL_ASKED] = "cancel asked for",
+    [SAW_REFUND_ASKED] = "refund asked for",
+    [SAW_REFUNDED] = "refunded",
+    [SAW_REFUND_UNKNOWN] = "refund unknown",
+    [SAW_REFUND_REFUSED] = "refund refused",
+    [SAW_SHIPPED_BEFORE_CANCEL] = "shipped before its cancel",
     [SAW_DEAD] = "dead letter",
     [SAW_OVERTAKEN] = "overtaken",
     [SAW_PARKED] = "parked",
@@ -208,7 +215,8 @@ static void replay(unsigned which)
     struct task *task = find_task(which, &order, &stage);
     struct book *book = &world.books[order];
 
-    if (!task->exists || task->state != TASK_DEAD || order_status_is_final(book->status))
+    if (!task->exists || task->state != TASK_DEAD ||
+        (order_status_is_final(book->status) && stage != STAGE_REFUND))
         return;
     task->state = TASK_READY;
     task->attempt = task->crashes = 0;
@@ -216,7 +224,10 @@ static void replay(unsigned which)
     task->holder = NULL;
     book->version++;
     if (book->status == ORDER_ON_HOLD)
-        book->status = stage == STAGE_PAYMENT ? ORDER_PROCESSING : ORDER_CONFIRMED;
+        book->status = book->undo == UNDO_CANCEL          ? ORDER_CANCELING
+                       : book->undo == UNDO_UNDELIVERABLE ? ORDER_REFUNDING
+                       : stage == STAGE_PAYMENT           ? ORDER_PROCESSING
+                                                          : ORDER_CONFIRMED;
 }
 
 static void turn_outage(void)
@@ -249,12 +260,39 @@ static void check_order(int order)
         world_break("order %d is over and holds stock", order);
 }
 
+static void check_refunds(int order)
+{
+    const struct book *book = &world.books[order];
+    int64_t asked_for = 0;
+    char ours[64];
+
+    if (model_kept(order) < 0)
+        world_break("order %d was given back more than was taken", order);
+    for (int i = 0; i < book->refund_count; i++) {
+        snprintf(ours, sizeof(ours), "%s-%d", book->public_id, i + 1);
+        if (refunds_named(ours) > 1)
+            world_break("refund %d of order %d was made %d times", i + 1, order,
+                        refunds_named(ours));
+        if (book->refunds[i].state == REFUND_MADE && refunds_named(ours) != 1)
+            world_break("refund %d of order %d is made, and the provider knows nothing of it",
+                        i + 1, order);
+        asked_for += book->refunds[i].state != REFUND_REFUSED ? book->refunds[i].amount : 0;
+    }
+    if (asked_for > TOTAL)
+        world_break("order %d is to be given back more than it cost", order);
+    if (book->status == ORDER_REFUNDED && (model_kept(order) != 0 || model_shipments(order) != 0))
+        world_break("order %d is refunded, and money is kept or goods are gone", order);
+    if (book->status == ORDER_CANCELING && book->is_shipped)
+        world_break("order %d is shipped and still being canceled", order);
+}
+
 static void check(void)
 {
     int64_t pieces = world.available;
 
     for (int i = 0; i < WORLD_ORDERS; i++) {
         check_order(i);
+        check_refunds(i);
         pieces += world.books[i].held + world.books[i].gone;
     }
     if (pieces != STOCK || world.available < 0)
@@ -303,6 +341,12 @@ void world_do(const struct op *op)
         break;
     case OP_PAY_AGAIN:
         world.pays_again = op->how % 2 != 0 || !books_pay_again(op->which % WORLD_ORDERS);
+        break;
+    case OP_CANCEL:
+        books_cancel(op->which % WORLD_ORDERS);
+        break;
+    case OP_REFUND:
+        books_refund(op->which % WORLD_ORDERS, op->how % 3 == 0 ? TOTAL : op->how % TOTAL);
         break;
     case OP_OUTAGE:
         turn_outage();

@@ -34,6 +34,8 @@ enum op_kind {
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
     OP_PAY_AGAIN,  /* the customer pays otherwise: at once, or just before the next commit */
+    OP_CANCEL,     /* the customer or the shop takes an order back */
+    OP_REFUND,     /* an operator gives some of its money back, or all */
     OP_OUTAGE,     /* the breaker opens, or closes and lets out */
     OP_KINDS
 };
@@ -69,6 +71,12 @@ enum world_sight {
     SAW_UNKNOWN,
     SAW_SHIPPED,
     SAW_CANCELED,
+    SAW_CANCEL_ASKED,
+    SAW_REFUND_ASKED,
+    SAW_REFUNDED,
+    SAW_REFUND_UNKNOWN,
+    SAW_REFUND_REFUSED,
+    SAW_SHIPPED_BEFORE_CANCEL, /* the carrier had it */
     SAW_DEAD,
     SAW_OVERTAKEN,
     SAW_PARKED,

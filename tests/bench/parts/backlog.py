@@ -1,0 +1,98 @@
+"""drain, accept and end to end with a backlog of backlog=300000 orders and transactions held open, against 10,000
+
+The large shop has that many orders in outbox and task (one in ten waits for a retry that comes due during the run),
+and for the whole run a reader holds a snapshot and a writer a transaction open; the small one has 10,000 and nobody.
+The drain is the relay alone, with as many messages in the outbox; it goes on for `seconds`, or until it is empty, and
+is counted from the first confirm to the last.  The two take turns; a shop is filled up again before it is used.
+"""
+import contextlib
+import time
+
+from harness.wait import wait_for
+from lib import Load, fill
+from lib.results import cpu_per_1000, field, ratios, verdict
+
+from . import drain as drain_part
+
+SMALL, TARGET = 10_000, 0.9
+WORKING = ("relay", "payment", "fulfilment")
+
+
+def hold(bench, shop):
+    """A reader's snapshot and a writer's transaction, until the bench ends."""
+    reader, writer = shop.services.connect(shop.database), shop.services.connect(shop.database)
+    with reader.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM outbox")
+    with writer.cursor() as cursor:
+        cursor.execute("BEGIN; INSERT INTO account (name) VALUES ('held open')")
+    bench.cleanups += [reader.close, writer.close]
+
+
+def rate_of(shop):
+    """Messages a second, from the first row of `published` to the last, and their number."""
+    return shop.one("SELECT coalesce((sum(cardinality(order_ids)) - min(cardinality(order_ids)))::float8 "
+                    "/ nullif(extract(epoch FROM max(confirmed_at) - min(confirmed_at)), 0), 0)::float8, "
+                    "coalesce(sum(cardinality(order_ids)), 0)::int FROM published")
+
+
+def drain(bench, shop, size):
+    there = shop.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM outbox")
+    shop.sql(drain_part.FILL, max(size - there, 1))
+    shop.sql("TRUNCATE published")
+    meter = bench.meter(shop).begin()
+    shop.start("relay")
+    until = time.monotonic() + bench.seconds
+    wait_for(lambda: time.monotonic() > until or shop.one("SELECT NOT EXISTS (SELECT FROM outbox)"), 600,
+             "the outbox is empty, or time is up", every_s=0.05)
+    shop.stop("relay")
+    used = meter.end()
+    per_s, count = rate_of(shop)
+    drain_part.purge(bench, shop)
+    return {"per_s": per_s, "count": count, **used}
+
+
+def accept(load):
+    return {**load.orders(64), "report": None}
+
+
+def end_to_end(bench, shop, size):
+    fill.fill(bench, shop, "ready", max(size - shop.one("SELECT count(*) FROM orders WHERE NOT final"), 1))
+    newest_final = shop.one("SELECT coalesce(max(at), '-infinity') FROM order_event WHERE kind = 'shipped'")
+    for name in WORKING:
+        shop.start(name, wait=False)
+    for name in WORKING:
+        shop.wait_ready(name)
+    meter = bench.meter(shop).begin()
+    time.sleep(bench.seconds)
+    used = meter.end()
+    for name in WORKING:
+        shop.stop(name)
+    count, took = shop.one("SELECT count(*), extract(epoch FROM max(at) - min(at))::float8 FROM order_event "
+                           "WHERE kind = 'shipped' AND at > %s", newest_final)
+    return {"per_s": count / took, "count": count, **used}
+
+
+def compare(bench, what, small, large, size):
+    labels = (f"{SMALL:,}", f"{size:,}, held open")
+    runs = bench.alternate(dict(zip(labels, (small, large))))
+    bench.book.table(f"backlog: {what}", runs, {"per s": field("per_s"), "CPU s/1,000": cpu_per_1000(),
+                                                "Postgres": cpu_per_1000("postgres"),
+                                                "foreign cores": field("foreign_cores")})
+    verdict(f"backlog, {what}, by that at {SMALL:,}", ratios(runs, labels[1], labels[:1]), TARGET)
+
+
+def run(bench):
+    size = bench.option("backlog", 300_000)
+    small, large = (bench.shop(start=False) for _ in range(2))
+    hold(bench, large)
+    compare(bench, "messages drained", lambda: drain(bench, small, SMALL), lambda: drain(bench, large, size), size)
+    small, large = (bench.shop("sandbox", env={"sandbox": {"DOCKET_SANDBOX_DIR": ""}}) for _ in range(2))
+    fill.fill(bench, large, "ready", size)
+    hold(bench, large)
+    with contextlib.ExitStack() as stack:
+        loads = [Load(bench, shop) for shop in (small, large)]
+        for load in loads:
+            stack.callback(load.close)
+        compare(bench, "orders accepted", lambda: accept(loads[0]), lambda: accept(loads[1]), size)
+        compare(bench, "orders fulfilled", lambda: end_to_end(bench, small, SMALL),
+                lambda: end_to_end(bench, large, size), size)

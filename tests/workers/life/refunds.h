@@ -1,0 +1,14 @@
+/* tests/workers/life/refunds.h - what the provider of a world has given back */
+#pragma once
+
+#include "tests/workers/life/world.h"
+#include "workers/providers/provider.h"
+
+void refunds_begin(void);
+/* Gives back, if as much is left of the intent; `ours` is our name for it. */
+void refunds_make(const struct payment_intent *intent, int order, int64_t amount, const char *ours,
+                  enum behaviour behaviour, struct payment_result *result);
+void refunds_list(const struct payment_intent *intent, const char *ours, enum behaviour behaviour,
+                  struct payment_result *result);
+int64_t refunds_given_back(int order); /* pending ones included */
+int refunds_named(const char *ours);   /* that did not fail */
