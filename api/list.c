@@ -90,18 +90,6 @@ static bool read_query(struct http_request *request, const struct principal *pri
     return wrong == NULL;
 }
 
-static void add_statuses(struct pg_params *params, const struct list_query *query)
-{
-    if (query->status_count == 0) {
-        pg_add_text(params, NULL);
-        return;
-    }
-    pg_array_begin(params, PG_INT2);
-    for (int i = 0; i < query->status_count; i++)
-        pg_array_i16(params, query->statuses[i]);
-    pg_array_end(params);
-}
-
 /* One row more than fits tells that there is more. */
 static void fill(struct listing *listing)
 {
@@ -112,7 +100,7 @@ static void fill(struct listing *listing)
     pg_add_i64(params, listing->principal.account_id);
     pg_add_uuid(params, query->below.bytes);
     pg_add_uuid(params, query->from.bytes);
-    add_statuses(params, query);
+    list_query_add_statuses(query, params);
     if (query->has_final)
         pg_add_bool(params, query->is_final);
     else

@@ -187,6 +187,18 @@ bool list_query_go_on(struct list_query *query, const struct token_keys *keys, i
     return true;
 }
 
+void list_query_add_statuses(const struct list_query *query, struct pg_params *params)
+{
+    if (query->status_count == 0) {
+        pg_add_text(params, NULL);
+        return;
+    }
+    pg_array_begin(params, PG_INT2);
+    for (int i = 0; i < query->status_count; i++)
+        pg_array_i16(params, query->statuses[i]);
+    pg_array_end(params);
+}
+
 bool list_query_fits(const struct list_query *query, int16_t status, bool is_final)
 {
     bool has_status = query->status_count == 0;

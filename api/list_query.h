@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "base/pg_params.h"
 #include "base/text.h"
 #include "schema/client_token.h"
 
@@ -38,6 +39,9 @@ const char *list_query_read(struct list_query *query, const struct list_source *
 /* The cursor moves `below`.  False: it is not of this account and these filters. */
 bool list_query_go_on(struct list_query *query, const struct token_keys *keys, int64_t account_id)
     __attribute__((warn_unused_result));
+
+/* The statuses as the next parameter; NULL: any. */
+void list_query_add_statuses(const struct list_query *query, struct pg_params *params);
 
 /* Does an order as it is now still fit?  (Between the list and the look at it, it may move on.) */
 bool list_query_fits(const struct list_query *query, int16_t status, bool is_final);

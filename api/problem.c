@@ -37,6 +37,7 @@ static const struct {
     {"cart_already_ordered", 409, NEVER, "The cart was already ordered"},
     {"cart_closed", 409, NEVER, "The cart's order was canceled"},
     {"order_shipped", 409, NEVER, "The order is shipped"},
+    {"payment_not_resolvable", 409, NEVER, "The payment cannot be resolved"},
     {"order_not_refundable", 409, NEVER, "That much cannot be given back"},
     {"total_changed", 409, NEVER, "The total has changed"},
     {"payment_in_progress", 409, AFTER_PAUSE, "The last payment is not over"},

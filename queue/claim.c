@@ -47,6 +47,7 @@ enum {
     IS_FENCED,
     SINCE_UNKNOWN,
     SINCE_ENDED,
+    RESOLUTION,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -181,6 +182,7 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->is_fenced = pg_bool(result, row, IS_FENCED);
     facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
     facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
+    facts->resolution = (enum resolution)pg_i16(result, row, RESOLUTION);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
 

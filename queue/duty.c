@@ -71,6 +71,16 @@ void duty_rest(struct duty *duty, int found, int limit)
                    0);
 }
 
+void duty_looked(struct duty *duty)
+{
+    (void)scan_end(&duty->scan, clock_monotonic_ms(), 0, 1);
+}
+
+void duty_rest_for(struct duty *duty, uint64_t rest_ms)
+{
+    uv_timer_start(duty->timer, on_timer, rest_ms, 0);
+}
+
 void duty_begin(struct duty *duty, int64_t fence)
 {
     duty->fence = fence;

@@ -1,10 +1,10 @@
-/* queue/duty.h - a duty of the leading relay: looks at a time-ordered index again and again
+/* queue/duty.h - a duty of the leading relay: what it does again and again while it leads
  *
  *     RESTING ──its time has come──► on_turn ─► duty_send ┄┄► on_rows, on_done ─► duty_rest
  *
  * One statement at a time on a link of its own (queue/errand.h), paced by what the looks find
- * (queue/scan.h).  Each statement carries the lease's fence, so a duty that does not know yet that
- * its relay leads no more does nothing.
+ * (queue/scan.h), or by the duty itself.  Each statement carries the lease's fence, so a duty that
+ * does not know yet that its relay leads no more does nothing.
  */
 #pragma once
 
@@ -37,5 +37,9 @@ bool duty_may_go_on(const struct duty *duty); /* it leads yet, and is free */
 bool duty_look(struct duty *duty);
 void duty_send(struct duty *duty, const struct pg_statement *statement,
                const struct pg_params *params);
+/* The look found all there was; what comes next is the duty's own to pace. */
+void duty_looked(struct duty *duty);
+/* The next turn comes then, whatever was found: of a duty that paces itself. */
+void duty_rest_for(struct duty *duty, uint64_t rest_ms);
 /* The look found this many of at most `limit`; -1: it failed.  The next turn comes in time. */
 void duty_rest(struct duty *duty, int found, int limit);

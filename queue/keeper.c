@@ -6,25 +6,30 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "queue/duty.h"
 #include "schema/statements.h"
 
-enum { PATIENCE_MS = 25000, ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
+enum { ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
 enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000, BACKLOG_MS = 5000 };
-enum { INCIDENTS_MS = 2000, DELTAS_MAX = 5000 };
+enum {
+    INCIDENTS_MS = 2000,
+    DELTAS_MAX = 5000,
+    RATES_MS = 10000,
+    ITEMS_MS = 600000,
+    ITEMS_MAX = 5000
+};
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, INCIDENTS, GAUGES, BACKLOG, CHORES };
+enum chore { PARTITIONS, WORKERS, INCIDENTS, RATES, GAUGES, BACKLOG, ITEMS, CHORES };
 
 struct keeper {
-    struct errand *errand;
-    uv_timer_t *timer;
+    struct duty *duty;
     int64_t (*floor)(void *owner);
     void *owner;
-    int64_t fence;    /* 0: rests */
     enum chore chore; /* under way */
     uint64_t due_ms[CHORES];
     bool is_alarmed;
-    bool has_more; /* changes of incidents: a whole page was folded */
+    bool has_more; /* a whole page was folded, or taken away */
 };
 
 static struct metric rows = {.type = METRIC_GAUGE,
@@ -59,6 +64,13 @@ static struct {
     {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
             "Since when the oldest of them is unknown."),
      true, false},
+    {METRIC(
+         METRIC_GAUGE, "docket_tasks_parked",
+         "Tasks that are parked, since a provider or carrier is held back; counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_tasks_parked_oldest_seconds",
+            "How long the oldest of them has been parked."),
+     true, false},
     {METRIC(METRIC_GAUGE, "docket_postgres_xid_age",
             "Transactions since the oldest unfrozen row of the cluster; at 2^31 Postgres stops."),
      false, false},
@@ -88,7 +100,8 @@ static void send_chore(struct keeper *keeper)
     static const struct pg_statement *const statements[CHORES] = {
         [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
         [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
-        [BACKLOG] = &sql_keeper_backlog,
+        [BACKLOG] = &sql_keeper_backlog,       [RATES] = &sql_keeper_rates,
+        [ITEMS] = &sql_keeper_items,
     };
     struct pg_params params;
 
@@ -99,28 +112,30 @@ static void send_chore(struct keeper *keeper)
     } else if (keeper->chore == BACKLOG) {
         pg_add_i64(&params, BACKLOG_COUNTED_MAX);
     } else {
-        pg_add_i64(&params, keeper->fence);
+        pg_add_i64(&params, duty_fence(keeper->duty));
     }
+    if (keeper->chore == RATES)
+        pg_add_i64(&params, keeper->floor(keeper->owner));
     if (keeper->chore == PARTITIONS)
         pg_add_i32(&params, KEEPER_MONTHS);
     if (keeper->chore == INCIDENTS)
         pg_add_i32(&params, DELTAS_MAX);
-    errand_send(keeper->errand, statements[keeper->chore], &params);
+    if (keeper->chore == ITEMS)
+        pg_add_i32(&params, ITEMS_MAX);
+    duty_send(keeper->duty, statements[keeper->chore], &params);
     pg_params_finish(&params);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_turn(void *owner)
 {
-    struct keeper *keeper = timer->data;
+    struct keeper *keeper = owner;
     uint64_t now = clock_monotonic_ms();
 
-    if (keeper->fence == 0 || !errand_is_free(keeper->errand))
-        return;
     keeper->chore = next_chore(keeper);
     if (keeper->due_ms[keeper->chore] <= now)
         send_chore(keeper);
     else
-        uv_timer_start(timer, on_timer, keeper->due_ms[keeper->chore] - now, 0);
+        duty_rest_for(keeper->duty, keeper->due_ms[keeper->chore] - now);
 }
 
 static void alarm_of(struct keeper *keeper, bool is_missing)
@@ -158,46 +173,40 @@ static void on_rows(void *owner, const PGresult *result)
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
     } else if (keeper->chore == INCIDENTS) {
         keeper->has_more = pg_i32(result, 0, 0) == DELTAS_MAX;
+    } else if (keeper->chore == ITEMS) {
+        keeper->has_more = pg_i32(result, 0, 0) == ITEMS_MAX;
     }
 }
 
 static void on_done(void *owner, bool is_committed)
 {
-    static const uint64_t rests_ms[CHORES] = {[PARTITIONS] = DAY_MS,
-                                              [WORKERS] = WORKERS_MS,
-                                              [INCIDENTS] = INCIDENTS_MS,
-                                              [GAUGES] = KEEPER_MS,
-                                              [BACKLOG] = BACKLOG_MS};
+    static const uint64_t rests_ms[CHORES] = {
+        [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [INCIDENTS] = INCIDENTS_MS,
+        [GAUGES] = KEEPER_MS,  [BACKLOG] = BACKLOG_MS, [RATES] = RATES_MS,
+        [ITEMS] = ITEMS_MS};
     struct keeper *keeper = owner;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
-    if (is_committed && keeper->chore == INCIDENTS && keeper->has_more)
+    if (is_committed && keeper->has_more)
         rest_ms = 0;
+    keeper->has_more = false;
     keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
-    uv_timer_start(keeper->timer, on_timer, 0, 0);
-}
-
-static void on_ready(void *owner)
-{
-    struct keeper *keeper = owner;
-
-    uv_timer_start(keeper->timer, on_timer, 0, 0);
+    duty_rest_for(keeper->duty, 0);
 }
 
 void keeper_begin(struct keeper *keeper, int64_t fence)
 {
-    keeper->fence = fence;
     for (int chore = 0; chore < CHORES; chore++)
         keeper->due_ms[chore] = 0;
-    on_ready(keeper);
+    duty_begin(keeper->duty, fence);
 }
 
 /* A relay that does not lead shows no backlog: only one of them does. */
 void keeper_end(struct keeper *keeper)
 {
-    keeper->fence = 0;
+    duty_end(keeper->duty);
     metric_set(&rows, 0);
     metric_set(&oldest, 0);
     for (size_t i = 0; i < ARRAY_SIZE(backlog); i++)
@@ -208,15 +217,14 @@ struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
-        &sql_keeper_gauges,     &sql_keeper_backlog, NULL};
+        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents, &sql_keeper_gauges,
+        &sql_keeper_backlog,    &sql_keeper_rates,   &sql_keeper_items,     NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
-    const struct errand_options errand = {
+    const struct duty_options duty = {
         .name = "keeper",
         .server = server,
         .statements = statements,
-        .patience_ms = PATIENCE_MS,
-        .on_ready = on_ready,
+        .on_turn = on_turn,
         .on_rows = on_rows,
         .on_done = on_done,
         .owner = keeper,
@@ -224,24 +232,15 @@ struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
 
     keeper->floor = floor;
     keeper->owner = owner;
-    keeper->timer = xcalloc(1, sizeof(*keeper->timer));
-    keeper->timer->data = keeper;
-    uv_timer_init(loop, keeper->timer);
-    keeper->errand = errand_create(loop, &errand);
+    keeper->duty = duty_create(loop, &duty);
     return keeper;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void keeper_destroy(struct keeper *keeper)
 {
     if (keeper == NULL)
         return;
-    errand_destroy(keeper->errand);
-    uv_close((uv_handle_t *)keeper->timer, free_handle);
+    duty_destroy(keeper->duty);
     free(keeper);
 }
 

@@ -1,18 +1,14 @@
 #include "queue/replay.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "queue/duty.h"
 #include "queue/replay_rule.h"
-#include "queue/scan.h"
 #include "schema/statements.h"
-
-enum { PATIENCE_MS = 25000 };
 
 /* The columns of replay_fold.sql, replay_runs.sql, replay_release.sql and of those that end or fill
  * a run. */
@@ -34,7 +30,8 @@ enum {
     RUN_STEP_SUCCEEDED,
     RUN_STEP_FAILED,
     RUN_PACED,
-    RUN_NOW
+    RUN_NOW,
+    RUN_IS_HELD_BACK
 };
 
 struct run {
@@ -46,10 +43,7 @@ struct run {
 
 struct replay {
     struct replay_options options;
-    struct errand *errand;
-    uv_timer_t *timer;
-    struct scan scan; /* of the outcomes */
-    int64_t fence;    /* 0: rests */
+    struct duty *duty;
 
     /* Of the round under way: outcomes, then the runs, then an act for each of them. */
     enum { FOLDS, READS, ACTS } part;
@@ -79,41 +73,34 @@ static struct metric stops = {.type = METRIC_COUNTER,
                               .help =
                                   "Replay runs that stopped by themselves: too many failed again."};
 
-static void fold(struct replay *replay);
+static void fold(void *owner);
 static void read_runs(struct replay *replay);
 static void act_on_next(struct replay *replay);
 static void end_round(struct replay *replay);
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct replay *replay = timer->data;
-
-    if (replay->fence != 0 && errand_is_free(replay->errand))
-        fold(replay);
-}
 
 static void send_part(struct replay *replay, const struct pg_statement *statement,
                       struct pg_params *params)
 {
     replay->is_held = replay->is_ended = false;
     replay->moved = replay->skips = replay->outcomes = 0;
-    errand_send(replay->errand, statement, params);
+    duty_send(replay->duty, statement, params);
     pg_params_finish(params);
 }
 
 /* --- a round -------------------------------------------------------------------------------------
  */
 
-static void fold(struct replay *replay)
+static void fold(void *owner)
 {
+    struct replay *replay = owner;
     struct pg_params params;
 
     replay->part = FOLDS;
     replay->run_count = replay->at = 0;
     replay->rest_ms = REPLAY_MS_MOST;
     pg_params_init(&params);
-    pg_add_i64(&params, replay->fence);
-    pg_add_bool(&params, scan_begin(&replay->scan, clock_monotonic_ms()));
+    pg_add_i64(&params, duty_fence(replay->duty));
+    pg_add_bool(&params, duty_look(replay->duty));
     send_part(replay, &sql_replay_fold, &params);
 }
 
@@ -123,7 +110,7 @@ static void read_runs(struct replay *replay)
 
     replay->part = READS;
     pg_params_init(&params);
-    pg_add_i64(&params, replay->fence);
+    pg_add_i64(&params, duty_fence(replay->duty));
     pg_add_i32(&params, REPLAY_RUNS_MAX);
     send_part(replay, &sql_replay_runs, &params);
 }
@@ -134,7 +121,7 @@ static void begin_act(const struct replay *replay, struct pg_params *params)
     const struct run *run = &replay->runs[replay->at];
 
     pg_params_init(params);
-    pg_add_i64(params, replay->fence);
+    pg_add_i64(params, duty_fence(replay->duty));
     pg_add_i64(params, run->id);
     pg_add_i32(params, run->version);
 }
@@ -214,7 +201,7 @@ static void end_round(struct replay *replay)
 {
     int64_t rest_ms = replay->rest_ms < REPLAY_MS_LEAST ? REPLAY_MS_LEAST : replay->rest_ms;
 
-    uv_timer_start(replay->timer, on_timer, (uint64_t)rest_ms, 0);
+    duty_rest_for(replay->duty, (uint64_t)rest_ms);
 }
 
 /* --- what came back ------------------------------------------------------------------------------
@@ -245,6 +232,7 @@ static void note_run(struct run *run, const PGresult *result, int row)
                 .step_released = pg_i64(result, row, RUN_STEP_RELEASED),
                 .step_succeeded = pg_i64(result, row, RUN_STEP_SUCCEEDED),
                 .step_failed = pg_i64(result, row, RUN_STEP_FAILED),
+                .is_held_back = pg_bool(result, row, RUN_IS_HELD_BACK),
             },
     };
     for (int32_t i = 0; i < count; i++) {
@@ -318,7 +306,7 @@ static void tell(struct replay *replay)
     switch (replay->part) {
     case FOLDS:
         metric_add(&ended, replay->outcomes);
-        scan_end(&replay->scan, clock_monotonic_ms(), replay->outcomes, INT_MAX);
+        duty_looked(replay->duty);
         break;
     case READS:
         metric_set(&open_runs, replay->run_count);
@@ -350,7 +338,7 @@ static void on_done(void *owner, bool is_committed)
 {
     struct replay *replay = owner;
 
-    if (!is_committed || replay->fence == 0) {
+    if (!is_committed || !duty_may_go_on(replay->duty)) {
         end_round(replay);
     } else if (!replay->is_held) {
         end_round(replay);
@@ -361,23 +349,14 @@ static void on_done(void *owner, bool is_committed)
     }
 }
 
-static void on_ready(void *owner)
-{
-    struct replay *replay = owner;
-
-    uv_timer_start(replay->timer, on_timer, 0, 0);
-}
-
 void replay_begin(struct replay *replay, int64_t fence)
 {
-    replay->fence = fence;
-    scan_reset(&replay->scan);
-    on_ready(replay);
+    duty_begin(replay->duty, fence);
 }
 
 void replay_end(struct replay *replay)
 {
-    replay->fence = 0;
+    duty_end(replay->duty);
     metric_set(&open_runs, 0);
 }
 
@@ -391,37 +370,28 @@ struct replay *replay_create(uv_loop_t *loop, const struct replay_options *optio
                                                             &sql_replay_end,
                                                             NULL};
     struct replay *replay = xcalloc(1, sizeof(*replay));
-    const struct errand_options errand = {
+    const struct duty_options duty = {
         .name = "run",
         .server = options->server,
         .statements = statements,
-        .patience_ms = PATIENCE_MS,
-        .on_ready = on_ready,
+        .rest_ms_least = REPLAY_MS_LEAST,
+        .rest_ms_most = REPLAY_MS_MOST,
+        .on_turn = fold,
         .on_rows = on_rows,
         .on_done = on_done,
         .owner = replay,
     };
 
     replay->options = *options;
-    replay->scan = (struct scan){.rest_ms_least = REPLAY_MS_LEAST, .rest_ms_most = REPLAY_MS_MOST};
-    replay->timer = xcalloc(1, sizeof(*replay->timer));
-    replay->timer->data = replay;
-    uv_timer_init(loop, replay->timer);
-    replay->errand = errand_create(loop, &errand);
+    replay->duty = duty_create(loop, &duty);
     return replay;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
 }
 
 void replay_destroy(struct replay *replay)
 {
     if (replay == NULL)
         return;
-    errand_destroy(replay->errand);
-    uv_close((uv_handle_t *)replay->timer, free_handle);
+    duty_destroy(replay->duty);
     free(replay);
 }
 

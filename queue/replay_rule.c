@@ -69,7 +69,7 @@ struct replay_decision replay_rule(const struct replay_sight *sight)
         return (struct replay_decision){.act = REPLAY_STOPPED};
     if (remaining(sight) == 0 && sight->ended == sight->released)
         return (struct replay_decision){.act = REPLAY_DONE};
-    if (remaining(sight) == 0)
+    if (remaining(sight) == 0 || sight->is_held_back)
         return wait_for(SECOND_US);
     if (room > 0)
         return release(sight, false, sight->ramp_at, room);

@@ -9,6 +9,7 @@
  *     the step has room, and the rate                        RELEASED
  *     … but not yet                                          WAITED
  *     the step was released, its outcomes are to come        WAITED
+ *     what the next member needs is held back                WAITED    (queue/breaker.h)
  *     all were released, and every outcome is known          DONE
  *
  * So stragglers (a customer who has to confirm, a provider that answers late) hold a run up only
@@ -37,6 +38,8 @@ struct replay_sight {
 
     int32_t ramp_at;
     int64_t step_released, step_succeeded, step_failed; /* of the step under way */
+
+    bool is_held_back; /* what the next member's step calls is away, or paused */
 };
 
 enum replay_act { REPLAY_WAITED, REPLAY_RELEASED, REPLAY_STOPPED, REPLAY_DONE };

@@ -1,19 +1,18 @@
 #include "schema/dead_filter.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "schema/money.h"
 #include "schema/order_id.h"
 #include "schema/stages.h"
+#include "schema/value_text.h"
 
-enum { VALUE_SIZE = 256, VALUES_MAX = 100, WHY_LENGTH_MAX = 350, SECONDS_MAX = 2000000000 };
+enum { VALUE_SIZE = 256, VALUES_MAX = 100, WHY_LENGTH_MAX = 350 };
 
 enum op { OP_IS, OP_CONTAINS, OP_LEAST, OP_MOST, OP_ABOVE, OP_BELOW };
 
@@ -157,25 +156,13 @@ static bool take_incident(struct parser *parser, const struct field *field, enum
     return add_value(parser, field, place, json_string(value));
 }
 
-/* Digits only, and at most `most`. */
-static bool read_number(const char *text, size_t length, int64_t most, int64_t *number)
-{
-    *number = 0;
-    for (size_t i = 0; i < length; i++) {
-        if (!isdigit((unsigned char)text[i]) || *number > (most - (text[i] - '0')) / 10)
-            return false;
-        *number = *number * 10 + (text[i] - '0');
-    }
-    return length > 0;
-}
-
 static bool take_id(struct parser *parser, const struct field *field, enum op op, const char *value,
                     const char *place)
 {
     int64_t id;
 
     (void)op;
-    if (!read_number(value, strlen(value), INT64_MAX, &id))
+    if (!value_number(value, INT64_MAX, &id))
         return complain(parser, place, "“%s” is no id; " ALLOWED "%s", value, field->allowed);
     return add_value(parser, field, place, json_integer(id));
 }
@@ -209,74 +196,24 @@ static bool take_attempts(struct parser *parser, const struct field *field, enum
 {
     int64_t number;
 
-    if (!read_number(value, strlen(value), INT32_MAX - 1, &number))
+    if (!value_number(value, INT32_MAX - 1, &number))
         return complain(parser, place, "“%s” is no number of attempts; " ALLOWED "%s", value,
                         field->allowed);
     bound_both(parser, field->key, op, number);
     return true;
 }
 
-static int64_t unit_seconds(char unit)
-{
-    switch (unit) {
-    case 's':
-        return 1;
-    case 'm':
-        return 60;
-    case 'h':
-        return 3600;
-    case 'd':
-        return 86400;
-    case 'w':
-        return INT64_C(7) * 86400;
-    default:
-        return 0;
-    }
-}
-
 /* Longer than so many seconds, or shorter: 90s, 2h, 1d12h. */
 static bool take_age(struct parser *parser, const struct field *field, enum op op,
                      const char *value, const char *place)
 {
-    int64_t sum = 0, number;
-    const char *part = value;
+    int64_t sum;
 
-    do {
-        size_t digits = strspn(part, "0123456789");
-        int64_t seconds = unit_seconds(part[digits]);
-
-        if (seconds == 0 || !read_number(part, digits, SECONDS_MAX / seconds, &number) ||
-            (sum += number * seconds) > SECONDS_MAX)
-            return complain(parser, place, "“%s” is no time span; " ALLOWED "%s", value,
-                            field->allowed);
-        part += digits + 1;
-    } while (*part);
+    if (!value_span_s(value, &sum))
+        return complain(parser, place, "“%s” is no time span; " ALLOWED "%s", value,
+                        field->allowed);
     bound(parser, field->key, op == OP_LEAST || op == OP_ABOVE ? "_min_s" : "_max_s", sum);
     return true;
-}
-
-/* 50, 50.5 or 50.00 with the currency behind it, in minor units. */
-static bool read_money(const char *value, struct money *money)
-{
-    size_t whole = strspn(value, "0123456789");
-    const char *fraction = value + whole + (value[whole] == '.');
-    size_t decimals = value[whole] == '.' ? strspn(fraction, "0123456789") : 0;
-    const char *currency = fraction + decimals;
-    int digits = currency_is_valid(currency) ? currency_digits(currency) : -1;
-    int64_t minor = 0;
-
-    if (digits < 0 || decimals > (size_t)digits || (value[whole] == '.' && decimals == 0) ||
-        !read_number(value, whole, MONEY_MAX, &money->amount) ||
-        (decimals > 0 && !read_number(fraction, decimals, MONEY_MAX, &minor)))
-        return false;
-    snprintf(money->currency, sizeof(money->currency), "%s", currency);
-    for (size_t i = 0; i < (size_t)digits; i++) {
-        if (money->amount > MONEY_MAX / 10)
-            return false;
-        money->amount *= 10;
-        minor *= i < (size_t)digits - decimals ? 10 : 1;
-    }
-    return money_add(&money->amount, minor);
 }
 
 static bool take_amount(struct parser *parser, const struct field *field, enum op op,
@@ -285,7 +222,7 @@ static bool take_amount(struct parser *parser, const struct field *field, enum o
     const char *before = json_string_value(json_object_get(parser->json, "currency"));
     struct money money;
 
-    if (!read_money(value, &money))
+    if (!value_money(value, &money))
         return complain(parser, place, "“%s” is no amount of money; " ALLOWED "%s", value,
                         field->allowed);
     if (before && strcmp(before, money.currency) != 0)
@@ -298,48 +235,13 @@ static bool take_amount(struct parser *parser, const struct field *field, enum o
 
 /* --- times ------------------------------------------------------------------------------------ */
 
-/* What follows the minutes: seconds, then Z or an offset; nothing means UTC. */
-static bool read_zone(const char *rest)
-{
-    struct tm clock;
-
-    if (*rest == '\0' || strcmp(rest, "Z") == 0)
-        return true;
-    if (*rest != '+' && *rest != '-')
-        return false;
-    rest = strlen(rest) == strlen("+hh:mm") ? strptime(rest + 1, "%H:%M", &clock) : NULL;
-    return rest && *rest == '\0' && clock.tm_hour <= 14;
-}
-
-/* An RFC 3339 time, or its beginning from the date on, as Postgres reads it. */
-static bool read_stamp(const char *value, char stamp[VALUE_SIZE])
-{
-    struct tm asked = {0}, real;
-    const char *rest = strptime(value, "%Y-%m-%d", &asked);
-    time_t seconds;
-    size_t length;
-
-    if (rest && *rest == 'T')
-        rest = strptime(rest + 1, "%H:%M", &asked);
-    if (rest && *rest == ':')
-        rest = strptime(rest + 1, "%S", &asked);
-    real = asked;
-    seconds = timegm(&real);
-    if (rest == NULL || !read_zone(rest) || seconds < 0 || asked.tm_year > 1000 ||
-        real.tm_mday != asked.tm_mday || real.tm_min != asked.tm_min)
-        return false;
-    length = strftime(stamp, VALUE_SIZE, "%Y-%m-%dT%H:%M:%S", &asked);
-    snprintf(stamp + length, VALUE_SIZE - length, "%s", *rest ? rest : "Z");
-    return true;
-}
-
 static bool take_stamp(struct parser *parser, const struct field *field, enum op op,
                        const char *value, const char *place)
 {
-    char stamp[VALUE_SIZE];
+    char stamp[VALUE_STAMP_SIZE];
 
     (void)op;
-    if (!read_stamp(value, stamp))
+    if (!value_stamp(value, stamp))
         return complain(parser, place, "“%s” is no time; " ALLOWED "%s", value, field->allowed);
     if (json_object_get(parser->json, field->key))
         return complain(parser, place, "%s is said twice", field->name);

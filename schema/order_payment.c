@@ -88,7 +88,7 @@ void order_payment_declined(const struct order_facts *facts, const struct order_
     change->reason = "payment_declined";
     change->event = "payment_declined";
     change->task_attempt = change->task_doubted = 0;
-    if (has_intent && !facts->is_fenced)
+    if (has_intent && !facts->is_fenced && facts->resolution == RESOLUTION_NONE)
         return;
     change->is_fenced = true;
     change->stock = STOCK_RETURNED;
@@ -213,6 +213,36 @@ void order_payment_integrity(const struct order_facts *facts, const struct order
     if (can_hold) /* perhaps by way of `processing` */
         change->status = ORDER_ON_HOLD;
     change->reason = "integrity_failure";
+}
+
+static bool is_over(enum attempt_state state)
+{
+    return state == ATTEMPT_NONE || state == ATTEMPT_CAPTURED || state == ATTEMPT_DECLINED ||
+           state == ATTEMPT_VOIDED;
+}
+
+bool order_resolved(const struct order_facts *facts, struct order_lesson *lesson)
+{
+    static const struct decline decline = {"resolved_by_operator", "other", false, true};
+
+    *lesson = (struct order_lesson){.retry_after_ms = -1};
+    if (facts->stage != STAGE_PAYMENT || is_over(facts->attempt_state))
+        return false;
+    switch (facts->resolution) {
+    case RESOLUTION_NONE:
+        return false;
+    case RESOLUTION_CAPTURED:
+        lesson->verdict = VERDICT_PAID;
+        return true;
+    case RESOLUTION_DECLINED:
+        lesson->verdict = VERDICT_DECLINED;
+        lesson->decline = &decline;
+        return true;
+    case RESOLUTION_CANCELED:
+        lesson->verdict = VERDICT_VOIDED;
+        return true;
+    }
+    return false;
 }
 
 enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts_max)

@@ -363,7 +363,8 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
 
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson)
 {
-    return facts->attempt_number == lesson->attempt_number;
+    return facts->attempt_number == lesson->attempt_number &&
+           facts->resolution == lesson->resolution;
 }
 
 static void apply_attempt(struct order_facts *facts, const struct order_change *change)

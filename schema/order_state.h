@@ -77,6 +77,14 @@ enum refund_state {
 
 /* Why an order is undone; as stored. */
 enum undo { UNDO_NONE = 0, UNDO_CANCEL = 1, UNDO_UNDELIVERABLE = 2 };
+/* What an operator knows of an attempt that no look-up can settle; as stored. */
+enum resolution {
+    RESOLUTION_NONE = 0,
+    RESOLUTION_CAPTURED = 1,
+    RESOLUTION_DECLINED = 2,
+    RESOLUTION_CANCELED = 3,
+};
+
 const char *attempt_state_name(enum attempt_state state); /* "created", …; "?" if it is none */
 
 enum { INTENT_ID_SIZE = 128 };
@@ -102,8 +110,9 @@ struct order_facts {
     int64_t since_opened_ms;  /* since the attempt was opened; -1: none is */
     int64_t since_unknown_ms; /* since its outcome is unknown, however often it was confirmed; -1 */
     int64_t since_ended_ms;   /* since it was declined or voided; -1: it is not */
-    bool is_fenced;           /* it is over at the provider too: no money can move by it any more */
-    int64_t held;             /* pieces reserved and not returned */
+    enum resolution resolution;
+    bool is_fenced; /* it is over at the provider too: no money can move by it any more */
+    int64_t held;   /* pieces reserved and not returned */
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
     bool has_letter; /* a dead letter of the task is open, or being replayed */
@@ -158,9 +167,10 @@ struct decline {
 
 struct order_lesson {
     enum verdict verdict;
-    int16_t attempt_number; /* of the payment, when it was learnt */
-    struct fault fault;     /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
-    int64_t retry_after_ms; /* the outside's wish; -1: none */
+    int16_t attempt_number;     /* of the payment, when it was learnt */
+    enum resolution resolution; /* … */
+    struct fault fault;         /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
+    int64_t retry_after_ms;     /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
     bool is_answered;    /* REFUND_UNKNOWN: by a failure that is stored under the call's key */
     bool is_doubtful; /* FAILED, *_UNKNOWN: nothing else was called to tell whose failure it was */
@@ -238,7 +248,12 @@ enum pay_again {
 };
 enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts_max);
 
-/* What was learnt is about the payment attempt that these facts, read later, are about. */
+/* What an operator has said of an attempt that is still open: learnt instead of a look-up.  False:
+ * nothing. */
+bool order_resolved(const struct order_facts *facts, struct order_lesson *lesson);
+
+/* What was learnt is about the payment attempt that these facts, read later, are about, and no
+ * operator has settled it meanwhile. */
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);
 
 /* The facts as they stand once the change is committed, for a task that keeps running. */

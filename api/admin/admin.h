@@ -73,19 +73,22 @@ void admin_pause(struct http_request *request);         /* pause.c */
 void admin_resume(struct http_request *request);
 void admin_catalogue_get(struct http_request *request); /* stock.c */
 void admin_stock_post(struct http_request *request);
-void admin_order_get(struct http_request *request); /* orders.c */
-void admin_orders_find(struct http_request *request);
+void admin_order_get(struct http_request *request);    /* orders.c */
+void admin_orders_find(struct http_request *request);  /* orders_find.c */
 void admin_order_cancel(struct http_request *request); /* undo.c */
 void admin_order_refund(struct http_request *request);
-void admin_orphan_close(struct http_request *request); /* orphans.c */
-void admin_dead_list(struct http_request *request);    /* dead.c */
+void admin_payment_resolve(struct http_request *request); /* resolve.c */
+void admin_orphan_close(struct http_request *request);    /* orphans.c */
+void admin_dead_list(struct http_request *request);       /* dead.c */
 void admin_dead_get(struct http_request *request);
 void admin_dead_count(struct http_request *request);
+void admin_dead_plan(struct http_request *request);
 void admin_dead_discard(struct http_request *request);
 void admin_dead_replay(struct http_request *request);
 void admin_incidents_list(struct http_request *request); /* incidents.c */
 void admin_incident_get(struct http_request *request);
 void admin_runs_list(struct http_request *request); /* runs.c */
+void admin_run_get(struct http_request *request);
 void admin_runs_post(struct http_request *request);
 void admin_run_pause(struct http_request *request);
 void admin_run_resume(struct http_request *request);

@@ -15,6 +15,7 @@ enum {
     LIST_MAX = 1000,
     SEARCH_MAX = 20000,
     COUNT_MAX = 5000,
+    PLAN_MAX = 1000,
     DISCARD_MAX = 500
 };
 
@@ -23,22 +24,32 @@ static void on_page(struct admin_errand *errand, const PGresult *rows)
     admin_reply_named(errand->request, pg_text(rows, 0, 0));
 }
 
-static void send_page(struct http_request *request, const struct pg_statement *statement,
-                      int64_t limit_default, int64_t limit_max)
+/* Adds filter, cursor and how much is looked at.  NULL: answered. */
+static struct admin_errand *begin_page(struct http_request *request,
+                                       const struct pg_statement *statement, int64_t limit,
+                                       int64_t limit_max)
 {
     struct admin_errand *errand = admin_errand_create(request, statement, on_page);
-    int64_t limit = limit_default;
 
     if (errand == NULL)
-        return;
+        return NULL;
     if (!dead_query_add(errand, http_query(request, "filter"), http_query(request, "cursor")) ||
         !admin_query_number(errand, "limit", 1, limit_max, &limit)) {
         admin_errand_free(errand);
-        return;
+        return NULL;
     }
     pg_add_i32(&errand->ticket.params, SEARCH_MAX);
     pg_add_i32(&errand->ticket.params, (int32_t)limit);
-    admin_errand_send(errand, api_of(request)->operators);
+    return errand;
+}
+
+static void send_page(struct http_request *request, const struct pg_statement *statement,
+                      int64_t limit, int64_t limit_max)
+{
+    struct admin_errand *errand = begin_page(request, statement, limit, limit_max);
+
+    if (errand)
+        admin_errand_send(errand, api_of(request)->operators);
 }
 
 void admin_dead_list(struct http_request *request)
@@ -49,6 +60,18 @@ void admin_dead_list(struct http_request *request)
 void admin_dead_count(struct http_request *request)
 {
     send_page(request, &sql_dead_count, COUNT_MAX, COUNT_MAX);
+}
+
+/* What a replay would do; letter by letter with ?letters=1. */
+void admin_dead_plan(struct http_request *request)
+{
+    const char *letters = http_query(request, "letters");
+    struct admin_errand *errand = begin_page(request, &sql_dead_plan, PLAN_MAX, PLAN_MAX);
+
+    if (errand == NULL)
+        return;
+    pg_add_bool(&errand->ticket.params, letters && strcmp(letters, "1") == 0);
+    admin_errand_send(errand, api_of(request)->operators);
 }
 
 static void on_letter(struct admin_errand *errand, const PGresult *rows)

@@ -34,27 +34,3 @@ void admin_order_get(struct http_request *request)
     pg_add_uuid(&errand->ticket.params, id.bytes);
     admin_errand_send(errand, api_of(request)->operators);
 }
-
-static void on_found(struct admin_errand *errand, const PGresult *rows)
-{
-    admin_reply_named(errand->request, pg_text(rows, 0, 0));
-}
-
-/* GET /admin/orders?key=…[&account=…] */
-void admin_orders_find(struct http_request *request)
-{
-    const char *key = http_query(request, "key"), *account = http_query(request, "account");
-    struct admin_errand *errand = admin_errand_create(request, &sql_order_by_key, on_found);
-
-    if (errand == NULL)
-        return;
-    if (key == NULL || *key == '\0') {
-        problem_reply(request, &(struct problem){.code = "invalid_query",
-                                                 .detail = "name an order by ?key=…"});
-        admin_errand_free(errand);
-        return;
-    }
-    pg_add_text(&errand->ticket.params, key);
-    pg_add_text(&errand->ticket.params, account && *account ? account : NULL);
-    admin_errand_send(errand, api_of(request)->operators);
-}

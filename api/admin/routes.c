@@ -26,15 +26,18 @@ const struct http_route admin_routes[] = {
     {"GET", "/admin/orders/{id}", admin_order_get},
     {"POST", "/admin/orders/{id}/cancel", admin_order_cancel},
     {"POST", "/admin/orders/{id}/refund", admin_order_refund},
+    {"POST", "/admin/orders/{id}/resolve_payment", admin_payment_resolve},
     {"GET", "/admin/incidents", admin_incidents_list},
     {"GET", "/admin/incidents/{id}", admin_incident_get},
     {"GET", "/admin/dead", admin_dead_list},
     {"GET", "/admin/dead/count", admin_dead_count},
+    {"GET", "/admin/dead/plan", admin_dead_plan},
     {"POST", "/admin/dead/discard", admin_dead_discard},
     {"GET", "/admin/dead/{id}", admin_dead_get},
     {"POST", "/admin/dead/{id}/replay", admin_dead_replay},
     {"GET", "/admin/runs", admin_runs_list},
     {"POST", "/admin/runs", admin_runs_post},
+    {"GET", "/admin/runs/{id}", admin_run_get},
     {"POST", "/admin/runs/{id}/pause", admin_run_pause},
     {"POST", "/admin/runs/{id}/resume", admin_run_resume},
     {"POST", "/admin/runs/{id}/cancel", admin_run_cancel},
@@ -46,15 +49,30 @@ const struct http_route admin_routes[] = {
 };
 
 static const struct pg_statement *const operator_statements[] = {
-    &sql_status,      &sql_account_list,  &sql_audit_list,  &sql_catalogue_page, &sql_order_by_key,
-    &sql_audit_chain, &sql_key_list,      &sql_order_show,  &sql_dead_list,      &sql_dead_show,
-    &sql_dead_count,  &sql_incident_list, &sql_replay_list, &sql_incident_show,  NULL,
+    &sql_status,
+    &sql_account_list,
+    &sql_audit_list,
+    &sql_catalogue_page,
+    &sql_order_by_key,
+    &sql_audit_chain,
+    &sql_key_list,
+    &sql_order_show,
+    &sql_dead_list,
+    &sql_dead_show,
+    &sql_dead_count,
+    &sql_incident_list,
+    &sql_replay_list,
+    &sql_incident_show,
+    &sql_dead_plan,
+    &sql_order_search,
+    NULL,
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,  &sql_breaker_hold, &sql_quota_set,     &sql_key_create,   &sql_key_revoke,
-    &sql_dead_replay, &sql_dead_discard, &sql_catalogue_put, &sql_stock_change, &sql_replay_create,
-    &sql_replay_act,  &sql_orphan_close, &sql_order_cancel,  &sql_order_refund, NULL,
+    &sql_audit_lock,   &sql_breaker_hold,  &sql_quota_set,       &sql_key_create,
+    &sql_key_revoke,   &sql_dead_replay,   &sql_dead_discard,    &sql_catalogue_put,
+    &sql_stock_change, &sql_replay_create, &sql_replay_act,      &sql_orphan_close,
+    &sql_order_cancel, &sql_order_refund,  &sql_payment_resolve, NULL,
 };
 
 void admin_open(struct api *api)

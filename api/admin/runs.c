@@ -4,6 +4,8 @@
 
 #include "api/admin/admin.h"
 #include "api/admin/dead_query.h"
+#include "api/admin/names.h"
+#include "queue/replay_rule.h"
 #include "schema/json_fields.h"
 #include "schema/statements.h"
 
@@ -38,6 +40,11 @@ static const struct json_field run_fields[] = {
     {"all", FIELD_FLAG, false, 0, 0, NULL, NULL, AT(all)},
     {.name = NULL},
 };
+
+static int64_t number_in(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
 
 static bool refuse(struct admin_errand *errand, const char *detail)
 {
@@ -149,6 +156,58 @@ void admin_runs_list(struct http_request *request)
         return;
     pg_add_text(&errand->ticket.params, NULL);
     pg_add_i32(&errand->ticket.params, LIST_MAX);
+    admin_errand_send(errand, api_of(request)->operators);
+}
+
+/* When it ends at the earliest: none of the rest fails, and outcomes come as they came so far. */
+static int64_t ends_in_ms(const json_t *run)
+{
+    const json_t *ramp = json_object_get(run, "ramp");
+    struct replay_sight sight = {
+        .rate = (int32_t)number_in(run, "rate"),
+        .stop_share = (int32_t)number_in(run, "stop_at"),
+        .members = number_in(run, "members"),
+        .released = number_in(run, "released"),
+        .skipped = number_in(run, "skipped"),
+        .ramp_at = (int32_t)number_in(run, "ramp_at"),
+    };
+
+    for (size_t i = 0; i < json_array_size(ramp) && i < REPLAY_RAMP_MAX; i++)
+        sight.ramp[sight.ramp_count++] = (int32_t)json_integer_value(json_array_get(ramp, i));
+    return replay_rule_least_ms(&sight, number_in(run, "outcome_ms"));
+}
+
+static void on_shown(struct admin_errand *errand, const PGresult *rows)
+{
+    CLEANUP(json_release) json_t *answer = json_loads(pg_text(rows, 0, 0), 0, NULL);
+    json_t *run = json_array_get(json_object_get(answer, "runs"), 0);
+    const char *state = json_string_value(json_object_get(run, "state"));
+
+    if (run == NULL) {
+        problem_reply(errand->request,
+                      &(struct problem){.code = "not_found", .detail = "there is no such run"});
+        return;
+    }
+    if (state && (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0))
+        json_object_set_new(run, "ends_in_ms", json_integer(ends_in_ms(run)));
+    else
+        json_object_set_new(run, "ends_in_ms", json_null());
+    admin_reply_value(errand->request, json_incref(run));
+}
+
+void admin_run_get(struct http_request *request)
+{
+    struct admin_errand *errand = admin_errand_create(request, &sql_replay_list, on_shown);
+    int64_t id;
+
+    if (errand == NULL)
+        return;
+    if (!admin_param_number(request, &id)) {
+        admin_errand_free(errand);
+        return;
+    }
+    pg_add_i64(&errand->ticket.params, id);
+    pg_add_i32(&errand->ticket.params, 1);
     admin_errand_send(errand, api_of(request)->operators);
 }
 

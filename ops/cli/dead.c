@@ -153,6 +153,7 @@ static const struct option replay_options[] = {
     {"reason", "TEXT", "Why; it is kept in the audit.", OPTION_TEXT, true},
     {"yes", NULL, "Do it; without it, a filter only says what it is about.", OPTION_FLAG, false},
     {"dry-run", NULL, "Only say what it is about, whatever else is given.", OPTION_FLAG, false},
+    {"rows", NULL, "Say of each letter what will happen.", OPTION_FLAG, false},
     {"all", NULL, "Every open dead letter is meant: the filter is empty.", OPTION_FLAG, false},
     {"rate", "N", "At most so many a second (100; 0: no limit).", OPTION_NUMBER, false},
     {"ramp", "N,N,…",
@@ -168,8 +169,9 @@ static const struct command command_replay = {
     .summary = "Let orders go on where they stopped; what is paid is not paid again.",
     .about =
         "One id goes on at once. A filter makes a run: its letters are those that fit now, the "
-        "relay lets them out step by step, and it stops by itself when too many fail "
-        "again (docket dead runs).\n" FILTER_HELP,
+        "relay lets them out step by step, waits while what they need is held back, and stops by "
+        "itself when too many fail again (docket dead runs). Without --yes it only says what will "
+        "happen, from the books, and how long it takes.\n" FILTER_HELP,
     .operands = "[FILTER…]",
     .options = replay_options,
     .examples = "docket dead replay 7 --reason \"the carrier is back\"\n"

@@ -20,8 +20,8 @@ void dead_words_finish(struct dead_words *words);
 json_t *dead_page(const char *path, const struct dead_words *words, const char *cursor,
                   long long limit) __attribute__((warn_unused_result));
 
-/* [{fate, currency, count, amount}] of all pages; NULL: said why. */
-json_t *dead_count(const struct dead_words *words) __attribute__((warn_unused_result));
+/* Adds a row's count and amount to the row of `rows` that agrees in `by` and currency. */
+void dead_add_row(json_t *rows, const json_t *more, const char *by);
 
 void dead_print_incidents(const json_t *answer);
 void dead_print_incident(const json_t *incident);
@@ -33,6 +33,6 @@ const char *dead_fate_text(const char *fate);
 
 int dead_discard_run(const struct call *call); /* dead_discard.c */
 int dead_export_run(const struct call *call);  /* dead_export.c */
-int dead_replay_run(const struct call *call);  /* dead_runs.c: one letter, or a run of many */
+int dead_replay_run(const struct call *call);  /* dead_replay.c */
 extern const struct command command_dead_runs, command_dead_pause, command_dead_resume,
     command_dead_cancel, command_dead_pace;

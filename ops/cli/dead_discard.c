@@ -7,15 +7,14 @@
 #include "ops/cli/dead.h"
 #include "ops/cli/screen.h"
 
-/* Adds `more` to the row of `rows` that agrees in fate and currency. */
-static void add_row(json_t *rows, const json_t *more)
+void dead_add_row(json_t *rows, const json_t *more, const char *by)
 {
     size_t index;
     json_t *row;
 
     json_array_foreach(rows, index, row)
     {
-        if (strcmp(text_of(row, "fate"), text_of(more, "fate")) != 0 ||
+        if (strcmp(text_of(row, by), text_of(more, by)) != 0 ||
             strcmp(text_of(row, "currency"), text_of(more, "currency")) != 0)
             continue;
         json_object_set_new(row, "count",
@@ -27,7 +26,7 @@ static void add_row(json_t *rows, const json_t *more)
     json_array_append_new(rows, json_deep_copy(more));
 }
 
-json_t *dead_count(const struct dead_words *words)
+static json_t *count_all(const struct dead_words *words)
 {
     json_t *rows = json_array(), *row, *page = NULL;
     char cursor[100] = "";
@@ -41,7 +40,8 @@ json_t *dead_count(const struct dead_words *words)
             json_decref(rows);
             return NULL;
         }
-        json_array_foreach(json_object_get(page, "fates"), index, row) add_row(rows, row);
+        json_array_foreach(json_object_get(page, "fates"), index, row)
+            dead_add_row(rows, row, "fate");
         seen += number_of(page, "searched");
         snprintf(cursor, sizeof(cursor), "%s", text_of(page, "next"));
         progress("looked at", seen, 0);
@@ -71,7 +71,7 @@ static void print_rows(const json_t *rows)
 
 static int preview(const struct call *call, const struct dead_words *words)
 {
-    json_t *rows = dead_count(words);
+    json_t *rows = count_all(words);
 
     if (rows == NULL)
         return EXIT_REFUSED;

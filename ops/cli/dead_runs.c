@@ -1,5 +1,5 @@
-/* docket dead replay, runs, pause, resume, cancel, pace: letting orders go on, one or many.  A run
- * is executed by the relay (queue/replay.h): the command may end at any moment. */
+/* docket dead runs, pause, resume, cancel, pace.  A run is executed by the relay (queue/replay.h):
+ * the command may end at any moment. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,136 +7,6 @@
 #include "ops/cli/act.h"
 #include "ops/cli/dead.h"
 #include "ops/cli/screen.h"
-
-static void say_replayed(const struct call *call, const json_t *answer)
-{
-    (void)call;
-    sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
-         text_of(answer, "stage"), text_of(answer, "order"));
-}
-
-static int replay_one(const struct call *call)
-{
-    char path[64];
-    long long id;
-
-    if (!call_id(call, 0, &id))
-        return EXIT_USAGE;
-    snprintf(path, sizeof(path), "/admin/dead/%lld/replay", id);
-    return act_send(call, "POST", path, NULL, say_replayed);
-}
-
-/* "1,5,20" as a list; NULL: it is none. */
-static json_t *ramp_of(const char *text)
-{
-    json_t *ramp = json_array();
-    char *end;
-
-    for (;; text = end + 1) {
-        long long step = strtoll(text, &end, 10);
-
-        if (end == text || step < 1 || (*end != '\0' && *end != ',')) {
-            json_decref(ramp);
-            return NULL;
-        }
-        json_array_append_new(ramp, json_integer(step));
-        if (*end == '\0')
-            return ramp;
-    }
-}
-
-static void print_look(const json_t *rows)
-{
-    struct table *table = table_create();
-    size_t index;
-    const json_t *row;
-
-    table_column(table, "letters", COLUMN_RIGHT);
-    table_column(table, "money", COLUMN_RIGHT);
-    json_array_foreach(rows, index, row)
-    {
-        table_cell(table, number_text(number_of(row, "count")));
-        table_cell(table, money_text(number_of(row, "amount"), text_of(row, "currency")));
-    }
-    table_print(table);
-}
-
-static int preview(const struct call *call, const struct dead_words *words)
-{
-    json_t *rows = dead_count(words), *answer;
-
-    if (rows == NULL)
-        return EXIT_REFUSED;
-    if (call_flag(call, "json")) {
-        answer = json_pack("{s:b, s:O}", "dry_run", 1, "letters", rows);
-        print_json(answer);
-        json_decref(answer);
-    } else if (json_array_size(rows) == 0) {
-        sayf("No dead letter fits.\n");
-    } else {
-        print_look(rows);
-        sayf(
-            "\nNothing was done; with --yes they are replayed.  An order that was ended meanwhile, "
-            "or is being replayed already, is skipped.\n");
-    }
-    json_decref(rows);
-    return EXIT_SUCCESS;
-}
-
-static void say_made(const struct call *call, const json_t *answer)
-{
-    (void)call;
-    sayf("Run %lld is made; docket dead runs %lld says how it goes.\n", number_of(answer, "id"),
-         number_of(answer, "id"));
-}
-
-static int make_run(const struct call *call, const struct dead_words *words, json_t *ramp)
-{
-    json_t *wish =
-        json_pack("{s:s, s:b, s:I, s:I}", "filter", words->filter.bytes, "all",
-                  call_flag(call, "all"), "rate", (json_int_t)call_number(call, "rate", 100),
-                  "stop_at", (json_int_t)call_number(call, "stop-at", 20));
-
-    if (ramp)
-        json_object_set(wish, "ramp", ramp);
-    return act_send(call, "POST", "/admin/runs", wish, say_made);
-}
-
-static int replay_many(const struct call *call, const struct dead_words *words)
-{
-    const char *text = call_text(call, "ramp");
-    json_t *ramp = text ? ramp_of(text) : NULL;
-    int code;
-
-    if (text && ramp == NULL)
-        return call_misused(call, "%s is no ramp: steps like 1,5,20", text);
-    if (words->is_empty && !call_flag(call, "all"))
-        code = call_misused(call, "without a filter it is about every dead letter: say --all");
-    else if (call_flag(call, "yes") && !call_flag(call, "dry-run"))
-        code = make_run(call, words, ramp);
-    else
-        code = preview(call, words);
-    json_decref(ramp);
-    return code;
-}
-
-int dead_replay_run(const struct call *call)
-{
-    struct dead_words words;
-    int code;
-
-    if (!dead_words_read(call, &words))
-        return EXIT_USAGE;
-    if (words.is_letter && !call_flag(call, "dry-run"))
-        code = replay_one(call);
-    else
-        code = replay_many(call, &words);
-    dead_words_finish(&words);
-    return code;
-}
-
-/* --- runs --------------------------------------------------------------------------------------
- */
 
 static enum colour colour_of(const char *state)
 {
@@ -181,9 +51,34 @@ static void print_counts(const char *label, json_t *counts)
         say_line(label, "%s %s", number_text(json_integer_value(count)), what);
 }
 
-static void print_run(const json_t *run)
+static void say_progress(const json_t *run)
 {
     const char *state = text_of(run, "state");
+
+    if (*text_of(run, "waits_for"))
+        sayf("It waits: %s is held back (docket status).\n", text_of(run, "waits_for"));
+    if (strcmp(state, "running") == 0)
+        sayf("It ends in %s at the earliest.\n",
+             span_text((double)number_of(run, "ends_in_ms") / 1000));
+    if (strcmp(state, "stopped") == 0)
+        sayf("It stopped by itself: too many of a step failed again.  docket dead resume %lld "
+             "begins its ramp anew, docket dead cancel %lld ends it.\n",
+             number_of(run, "id"), number_of(run, "id"));
+}
+
+static const char *took_text(const json_t *run)
+{
+    double begun, ended;
+
+    return time_parse_stamp(text_of(run, "made_at"), &begun) &&
+                   time_parse_stamp(text_of(run, "ended_at"), &ended)
+               ? span_text(ended - begun)
+               : "";
+}
+
+static void print_run(const json_t *run)
+{
+    const char *state = text_of(run, "state"), *ended = text_of(run, "ended_at");
 
     sayf("run %lld, ", number_of(run, "id"));
     say(colour_of(state), state);
@@ -191,60 +86,60 @@ static void print_run(const json_t *run)
     say_line("of", "%s", *text_of(run, "filter") ? text_of(run, "filter") : "a list of ids");
     say_line("made", "%s by %s: %s", time_text(text_of(run, "made_at")), text_of(run, "actor"),
              text_of(run, "reason"));
-    say_line("ended", "%s", *text_of(run, "ended_at") ? time_text(text_of(run, "ended_at")) : "no");
+    if (*ended)
+        say_line("ended", "%s, after %s", time_text(ended), took_text(run));
     say_line("members", "%s, %s released", number_text(number_of(run, "members")),
              number_text(number_of(run, "released")));
     say_line("succeeded", "%s", number_text(number_of(run, "succeeded")));
     say_line("failed again", "%s as before, %s in another way",
              number_text(number_of(run, "failed_same")), number_text(number_of(run, "failed_new")));
+    print_counts("failed as", json_object_get(run, "fails"));
     print_counts("skipped", json_object_get(run, "skips"));
+    if (number_of(run, "withdrawn") > 0)
+        say_line("withdrawn", "%s were discarded meanwhile",
+                 number_text(number_of(run, "withdrawn")));
     if (*text_of(run, "note"))
         say_line("note", "%s", text_of(run, "note"));
-    if (strcmp(state, "stopped") == 0)
-        sayf("It stopped by itself: too many of a step failed again.  docket dead resume %lld "
-             "begins its ramp anew, docket dead cancel %lld ends it.\n",
-             number_of(run, "id"), number_of(run, "id"));
+    say_progress(run);
 }
 
-static int show_run(const struct call *call, const json_t *runs)
+static int show_run(const struct call *call)
 {
-    size_t index;
-    const json_t *run;
+    char path[64];
     long long id;
+    json_t *run;
 
     if (!call_id(call, 0, &id))
         return EXIT_USAGE;
-    json_array_foreach(runs, index, run)
-    {
-        if (number_of(run, "id") != id)
-            continue;
-        if (call_flag(call, "json"))
-            print_json(run);
-        else
-            print_run(run);
-        return EXIT_SUCCESS;
-    }
-    return refuse("docket dead runs lists them.", "run %lld is not among the newest 100", id);
+    snprintf(path, sizeof(path), "/admin/runs/%lld", id);
+    if ((run = admin_call("GET", path, NULL)) == NULL)
+        return EXIT_REFUSED;
+    if (call_flag(call, "json"))
+        print_json(run);
+    else
+        print_run(run);
+    json_decref(run);
+    return EXIT_SUCCESS;
 }
 
 static int runs_run(const struct call *call)
 {
-    json_t *answer = admin_call("GET", "/admin/runs", NULL);
-    const json_t *runs = json_object_get(answer, "runs");
-    int code = EXIT_SUCCESS;
+    json_t *answer;
+    const json_t *runs;
 
-    if (answer == NULL)
-        return EXIT_REFUSED;
     if (call_operand(call, 0))
-        code = show_run(call, runs);
-    else if (call_flag(call, "json"))
+        return show_run(call);
+    if ((answer = admin_call("GET", "/admin/runs", NULL)) == NULL)
+        return EXIT_REFUSED;
+    runs = json_object_get(answer, "runs");
+    if (call_flag(call, "json"))
         print_json(runs);
     else if (json_array_size(runs) == 0)
         sayf("There has been no run; docket dead replay FILTER makes one.\n");
     else
         print_runs(runs);
     json_decref(answer);
-    return code;
+    return EXIT_SUCCESS;
 }
 
 static void say_acted(const struct call *call, const json_t *answer)

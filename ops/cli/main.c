@@ -12,19 +12,21 @@
 
 extern const struct command command_audit, command_catalogue, command_config, command_dead,
     command_doctor, command_key, command_migrate, command_order, command_orphan, command_pause,
-    command_resume, command_status, command_stock;
+    command_payment, command_quota, command_resume, command_status, command_stock;
 
 /* In the order of `docket --help`. */
 static const struct command *const commands[] = {
     &command_status,
     &command_doctor,
     &command_order,
+    &command_payment,
     &command_dead,
     &command_orphan,
     &command_pause,
     &command_resume,
     &command_audit,
     &command_key,
+    &command_quota,
     &command_catalogue,
     &command_stock,
     &command_migrate,

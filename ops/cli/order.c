@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/order_list.h"
 #include "ops/cli/order_undo.h"
 #include "ops/cli/order_why.h"
 #include "ops/cli/screen.h"
@@ -11,6 +12,8 @@
 
 /* A pause between two events that is longer is marked: a step that nothing held up is faster. */
 static const double slow_s = 5;
+
+enum { FOUND_MAX = 50, PATH_BYTES_MAX = 4096 };
 
 static void print_events(const json_t *events)
 {
@@ -81,6 +84,17 @@ static void print_money(const json_t *order)
         say_line("dead letter", "%lld: %s, %s, %s (docket dead show %lld)", number_of(item, "id"),
                  text_of(item, "stage"), text_of(item, "fault_code"), text_of(item, "state"),
                  number_of(item, "id"));
+}
+
+/* What operators did to it. */
+static void print_acts(const json_t *acts)
+{
+    size_t index;
+    const json_t *act;
+
+    json_array_foreach(acts, index, act)
+        say_line("act", "%s by %s: %s (%s)", text_of(act, "act"), text_of(act, "actor"),
+                 text_of(act, "reason"), time_text(text_of(act, "at")));
 }
 
 static const json_t *open_task(const json_t *order)
@@ -161,6 +175,7 @@ static void print_order(const json_t *order)
     say_line("trace", "%s", text_of(order, "trace"));
     print_tasks(json_object_get(order, "tasks"));
     print_money(order);
+    print_acts(json_object_get(order, "acts"));
     sayf("\n");
     print_events(json_object_get(order, "events"));
 }
@@ -168,6 +183,35 @@ static void print_order(const json_t *order)
 static bool is_id(const char *id)
 {
     return strlen(id) < 64 && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(id);
+}
+
+/* The one order of an address; false: said why.  More than one: they are listed. */
+static bool find_by_email(const struct call *call, char id[64])
+{
+    const char *email = call_text(call, "email");
+    struct text path;
+    json_t *found;
+    size_t count;
+
+    text_init(&path, PATH_BYTES_MAX);
+    text_add(&path, "/admin/orders");
+    admin_query(&path, "email", email);
+    admin_query(&path, "account", call_text(call, "account"));
+    found = orders_find(path.bytes, NULL, FOUND_MAX);
+    text_finish(&path);
+    if (found == NULL)
+        return false;
+    count = json_array_size(json_object_get(found, "orders"));
+    snprintf(id, 64, "%s", text_of(json_array_get(json_object_get(found, "orders"), 0), "order"));
+    if (count == 0)
+        refuse(NULL, "there is no order of %s", email);
+    if (count > 1) {
+        refuse("docket order show ORDER shows one of them.", "%zu%s orders are of %s:", count,
+               count == FOUND_MAX ? " or more" : "", email);
+        orders_print(json_object_get(found, "orders"));
+    }
+    json_decref(found);
+    return count == 1;
 }
 
 /* The order under a key; false: said why.  More than one: they are listed. */
@@ -206,9 +250,10 @@ static int show(const struct call *call)
     char path[128], found[64];
     json_t *order;
 
-    if ((id == NULL) == (call_text(call, "key") == NULL))
-        return call_misused(call, "name the order by its ID or by --key");
-    if (id == NULL && !find_by_key(call, found))
+    if ((id != NULL) + (call_text(call, "key") != NULL) + (call_text(call, "email") != NULL) != 1)
+        return call_misused(call, "name the order by its ID, by --key or by --email");
+    if (id == NULL &&
+        !(call_text(call, "key") ? find_by_key(call, found) : find_by_email(call, found)))
         return EXIT_REFUSED;
     id = id ? id : found;
     if (!is_id(id))
@@ -228,7 +273,9 @@ static int show(const struct call *call)
 
 static const struct option show_options[] = {
     {"key", "KEY", "The order under this Idempotency-Key.", OPTION_TEXT, false},
-    {"account", "NAME", "With --key: of this account.", OPTION_TEXT, false},
+    {"email", "ADDRESS", "The order of this address; more than one are listed.", OPTION_TEXT,
+     false},
+    {"account", "NAME", "With --key or --email: of this account.", OPTION_TEXT, false},
     {.name = NULL},
 };
 static const struct command command_show = {
@@ -239,14 +286,15 @@ static const struct command command_show = {
         "pause before it; nothing of the person who ordered is shown.",
     .operands = "[ID]",
     .options = show_options,
-    .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…",
+    .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…\ndocket order show "
+                "--email ada@example.com",
     .run = show,
 };
-static const struct command *const commands[] = {&command_show, &command_order_cancel,
-                                                 &command_order_refund, NULL};
+static const struct command *const commands[] = {
+    &command_show, &command_order_list, &command_order_cancel, &command_order_refund, NULL};
 
 const struct command command_order = {
     .name = "order",
-    .summary = "Show the life of an order; cancel it; give its money back.",
+    .summary = "Find orders, show the life of one; cancel it; give its money back.",
     .commands = commands,
 };

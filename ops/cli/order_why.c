@@ -30,8 +30,7 @@ static const struct {
      "the provider is asked whether he has; after the time he is given it is canceled"},
     {NULL, "payment_outcome_unknown",
      "the provider was asked for the money and it is not known whether it was taken",
-     "the provider is looked up (past DOCKET_UNKNOWN_SLA_S the payment is canceled there) and goes "
-     "on"},
+     "the provider is looked up, and past DOCKET_UNKNOWN_SLA_S the payment is canceled there, all"},
     {NULL, "shipment_outcome_unknown",
      "the carrier was asked to ship and it is not known whether it took the order",
      "the carrier is asked again under the same reference"},
@@ -40,7 +39,8 @@ static const struct {
      "the provider is asked once more and the order is canceled"},
     {NULL, "payment_not_made", "it was not paid and is being canceled", "it is canceled"},
     {NULL, "integrity_failure",
-     "the provider's amount, currency or order is not ours: compare its books first",
+     "the provider's amount, currency or order is not ours: compare its books first, then docket "
+     "payment resolve",
      "it is looked up again"},
     {NULL, "payment_retry", "its payment failed for a passing cause", "it is tried again"},
     {NULL, "provider_unavailable", "the payment provider does not answer or is paused",

@@ -35,13 +35,25 @@ static void say_processes(const json_t *status)
         say_line("workers", "%s: %lld alive", text_of(row, "stage"), number_of(row, "alive"));
 }
 
+/* Since the relay noted the counts before; nothing: no relay has led for long enough. */
+static void say_rates(const json_t *rates)
+{
+    if (json_is_object(rates))
+        say_line("rates", "%s accepted, %s payments, %s shipped, %s dead letters a minute",
+                 number_text(number_of(rates, "accepted")),
+                 number_text(number_of(rates, "payments")),
+                 number_text(number_of(rates, "shipped")), number_text(number_of(rates, "dead")));
+    else
+        say_line("rates", "not known yet");
+}
+
 static void say_backlog(const json_t *status)
 {
     const json_t *outbox = json_object_get(status, "outbox");
     const json_t *unknown = json_object_get(status, "unknown"), *row;
     size_t index;
 
-    say_count("accepted", status, number_of(status, "accepted_last_minute"), "");
+    say_rates(json_object_get(status, "rates"));
     say_count("outbox", status, number_of(outbox, "rows"), text_of(outbox, "oldest_at"));
     say_count("waiting", status, number_of(json_object_get(status, "waiting"), "tasks"), "");
     json_array_foreach(json_object_get(status, "parked"), index, row)
@@ -133,7 +145,8 @@ const struct command command_status = {
     .name = "status",
     .summary = "Show how everything stands, and what needs a person.",
     .about =
-        "accepted: orders of the last minute. outbox: rows (of up to 100 messages) that wait to "
+        "rates: of the last minute, by counts that the relay notes every 10 s. outbox: rows (of up "
+        "to 100 messages) that wait to "
         "be published. waiting: tasks that wait for their next attempt, or for their customer. "
         "parked: tasks whose provider, carrier or queue is held back. unknown: payments that only "
         "the provider's evidence settles. Counts stop at 10,000.",

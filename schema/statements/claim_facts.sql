@@ -21,11 +21,12 @@ SELECT w.order_id,
        coalesce(p.fenced, false) AS is_fenced,
        coalesce((extract(epoch FROM clock_timestamp() - p.unknown_since) * 1000)::int8, -1)
            AS since_unknown,
-       coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended
+       coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended,
+       coalesce(p.resolution, 0::int2) AS resolution
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
-           p.unknown_since, p.ended_at
+           p.unknown_since, p.ended_at, p.resolution
     FROM payment_attempt p
     WHERE p.order_id = w.order_id AND p.order_id BETWEEN $3::uuid AND $4::uuid
     ORDER BY p.number DESC LIMIT 1

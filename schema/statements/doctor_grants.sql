@@ -12,7 +12,9 @@ WITH granted AS (
         WHEN 'SEQUENCE' THEN to_regclass(object) IS NULL
                              OR has_sequence_privilege(role, to_regclass(object), privilege)
         ELSE to_regclass(object) IS NULL
-             OR has_table_privilege(role, to_regclass(object), privilege) END
+             OR has_table_privilege(role, to_regclass(object), privilege)
+             OR CASE WHEN privilege IN ('SELECT', 'INSERT', 'UPDATE')  -- of some columns
+                     THEN has_any_column_privilege(role, to_regclass(object), privilege) END END
 )
 SELECT 'roles.grants', 'fail', role || ' lacks ' || string_agg(privilege, ', ' ORDER BY privilege)
            || ' on ' || object,

@@ -15,6 +15,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM task WHERE due_at IS NOT NULL LIMIT $1
        coalesce((SELECT (extract(epoch FROM clock_timestamp() - unknown_since) * 1000)::int8
                  FROM payment_attempt WHERE state = 6 ORDER BY unknown_since LIMIT 1), 0)
            AS unknown_oldest_ms,
+       (SELECT count(*) FROM (SELECT FROM task WHERE parked_at IS NOT NULL LIMIT $1::int8) AS p)
+           AS parked,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(parked_at)) * 1000)::int8
+                 FROM (SELECT parked_at FROM task WHERE parked_at IS NOT NULL LIMIT $1::int8) AS p),
+                0) AS parked_oldest_ms,
        (SELECT max(age(datfrozenxid)) FROM pg_database)::int8 AS xid_age,
        pg_database_size(current_database()) AS database_bytes,
        (SELECT count(*) FROM (SELECT FROM orphan WHERE resolved_at IS NULL LIMIT $1::int8) AS o)

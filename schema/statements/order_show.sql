@@ -1,4 +1,4 @@
--- The whole life of one order, but nothing of the person who ordered.
+-- The whole life of one order, with what operators did to it, but nothing of the person who ordered.
 --   $1 order id
 SELECT jsonb_build_object(
     'order', o.id, 'account', o.account_id, 'status', o.status, 'final', o.final,
@@ -34,6 +34,14 @@ SELECT jsonb_build_object(
     'shipment', (SELECT jsonb_build_object('reference', reference, 'carrier_id', carrier_id,
                         'tracking', tracking, 'shipped_at', shipped_at)
                  FROM shipment WHERE order_id = o.id),
+    'acts', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'at', at, 'actor', actor,
+                    'act', act, 'reason', reason) ORDER BY id), '[]')
+             FROM audit
+             WHERE target = ANY (
+                 ARRAY(SELECT 'dead_letter ' || id FROM dead_letter WHERE order_id = o.id)
+                 || ARRAY(SELECT 'replay_run ' || (detail ->> 'run') FROM order_event
+                          WHERE order_id = o.id AND kind = 'replayed' AND detail ? 'run')
+                 || ('order ' || o.id))),
     'dead_letters', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'stage', stage,
                             'state', state, 'fault_code', fault_code, 'created_at', created_at)
                             ORDER BY id), '[]')

@@ -6,12 +6,13 @@ SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.ids IS NOT NULL AS 
        r.succeeded + r.failed_same + r.failed_new + r.withdrawn AS ended,
        r.ramp_at, r.step_released, r.step_succeeded, r.step_failed,
        (extract(epoch FROM greatest(r.paced_at, '1970-01-01 00:00Z')) * 1000000)::int8 AS paced_us,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us
+       (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us,
+       replay_waits_for(r.id, r.cursor) IS NOT NULL AS is_held_back
 FROM relay_lease lease
 LEFT JOIN LATERAL (
     SELECT id, version, state, ids, rate, ramp, stop_share, members, released, skipped, succeeded,
            failed_same, failed_new, withdrawn, ramp_at, step_released, step_succeeded, step_failed,
-           paced_at
+           paced_at, cursor
     FROM replay_run
     WHERE state IN ('filling', 'running')
     ORDER BY id LIMIT $2::int4

@@ -3,11 +3,21 @@
 SELECT jsonb_build_object(
     'at', clock_timestamp(),
     'count_max', $1::int8,
-    'accepted_last_minute', (SELECT count(*) FROM (
-        SELECT FROM orders WHERE id >= month_floor(clock_timestamp() - interval '1 minute')
-        LIMIT $1::int8) AS o),
+    'rates', (SELECT jsonb_build_object(
+                  'since', b.at,
+                  'accepted', per_minute(c.accepted - b.accepted, b.at),
+                  'payments', per_minute(c.payments - b.payments, b.at),
+                  'shipped', per_minute(c.shipped - b.shipped, b.at),
+                  'dead', per_minute(c.dead - b.dead, b.at))
+        FROM rate_counts() AS c CROSS JOIN LATERAL (
+            SELECT at, accepted, payments, shipped, dead FROM rate_sample
+            WHERE at BETWEEN clock_timestamp() - interval '2 minutes'
+                         AND clock_timestamp() - interval '5 seconds'
+            ORDER BY abs(extract(epoch FROM clock_timestamp() - at) - 60) LIMIT 1) AS b),
     'outbox', (SELECT jsonb_build_object('rows', count(*), 'oldest_at', min(at)) FROM (
-        SELECT at FROM outbox ORDER BY id LIMIT $1::int8) AS x),
+        SELECT at FROM outbox
+        WHERE id >= coalesce((SELECT outbox_floor FROM rate_sample ORDER BY at DESC LIMIT 1), 0)
+        ORDER BY id LIMIT $1::int8) AS x),
     'waiting', (SELECT jsonb_build_object('tasks', count(*), 'due_at', min(due_at)) FROM (
         SELECT due_at FROM task WHERE due_at IS NOT NULL ORDER BY due_at LIMIT $1::int8) AS t),
     'parked', (SELECT coalesce(jsonb_agg(jsonb_build_object('stage', c.stage, 'tasks', p.tasks,

@@ -4,9 +4,10 @@ import { createInterface } from 'node:readline';
 
 const { chromium } = createRequire(`${process.argv[2]}/`)('playwright-core');
 const DEADLINE_MS = 20000;
+const late = () => new Promise((_, fail) => setTimeout(fail, 1.5 * DEADLINE_MS, new Error('no answer')).unref());
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
-  args: process.getuid() === 0 ? ['--no-sandbox'] : [], // its sandbox refuses to work for root
+  chromiumSandbox: process.getuid() !== 0, // it refuses to work for root
 });
 const people = new Map(); // each has storage of its own
 const tabs = new Map();
@@ -37,7 +38,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { act, ...more } = JSON.parse(line);
   try {
     const known = tabs.get(more.tab);
-    const value = await (act === 'open' ? open(more) : commands[act]({ ...known }, more));
+    const done = act === 'open' ? open(more) : commands[act]({ ...known }, more);
+    const value = await Promise.race([done, late()]);
     console.log(JSON.stringify({ value: value ?? null }));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error.message ?? error) }));

@@ -11,6 +11,7 @@ from harness.page import Site, write
 POLL = r"GET /v1/orders/\w+\?wait"
 STREAM = r"GET /v1/orders/\w+/events"
 LIFE = "[...document.querySelectorAll('#life li')].map((item) => item.textContent)"
+BEGUN = "document.getElementById('life').children.length > 0"
 SAYS = "document.getElementById('says').textContent"
 KEPT = "localStorage.getItem('order')"
 IS_OVER = f"!{KEPT} && !document.getElementById('buy').disabled"
@@ -60,7 +61,7 @@ class Page:
 
     def must_be_one_order(self, tab):
         """Followed to its end; made once, and charged once.  Returns its id."""
-        tab.wait(IS_OVER)
+        tab.wait(f"{BEGUN} && {IS_OVER}")
         assert tab.value(LIFE)[-1].endswith(" fulfilled"), tab.value(SAYS)
         assert tab.errors() == []
         assert self.count_orders() == self.orders + 1
@@ -113,21 +114,50 @@ def test_after_a_reload_the_order_is_found(page):
     page.must_be_one_order(tab)  # nobody has clicked again
 
 
-def test_two_tabs_make_one_order(page):
-    page.net.cuts = ["sent", "answered"]
-    first, second = page.open(), page.open()
-    first.click("#buy")
-    second.wait("document.getElementById('buy').disabled")  # told by its storage
+def both_follow_one_order(page, first, second):
+    """None of the tabs can see the end before the other has begun."""
+    for tab in (first, second):
+        tab.wait(BEGUN)
+    page.shop.start("payment")
     assert page.must_be_one_order(first) == page.must_be_one_order(second)
 
 
-def test_two_tabs_at_the_same_moment_make_one_order(page):
+def test_a_second_tab_goes_on_with_the_order_of_the_first(page, shop):
+    shop.stop("payment")
+    page.net.cuts = ["sent", "answered"]
+    first, second = page.open(), page.open()
+    first.click("#buy")
+    both_follow_one_order(page, first, second)
+
+
+def test_two_tabs_at_the_same_moment_make_one_order(page, shop):
+    shop.stop("payment")
     first, second = page.open(), page.open()
     at = first.value("Date.now() + 500")
     for tab in (first, second):
         tab.value(f"setTimeout(() => document.getElementById('buy').click(), {at} - Date.now())")
-    first.wait("document.getElementById('life').children.length > 0")
-    assert page.must_be_one_order(first) == page.must_be_one_order(second)
+    both_follow_one_order(page, first, second)
+
+
+def test_what_is_kept_is_read_and_written_by_one_tab_alone(page):
+    first, second = page.open(), page.open()
+    first.value("void navigator.locks.request('docket', () => new Promise((done) => { window.release = done; }))")
+    second.click("#buy")
+    second.wait(f"{SAYS} === 'We are sending your order.'")
+    assert second.value(KEPT) is None
+    first.value("window.release()")
+    page.must_be_one_order(second)
+
+
+def test_a_tab_that_is_late_makes_no_order_of_its_own(page):
+    """Told that an order is begun, when the first tab has seen its end already."""
+    page.must_be_one_order(page.buy())
+    late = page.open()
+    late.value("dispatchEvent(new StorageEvent('storage'))")
+    late.value("void import('./docket.js').then(({ order }) => order({}, localStorage)).then((made) => {"
+               "document.title = String(made); })")
+    late.wait("document.title === 'null'")
+    assert page.count_orders() == page.orders + 1
 
 
 def test_a_page_of_another_origin_orders_nothing(page, site):
@@ -142,7 +172,7 @@ def test_a_page_of_another_origin_orders_nothing(page, site):
 def test_the_stream_goes_on_after_the_api_was_killed(shop, page):
     shop.stop("payment")
     tab = page.buy()
-    tab.wait("document.getElementById('life').children.length === 1")
+    tab.wait(BEGUN)
     shop.kill("api")
     shop.start("payment")
     wait_for(lambda: shop.one("SELECT final FROM orders ORDER BY id DESC LIMIT 1"), 20, "the order is done")
@@ -163,7 +193,6 @@ def test_where_streams_are_held_back_it_polls(page):
     page.net.streams = "hold"
     tab = page.buy(clock=True)
     wait_for(lambda: page.net.count(STREAM) == 1, 10, "the stream is asked for")
-    tab.wait("document.getElementById('life').children.length === 0")
     tab.forward(26000)
     page.must_be_one_order(tab)
     assert page.net.count(POLL) >= 1

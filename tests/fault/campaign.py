@@ -24,6 +24,8 @@ API = [
     ("hint", "commit", (1,), loads.checkout),
     ("operator", "commit", (1,), loads.operated),
     ("act", "commit", (1,), loads.replayed),
+    ("act", "commit", (2,), loads.taken_back),
+    ("cancel", "commit", (1,), loads.taken_back),
 ]
 RELAY = [
     ("outbox", "commit", (1, 10), loads.checkout),
@@ -52,6 +54,12 @@ PAYMENT = [
     ("payment_confirm", "call", (1, 3), loads.checkout),
     ("payment_retrieve", "call", (1, 2), loads.checkout),
     ("payment_cancel", "call", (1,), loads.checkout),
+    ("payment_cancel", "call", (2,), loads.taken_back),
+    ("payment_refunds", "call", (1, 2), loads.taken_back),
+    ("payment_refund", "call", (1, 2), loads.taken_back),
+    ("outcome", "commit", (12, 24), loads.taken_back),
+    ("docket.cancel", "ack", (1,), loads.taken_back),
+    ("docket.refund", "ack", (1, 2), loads.taken_back),
     ("orphans", "commit", (1, 3), loads.checkout),
     ("payment_list", "call", (1,), loads.checkout),
 ]
@@ -69,7 +77,7 @@ PROCESSES = {"api": API, "relay": RELAY, "payment": PAYMENT, "fulfilment": FULFI
 
 # Points that no process is killed at, each with its reason.
 NOT_YET = "the provider's client can do it, but no step of a worker asks for it yet"
-EXCEPTIONS = {f"{work}.{moment}": NOT_YET for work in ("payment_capture", "payment_refund")
+EXCEPTIONS = {f"{work}.{moment}": NOT_YET for work in ("payment_capture",)
               for moment in points.MOMENTS["call"]}
 
 

@@ -189,6 +189,38 @@ def is_open(docket, letter):
     return docket.one("SELECT state = 'open' FROM dead_letter WHERE id = %s", letter)
 
 
+def until_told(ask, statuses):
+    """Repeats what failed until its answer is one of these; the answer."""
+    def told():
+        answer = ask()
+        return answer if answer.status in statuses else None
+
+    return wait_for(told, DEADLINE_S, f"an answer of {statuses}", every_s=0.1)
+
+
+def cancel(docket, told):
+    headers = {"Client-Token": told.answer.json["client_token"]}
+    return until_told(lambda: docket.api.post(f"/v1/orders/{told.id}/cancel", headers=headers),
+                      (200, 202, 409))
+
+
+def taken_back(lane):
+    """Orders canceled at once and while their customer is waited for; one that the carrier refuses
+    for good; one that is shipped, and some of its money given back."""
+    docket, plain = lane.docket, lane.docket.order_body()
+    asks = plain | {"payment": {"method": "pm_card_threeDSecureRequired"}}
+    wanted = [asks, plain, plain, plain, asks]
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(lambda body: docket.post_until_told(body, deadline_s=DEADLINE_S), wanted))
+    docket.fault("ship", "decline", order=told[3].id, code="address_undeliverable")
+    cancel(docket, told[1])
+    docket.wait_status(told[0].id, "requires_action", "canceled", deadline_s=DEADLINE_S)
+    cancel(docket, told[0])
+    docket.wait_status(told[2].id, "fulfilled", deadline_s=DEADLINE_S)
+    wait_for(lambda: again(lambda: docket.docket("order", "refund", told[2].id, "--amount", "100",
+                                                 "--reason", "test")), DEADLINE_S, "docket order refund")
+
+
 def lost(lane):
     """As checkout, where lose_messages went before."""
     checkout(lane)

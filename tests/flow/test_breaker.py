@@ -3,7 +3,7 @@ first.  Each test ends in the comparison of the three books."""
 import pytest
 
 from docket_local import order
-from harness import must, wait_for
+from harness import Client, must, wait_for
 from harness.outcomes import WORKER, facts, post, post_many, task, wait_all
 from harness.relay import metric, on_channel, queue_count
 
@@ -115,6 +115,63 @@ def test_the_first_that_meets_an_outage_gets_its_attempt_back(shop, kind):
     must_have_cost_nothing(shop, orders)
 
 
+def test_a_provider_that_comes_and_goes_costs_no_attempt_and_is_charged_once(shop):
+    """Away again as soon as the first are let out: it opens anew each time, and everything stays."""
+    def opened():
+        return shop.one("SELECT coalesce(sum(opened_total), 0) FROM breaker WHERE stage = 1")
+
+    ops = ("create", "confirm", "retrieve")
+    begin_outage(shop, "unavailable", ops)
+    orders = post_many(shop, ORDERS)
+    wait_parked(shop, orders)
+    for _ in range(3):
+        before = opened()
+        end_outage(shop)
+        wait_for(lambda: "ramping" in states(shop).values() or "closed" == states(shop)["server_error"],
+                 20, "some are let out", every_s=0.01)
+        begin_outage(shop, "unavailable", ops)
+        orders += post_many(shop, 8)
+        wait_for(lambda before=before: opened() > before, 20, "it is open again", every_s=0.02)
+    wait_parked(shop, [public for public in orders if shop.status(public) not in
+                       ("fulfilled", "confirmed")])
+    end_outage(shop)
+    wait_all(shop, orders, "fulfilled", deadline_s=60)
+    must(len(facts(shop, "charge", *orders)), len(orders), "charges")
+    must(shop.one("SELECT count(*) FROM dead_letter"), 0, "dead letters")
+    shop.books().must_balance()
+
+
+def test_another_worker_sees_with_its_beat_that_a_provider_is_away(shop):
+    """It would never open by itself, and calls nobody any more once it has seen it."""
+    shop.restart("relay", env=RELAY | {"DOCKET_BREAKER_PAUSE_MS": 60000,
+                                       "DOCKET_BREAKER_PAUSE_MAX_MS": 60000})  # no probe meanwhile
+    shop.start("payment", label="payment2", env=BREAKER | {"DOCKET_BREAKER_FAILURES": 900000})
+    try:
+        begin_outage(shop, "unavailable", ("create", "confirm", "retrieve"))
+        orders = post_many(shop, ORDERS)
+        wait_parked(shop, orders)
+        wait_for(lambda: "stripe is open" in shop.log("payment2"), 3, "the other one has seen it")
+        assert "breaker_opened" not in shop.log("payment2")
+        called = calls_of(shop, "payment2")
+        assert called > 0, "the test wants both of them to have met it"
+        more = post_many(shop, 10)
+        wait_parked(shop, orders + more)
+        must(calls_of(shop, "payment2"), called, "calls of the other one")
+        end_outage(shop)
+        shop.docket("resume", "stripe", "--reason", "it is over")
+        wait_all(shop, orders + more, "fulfilled")
+        must_have_cost_nothing(shop, orders + more)
+    finally:
+        shop.stop("payment2")
+        shop.restart("relay", env=RELAY)
+
+
+def calls_of(shop, label):
+    body = Client(shop.processes[label].world.ports["payment"]).get("/metrics").body.decode()
+    return sum(int(line.rpartition(" ")[2]) for line in body.splitlines()
+               if line.startswith("docket_outside_calls_total{"))
+
+
 def test_a_carrier_that_is_away_costs_no_attempt_and_ships_each_once(shop):
     begin_outage(shop, "act_then_500", ("ship",))
     begin_outage(shop, "unavailable", ("lookup",))
@@ -175,8 +232,9 @@ def test_a_paused_provider_is_not_called_until_it_is_resumed(shop):
     shop.docket("resume", "stripe", "--reason", "it is over")
     wait_all(shop, orders, "fulfilled")
     must(shop.sql("SELECT act, target, reason FROM audit WHERE act IN ('pause', 'resume') "
-                  "ORDER BY id"), [("pause", "outside stripe", "maintenance"),
-                                   ("resume", "outside stripe", "it is over")], "the audit")
+                  "ORDER BY id DESC LIMIT 2"), [("resume", "outside stripe", "it is over"),
+                                                ("pause", "outside stripe", "maintenance")],
+         "the audit")
     must_have_cost_nothing(shop, orders)
 
 

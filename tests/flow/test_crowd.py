@@ -70,7 +70,7 @@ class Crowd:
         self.poll = select.epoll()
 
     def add(self, request):
-        link = socket.create_connection(("127.0.0.1", self.port), 10)
+        link = socket.create_connection(("127.0.0.1", self.port), 30)
         link.sendall(request.encode())
         link.setblocking(False)
         self.links[link.fileno()], self.heard[link.fileno()] = link, b""
@@ -88,7 +88,7 @@ class Crowd:
                 self.gone.add(at)
         return ready
 
-    def hear(self, is_enough, what, deadline_s=20):
+    def hear(self, is_enough, what, deadline_s=60):
         """Reads until it is enough on every one."""
         waiting, until = {at for at in self.links if not is_enough(self.heard[at])}, time.monotonic() + deadline_s
         while waiting and time.monotonic() < until:
@@ -109,7 +109,7 @@ class Crowd:
 
 def accept(shop):
     """The latencies of so many orders, one after the other on one connection, in ms."""
-    link, times = http.client.HTTPConnection("127.0.0.1", shop.port("api"), timeout=10), []
+    link, times = http.client.HTTPConnection("127.0.0.1", shop.port("api"), timeout=30), []
     body = json.dumps(shop.order_body())
     for _ in range(ACCEPTS):
         headers = {"Authorization": f"Bearer {shop.checkout}", "Content-Type": "application/json",

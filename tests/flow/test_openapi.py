@@ -178,6 +178,18 @@ def asked(shop):
     return pay_again(shop, told.id)
 
 
+def unknown_payment(shop):
+    told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
+    shop.wait_status(told.id, "requires_action")
+    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(told.id))
+    return told.id
+
+
+def resolve(shop, public, told_as="captured"):
+    return shop.operator.post(f"/admin/orders/{public}/resolve_payment", {
+        "as": told_as, "evidence": "settlement of 2026-11-24, line 17", "reason": "their API lost it"})
+
+
 def exhausted(shop):
     public = declined(shop)
     shop.sql("UPDATE payment_attempt SET number = 5 WHERE order_id = %s", order.to_uuid(public))
@@ -269,6 +281,11 @@ ARRANGED = {
         "order_not_refundable": lambda shop: undo(shop, "refund", amount=999999999),
         "validation_failed": lambda shop: undo(shop, "refund", amount=0),
     },
+    "resolvePayment": {
+        "resolved": lambda shop: resolve(shop, unknown_payment(shop)),
+        "payment_not_resolvable": lambda shop: resolve(shop, shop.fulfilled.id),
+        "validation_failed": lambda shop: resolve(shop, shop.fulfilled.id, "paid"),
+    },
     "receiveStripeEvent": {
         "kept": lambda shop: deliver(shop, requests_of(operation_of("receiveStripeEvent"))["kept"]["value"]),
         "webhook_signature_invalid": lambda shop: deliver(shop, b"{}", signature=None),
@@ -292,9 +309,15 @@ ARRANGED = {
     "resume": {"resumed": lambda shop: hold(shop, "resume"), "not_found": lambda shop: hold(shop, "resume", "odd"),
                "validation_failed": lambda shop: hold(shop, "resume", reason="")},
     "listCatalogue": {"page": lambda shop: shop.operator.get("/admin/catalogue")},
-    "findOrdersOfKey": {
+    "searchOrders": {
         "found": lambda shop: shop.operator.get(f"/admin/orders?key={shop.fulfilled.key}"),
-        "invalid_query": lambda shop: shop.operator.get("/admin/orders"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/orders?limit=0"),
+    },
+    "listReplayRuns": {"runs": lambda shop: shop.operator.get("/admin/runs")},
+    "getReplayRun": {"not_found": lambda shop: shop.operator.get("/admin/runs/999999")},
+    "planReplay": {
+        "planned": lambda shop: shop.operator.get("/admin/dead/plan"),
+        "invalid_query": lambda shop: shop.operator.get("/admin/dead/plan?limit=0"),
     },
     "listAccounts": {"accounts": lambda shop: shop.operator.get("/admin/accounts")},
     "putQuota": {"not_found": lambda shop: shop.operator.request("PUT", "/admin/accounts/nobody/quota",

@@ -4,7 +4,7 @@ import pytest
 from docket_local import order
 
 from harness import metrics, must, wait_for
-from harness.outcomes import (WORKER, attempt, available, dead_letter, facts, kinds, open_quick_shop,
+from harness.outcomes import (WORKER, attempt, available, begun, dead_letter, facts, kinds, open_quick_shop,
                               paying_with, payment_of, post, post_before_payment, task, wait_all, wait_dead)
 
 # token → (reason, retry_same_card)
@@ -65,10 +65,6 @@ def finish(shop, public, decision):
     intent = attempt(shop, public)[1]
     answer = shop.sandbox.post(f"/sandbox/intents/{intent}/finish", {"as": decision})
     must(answer.status, 200, f"the customer's decision: {answer}")
-
-
-def begun(shop, op):
-    return shop.sandbox.get("/sandbox/calls").json["begun"][op]
 
 
 def test_a_decline_is_told_in_our_words_and_its_intent_is_fenced_off_at_once(shop):

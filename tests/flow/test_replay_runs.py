@@ -1,6 +1,8 @@
 """Replay runs: many dead letters go on at a pace, each once, whatever is killed meanwhile."""
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
@@ -10,7 +12,7 @@ from harness.letters import make_letters
 from harness.outcomes import open_quick_shop
 
 IS_ASAN = "asan" in os.environ.get("DOCKET_BUILD", "build")
-MANY = 1000 if IS_ASAN else 10_000
+MANY = int(os.environ.get("REPLAY_LETTERS", 400 if IS_ASAN else 1500))  # 10,000 take a minute
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -105,7 +107,7 @@ def test_a_run_stops_by_itself_while_the_provider_fails(shop):
 def test_the_command_makes_shows_and_ends_runs(shop):
     letters = make_letters(shop, 12, code="by_command")
     looked = shop.docket("dead", "replay", "code:by_command", "--reason", "a test")
-    must("Nothing was done" in looked and "12" in looked, True, looked)
+    must("Nothing was done" in looked and "12" in looked and "nobody was asked for money" in looked, True, looked)
     must(replays(shop, letters), {0: 12}, "replays after a look")
     made = shop.docket("dead", "replay", "code:by_command", "--reason", "a test", "--rate", "1",
                        "--ramp", "1,2", "--yes", "--json")
@@ -123,3 +125,117 @@ def test_the_command_makes_shows_and_ends_runs(shop):
         shop.docket("dead", "cancel", run, "--reason", "a test")
     with pytest.raises(Problem, match="no ramp"):
         shop.docket("dead", "replay", "code:by_command", "--reason", "x", "--ramp", "1,x", "--yes")
+
+
+def plan(shop, code):
+    """{order's uuid: what a replay would do}, and the sums."""
+    answer = shop.operator.get(f"/admin/dead/plan?filter=code:{code}%20state:all&letters=1").json
+    sums = {row["plan"]: row["count"] for row in answer["plans"]}
+    must(sum(sums.values()), len(answer["letters"]), "sums")
+    return {row["id"]: row["plan"] for row in answer["letters"]}, answer
+
+
+def test_the_preview_says_per_order_what_will_happen_from_the_books(shop):
+    letters = make_letters(shop, 10, code="planned")
+    ids = list(letters)
+    books = {
+        "pays": "SELECT 1",
+        "looks_up": "INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency, sent_at) "
+                    "VALUES (%(o)s, 1, 6, 'stripe', 'pm', 1780, 'EUR', now())",
+        "went_paid": "INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency, captured) "
+                     "VALUES (%(o)s, 1, 3, 'stripe', 'pm', 1780, 'EUR', 1780)",
+        "order_canceled": "UPDATE orders SET status = 10, final = true WHERE id = %(o)s",
+        "order_final": "UPDATE orders SET status = 4, final = true WHERE id = %(o)s",
+        "went_on": "UPDATE task SET state = 5 WHERE order_id = %(o)s",
+        "replaying": "UPDATE dead_letter SET state = 'replaying' WHERE id = %(l)s",
+        "resolved": "UPDATE dead_letter SET state = 'resolved' WHERE id = %(l)s",
+        "discarded": "UPDATE dead_letter SET state = 'discarded' WHERE id = %(l)s",
+        "no_order": "UPDATE dead_letter SET order_id = NULL WHERE id = %(l)s",
+    }
+    for letter, what in zip(ids, books.values()):
+        shop.sql(what % {"o": f"'{letters[letter]}'", "l": letter} if "%" in what else what)
+    found, _ = plan(shop, "planned")
+    must(found, dict(zip(ids, books)), "the plan")
+    said = shop.docket("dead", "replay", "code:planned", "--reason", "a test", "--rows")
+    for words in ("looked up first", "paid already", "canceled meanwhile", "has ended"):
+        assert words in said, said
+    shop.docket("pause", "stripe", "--reason", "a test of held back")
+    said = shop.docket("dead", "replay", "code:planned", "--reason", "a test", "--rate", "1", "--ramp", "10")
+    assert "stripe is held back" in said and "It takes" in said, said
+    shop.docket("resume", "stripe", "--reason", "a test")
+    shop.sql("DELETE FROM payment_attempt WHERE order_id = ANY (%s::uuid[])", list(letters.values()))
+    shop.sql("DELETE FROM dead_letter WHERE id = ANY (%s)", ids)
+    for table, key in (("order_event", "order_id"), ("task", "order_id"), ("order_line", "order_id"),
+                       ("order_contact", "order_id"), ("order_key", "order_id"), ("orders", "id")):
+        shop.sql(f"DELETE FROM {table} WHERE {key} = ANY (%s::uuid[])", list(letters.values()))
+
+
+def test_what_was_planned_is_what_happens(shop):
+    letters = make_letters(shop, 6, code="kept")
+    found, answer = plan(shop, "kept")
+    must(set(found.values()), {"pays"}, "the plan")
+    run = begin(shop, "code:kept")
+    must(wait_run(shop, run, "done"), ("done", 6, 6, 0, 6, 0, 0), "the run")
+    shown = shop.operator.get(f"/admin/runs/{run}").json
+    must((shown["state"], shown["succeeded"], shown["ends_in_ms"]), ("done", 6, None), "the run as it is shown")
+    report = shop.docket("dead", "runs", str(run))
+    assert "done" in report and "after" in report and "succeeded   6" in report, report
+    must(replays(shop, letters), {1: 6}, "replays")
+
+
+def test_a_run_waits_while_what_it_needs_is_held_back(shop):
+    letters = make_letters(shop, 8, code="held")
+    shop.docket("pause", "stripe", "--reason", "a test")
+    run = begin(shop, "code:held")
+    wait_for(lambda: shop.operator.get(f"/admin/runs/{run}").json["waits_for"] == "stripe", 10, "it waits")
+    assert "stripe is held back" in shop.docket("dead", "runs", str(run))
+    must(of_run(shop, run)[2], 0, "released while the provider is held back")
+    shop.docket("resume", "stripe", "--reason", "a test")
+    must(wait_run(shop, run, "done")[4], 8, "succeeded")
+    must(replays(shop, letters), {1: 8}, "replays")
+
+
+def test_killing_relay_and_command_changes_nothing_but_the_time(shop):
+    """At 30 % of them; by default fewer than the 10,000 of the promise (REPLAY_LETTERS)."""
+    letters = make_letters(shop, MANY, code="many")
+    binary = os.path.join(shop.services.build, "ops/docket")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("DOCKET_")}
+    with subprocess.Popen([binary, "status", "--watch"], env={**ours, **shop.world.environment("docket")},
+                          stdout=subprocess.DEVNULL) as watcher:
+        shop.docket("dead", "replay", "code:many", "--reason", "a test", "--rate", "0", "--yes")
+        run = shop.one("SELECT max(id) FROM replay_run")
+        wait_for(lambda: of_run(shop, run)[2] >= MANY * 0.3, 60, "30 % are released")
+        shop.kill("relay")
+        watcher.send_signal(signal.SIGKILL)
+    must(of_run(shop, run)[2] < MANY, True, "it was killed on its way")
+    shop.start("relay", env={"DOCKET_SWEEP_S": 1})
+    must(wait_run(shop, run, "done", 300), ("done", MANY, MANY, 0, MANY, 0, 0), "the run")
+    must(replays(shop, letters), {1: MANY}, "replays")
+    must(shop.sql("SELECT state, count(*) FROM replay_item WHERE run_id = %s GROUP BY state", run),
+         [("succeeded", MANY)], "members")
+
+
+def test_a_frozen_relay_that_wakes_up_doubles_nothing(shop):
+    letters = make_letters(shop, 120, code="frozen")
+    run = begin(shop, "code:frozen", rate=60, ramp=[120])
+    wait_for(lambda: of_run(shop, run)[2] >= 20, 20, "it is on its way")
+    shop.freeze("relay")
+    frozen_at = of_run(shop, run)[2]
+    shop.start("relay", label="relay2", env={"DOCKET_SWEEP_S": 1})
+    wait_for(lambda: of_run(shop, run)[2] > frozen_at, 15, "another relay goes on")
+    shop.thaw("relay")
+    must(wait_run(shop, run, "done"), ("done", 120, 120, 0, 120, 0, 0), "the run")
+    must(replays(shop, letters), {1: 120}, "replays")
+    shop.stop("relay2")
+    shop.books().must_balance()
+
+
+def test_members_of_old_runs_are_taken_away_and_the_report_stays(shop):
+    letters = make_letters(shop, 3, code="old")
+    run = begin(shop, list(letters))
+    wait_run(shop, run, "done")
+    shop.sql("UPDATE replay_run SET ended_at = now() - interval '31 days' WHERE id = %s", run)
+    shop.restart("relay", env={"DOCKET_SWEEP_S": 1})  # looks when it begins to lead
+    wait_for(lambda: shop.one("SELECT trimmed_at IS NOT NULL FROM replay_run WHERE id = %s", run), 20, "trimmed")
+    must(shop.one("SELECT count(*) FROM replay_item WHERE run_id = %s", run), 0, "members")
+    must(of_run(shop, run), ("done", 3, 3, 0, 3, 0, 0), "the report")

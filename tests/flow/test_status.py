@@ -27,9 +27,9 @@ def test_nothing_needs_a_person_in_a_shop_that_runs(shop):
     shop.wait_status(told.id, "fulfilled")
     wait_for(lambda: not needs(shop), 15, "nothing needs a person")
     said = json.loads(shop.docket("status", "--json"))
-    must(said["accepted_last_minute"], 1, "orders of the last minute")
-    must([(row["stage"], row["alive"]) for row in said["workers"]],
-         [("payment", 1), ("fulfilment", 1)], "workers")
+    must(said["rates"] is None or said["rates"]["accepted"] >= 0, True, said["rates"])
+    must({row["stage"]: row["alive"] for row in said["workers"]},
+         {"payment": 1, "fulfilment": 1, "cancel": 1, "refund": 1}, "workers")
     text = shop.docket("status")
     must("Nothing needs a person" in text and "one leads" in text, True, text)
 
@@ -51,3 +51,17 @@ def test_what_needs_a_person_is_said(shop):
     shop.docket("resume", "carrier", "--reason", "a test")
     wait_for(lambda: "no relay" not in needs(shop) and "holds" not in needs(shop), 15,
              "what was mended is not said any more")
+
+
+def test_rates_are_of_deltas_and_the_outbox_is_read_from_its_floor(shop):
+    """The relay notes counts every ten seconds; what is below its floor is not looked at again."""
+    wait_for(lambda: json.loads(shop.docket("status", "--json"))["rates"] is not None, 25, "rates are known",
+             every_s=0.2)
+    before = shop.one("SELECT accepted FROM rate_counts()")
+    for _ in range(40):
+        shop.post_order()
+    wait_for(lambda: shop.one("SELECT accepted FROM rate_counts()") >= before + 40, 15, "Postgres has counted them")
+    rates = json.loads(shop.docket("status", "--json"))["rates"]
+    must(rates["accepted"] >= 20 and rates["payments"] >= 1, True, rates)
+    must("accepted" in shop.docket("status"), True, "rates are shown")
+    wait_for(lambda: shop.one("SELECT max(outbox_floor) FROM rate_sample") > 1, 25, "the floor is noted")

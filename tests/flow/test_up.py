@@ -102,6 +102,12 @@ def test_says_what_to_try_and_it_works(ops):
     assert '"kind"' in ops.shell('curl -s "$DOCKET_SANDBOX_URL/ledger" | tail -n 3')
 
 
+def test_lets_the_page_of_the_docs_in(ops):
+    answer = ops.shell('curl -si -X OPTIONS "$DOCKET_URL/v1/orders" -H "Origin: http://localhost:3000" '
+                       '-H "Access-Control-Request-Method: POST"')
+    assert "Access-Control-Allow-Origin: http://localhost:3000\n" in answer.replace("\r", ""), answer
+
+
 def test_leaves_every_variable_and_for_the_owner_only(ops):
     for name in VARIABLES:
         assert ops.shell(f'echo "${name}"').strip(), f"{name} is empty"

@@ -49,8 +49,9 @@ def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
-def test_five_hundred_calls_are_open_at_once_in_four_threads(shop):
-    """500 confirms that take 5 s each end in little more than 5 s."""
+def test_five_hundred_calls_are_open_at_once_in_six_threads(shop):
+    """500 confirms that take 5 s each end in little more than 5 s.  Three of the threads are those of
+    the connections to the broker: one a queue."""
     shop.restart("payment", env={"DOCKET_PROVIDER_TIMEOUT_MS": 20000})
     shop.freeze("payment")
     orders = post_many(shop, 500)
@@ -58,7 +59,7 @@ def test_five_hundred_calls_are_open_at_once_in_four_threads(shop):
     shop.thaw("payment")
     wait_for(lambda: open_calls(shop) == 500, 20, "500 open calls", every_s=0.05)
     began = time.monotonic()
-    assert threads(shop.pid("payment")) <= 4, threads(shop.pid("payment"))
+    assert threads(shop.pid("payment")) <= 6, threads(shop.pid("payment"))
     wait_all(shop, orders, "fulfilled", deadline_s=15)
     assert time.monotonic() - began < 9, "they were not held side by side"
     must(len(facts(shop, "charge", *orders)), 500, "charges")

@@ -97,6 +97,11 @@ def pay_again(docket, public, method="pm_card_visa", key=None, client=None, **he
         headers={"Idempotency-Key": key or new_key(), **headers})
 
 
+def begun(docket, op):
+    """Calls of one kind that have reached the sandbox."""
+    return docket.sandbox.get("/sandbox/calls").json["begun"][op]
+
+
 def wait_payable(docket, *orders):
     """Until each may be paid again: its last payment is over, at the provider too."""
     for public in orders:

@@ -156,6 +156,77 @@ static void who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_o
     assert_int_equal(change.due_ms, 700);
 }
 
+static void what_an_operator_has_said_is_learnt_while_the_payment_is_open(void **state)
+{
+    static const enum verdict verdicts[] = {[RESOLUTION_CAPTURED] = VERDICT_PAID,
+                                            [RESOLUTION_DECLINED] = VERDICT_DECLINED,
+                                            [RESOLUTION_CANCELED] = VERDICT_VOIDED};
+    struct order_lesson lesson;
+
+    (void)state;
+    for (int said = RESOLUTION_CAPTURED; said <= RESOLUTION_CANCELED; said++) {
+        for (int attempt = ATTEMPT_NONE; attempt <= ATTEMPT_INTEGRITY_FAILURE; attempt++) {
+            struct order_facts facts = paying((enum attempt_state)attempt);
+            bool is_over = attempt == ATTEMPT_NONE || attempt == ATTEMPT_CAPTURED ||
+                           attempt == ATTEMPT_DECLINED || attempt == ATTEMPT_VOIDED;
+
+            facts.resolution = (enum resolution)said;
+            assert_int_equal(order_resolved(&facts, &lesson), !is_over);
+            if (!is_over)
+                assert_int_equal(lesson.verdict, verdicts[said]);
+            facts.resolution = RESOLUTION_NONE;
+            assert_false(order_resolved(&facts, &lesson));
+        }
+    }
+}
+
+/* What was learnt before, of the same attempt or of an older one, is not written any more. */
+static void a_lesson_holds_for_its_attempt_until_an_operator_settles_it(void **state)
+{
+    struct order_lesson lesson = {.attempt_number = 1};
+    struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+
+    (void)state;
+    assert_true(order_lesson_holds(&facts, &lesson));
+    facts.resolution = RESOLUTION_CAPTURED;
+    assert_false(order_lesson_holds(&facts, &lesson));
+    facts.resolution = RESOLUTION_NONE;
+    facts.attempt_number = 2;
+    assert_false(order_lesson_holds(&facts, &lesson));
+}
+
+static void a_payment_that_an_operator_calls_declined_is_not_asked_about_again(void **state)
+{
+    struct order_lesson lesson = lesson_of(VERDICT_DECLINED);
+    struct order_facts facts = paying(ATTEMPT_UNKNOWN);
+    struct order_change change;
+
+    (void)state;
+    facts.resolution = RESOLUTION_DECLINED;
+    order_decide(&facts, &lesson, &policy, 1, &change);
+    assert_true(change.is_fenced && change.stock == STOCK_RETURNED && !change.keeps_running);
+    assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+}
+
+static void another_attempt_is_opened_only_when_the_last_is_surely_over(void **state)
+{
+    struct order_facts facts = paying(ATTEMPT_DECLINED);
+
+    (void)state;
+    for (int status = ORDER_ACCEPTED; status <= ORDER_REFUNDED; status++) {
+        facts.status = (enum order_status)status;
+        facts.is_fenced = false;
+        assert_int_not_equal(order_pay_again(&facts, 5), PAY_AGAIN_OPENS);
+        facts.is_fenced = true;
+        if (status != ORDER_PAYMENT_FAILED)
+            assert_int_not_equal(order_pay_again(&facts, 5), PAY_AGAIN_OPENS);
+    }
+    facts.status = ORDER_PAYMENT_FAILED;
+    assert_int_equal(order_pay_again(&facts, 5), PAY_AGAIN_OPENS);
+    facts.attempt_number = 5;
+    assert_int_equal(order_pay_again(&facts, 5), PAY_AGAIN_EXHAUSTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +236,10 @@ int main(void)
         cmocka_unit_test(an_unknown_payment_is_fenced_off_past_its_time),
         cmocka_unit_test(an_unknown_payment_that_was_fenced_off_ends_without_money),
         cmocka_unit_test(who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over),
+        cmocka_unit_test(what_an_operator_has_said_is_learnt_while_the_payment_is_open),
+        cmocka_unit_test(a_lesson_holds_for_its_attempt_until_an_operator_settles_it),
+        cmocka_unit_test(a_payment_that_an_operator_calls_declined_is_not_asked_about_again),
+        cmocka_unit_test(another_attempt_is_opened_only_when_the_last_is_surely_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

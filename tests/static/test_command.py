@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 import tree
+from harness.terminal import Terminal
 
 DOCKET = os.path.join(tree.ROOT, os.environ.get("DOCKET_BUILD", "build"), "ops/docket")
 
@@ -91,10 +92,42 @@ def test_bash_completes(words, offered):
     assert complete(*words) == offered
 
 
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_have_a_script_too(shell):
-    code, script, _ = docket("completion", shell)
-    assert code == 0 and "completion words" in script
+@pytest.fixture(scope="module", name="home")
+def make_home(tmp_path_factory):
+    """A home in which `docket` is found, and nothing else is set."""
+    home = tmp_path_factory.mktemp("home")
+    os.symlink(DOCKET, home / "docket")
+    return home
+
+
+def shell_environment(home):
+    return {"PATH": f"{home}:{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm"}
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("docket de", ["dead"]), ("docket key ", ["create", "list", "revoke"]),
+    ("docket key list --color ", ["always", "auto", "never"]), ("docket catalogue load READ", ["README.md"])])
+def test_fish_completes(home, line, offered):
+    done = subprocess.run(["fish", "-N", "-c", f"docket completion fish | source; complete -C '{line}'"],
+                          env=shell_environment(home), capture_output=True, text=True, cwd=tree.ROOT, timeout=20,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert sorted(row.partition("\t")[0] for row in done.stdout.splitlines() if row) == offered
+
+
+@pytest.mark.parametrize("typed, completed", [
+    ("docket dea\t", "docket dead "), ("docket key cr\t", "docket key create "),
+    ("docket key list --col\t", "docket key list --color "), ("docket catalogue load READ\t", "load README.md")])
+def test_zsh_completes(home, typed, completed):
+    with Terminal("zsh", "-f", "-i", env=shell_environment(home)) as shell:
+        shell.type(f"cd {tree.ROOT}; autoload -U compinit; compinit -u -D; . <(docket completion zsh); "
+                   "PS1=REA''DY:\n")
+        shell.wait_shown("READY:", 20, "the prompt")
+        shell.type(typed)
+        shell.wait_shown(lambda _: completed in shell.plain.rpartition("READY:")[2], 20, completed)
+
+
+def test_only_shells_that_are_known_have_a_script():
     assert docket("completion", "tcsh")[0] == 2
 
 

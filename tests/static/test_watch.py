@@ -63,6 +63,8 @@ TABLE = {
     "DocketOrphanSweepLate": ({"docket_orphan_sweep_age_seconds": "7201x30"},
                               {"docket_orphan_sweep_age_seconds": "7199x30"}),
     "DocketBreakerOpen": ({"docket_breaker_state": "2x30"}, {"docket_breaker_state": "4x30"}),
+    "DocketTasksParked": ({"docket_tasks_parked_oldest_seconds": "901x30"},
+                          {"docket_tasks_parked_oldest_seconds": "899x30"}),
     "DocketReplayStopped": ({"docket_replay_stops_total": RISING},
                             {"docket_replay_stops_total": FLAT}),
     "DocketBrokerRefuses": ({'docket_relay_verdicts_total{verdict="returned"}': RISING},
@@ -94,8 +96,9 @@ TABLE = {
                            'node_filesystem_size_bytes{mountpoint="/"}': "100x30"},
                           {'node_filesystem_avail_bytes{mountpoint="/"}': "11x30",
                            'node_filesystem_size_bytes{mountpoint="/"}': "100x30"}),
-    "DocketCertificateExpires": ({"probe_ssl_earliest_cert_expiry": "86400x120"},
-                                 {"probe_ssl_earliest_cert_expiry": "86400000x120"}),
+    "DocketCertificateExpires": ({"docket_tls_expires_seconds": "86400x120"},
+                                 {"docket_tls_expires_seconds": "0x120",
+                                  "probe_ssl_earliest_cert_expiry": "86400000x120"}),
 }
 
 

@@ -100,10 +100,10 @@ void stripe_read_next_action(const json_t *intent, char action[NEXT_ACTION_SIZE]
     char type[PROVIDER_CODE_SIZE];
     CLEANUP(text_finish) struct text json;
 
+    text_init(&json, NEXT_ACTION_SIZE - 1);
     action[0] = '\0';
     if (!answer_code(told, "type", type, sizeof(type)))
         return;
-    text_init(&json, NEXT_ACTION_SIZE - 1);
     text_print(&json, "{\"type\":\"%s\"", type);
     add_member(&json, json_object_get(told, "redirect_to_url"), "url", "url");
     add_member(&json, intent, "client_secret", "client_secret");

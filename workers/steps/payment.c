@@ -137,19 +137,26 @@ static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
 
+    struct order_lesson resolved;
+
     ((struct payment *)job_work(job))->job = job;
     switch (facts->status) {
     case ORDER_ACCEPTED:
     case ORDER_PROCESSING:
     case ORDER_ON_HOLD:
-        if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
             job_reserve(job);
         else
             pay(job);
         break;
     case ORDER_REQUIRES_ACTION:
     case ORDER_PAYMENT_FAILED:
-        pay(job);
+        if (order_resolved(facts, &resolved))
+            job_learn(job, &resolved);
+        else
+            pay(job);
         break;
     case ORDER_CONFIRMED:
     case ORDER_FULFILLED:

@@ -45,6 +45,11 @@ class Meter:
         return {"wall_s": round(wall, 3), "cpu_s": used, "foreign_cores": round(max(foreign, 0.0), 2),
                 "pss_mib": round(self.most_pss, 1) if self.shop is not None else None}
 
+    def pids(self):
+        """Of one process at least of everything that is measured."""
+        servers = (process.running(self.home, name) for name in ("postgres", "rabbitmq"))
+        return [*self._programs().values(), *filter(None, servers)]
+
     def _programs(self):
         return {name: running.child.pid for name, running in self.shop.processes.items()} \
             if self.shop is not None else {}

@@ -7,7 +7,7 @@
 
 static const char usage[] =
     "generator kind=orders|polls|get port=N connections=N phases=RATE:SECONDS,… [NAME=VALUE …]\n"
-    "  authorization=KEY prefix=TEXT body=FILE ids=FILE path=PATH conditional=1\n"
+    "  authorization=KEY prefix=TEXT body=FILE ids=FILE path=PATH conditional=1 random=1\n"
     "  timeout_ms=N drain_ms=N attempts=N seed=N series=FILE floors=FILE\n"
     "RATE 0: closed loop. Prints {\"began\":k} at each phase, and a report in the end.\n";
 
@@ -86,6 +86,8 @@ static bool read_number(struct load_options *options, const char *name, const ch
         options->connections = (int)number;
     else if (strcmp(name, "conditional") == 0)
         options->is_conditional = number != 0;
+    else if (strcmp(name, "random") == 0)
+        options->is_random = number != 0;
     else if (strcmp(name, "timeout_ms") == 0)
         options->timeout_ms = number;
     else if (strcmp(name, "drain_ms") == 0)

@@ -29,6 +29,7 @@ struct load_options {
     char *body;                /* LOAD_ORDERS; @@N@@ becomes a number */
     char **ids;                /* LOAD_POLLS */
     int id_count;
+    bool is_random;      /* keys: not in the order of time */
     bool is_conditional; /* polls say which version they know */
     uint64_t timeout_ms; /* the client's patience, which it also tells; 0: for ever */
     uint64_t drain_ms;   /* how long answers are waited for in the end */

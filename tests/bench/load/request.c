@@ -37,19 +37,31 @@ void request_init(struct request_text *text, const struct load_options *options)
         split_body(text, options->body);
 }
 
+/* splitmix64: neighbours lie far apart, and no two of them together. */
+static uint64_t scatter(uint64_t number)
+{
+    number += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
+}
+
 static int write_order(struct request_text *text, uint64_t number)
 {
+    char first[24] = "";
     bool is_marked = text->after > text->before + strlen(text->before);
     size_t body = strlen(text->before) + (is_marked ? NUMBER_DIGITS : 0) + strlen(text->after);
     char digits[24] = "";
 
     if (is_marked)
         snprintf(digits, sizeof(digits), "%0*llu", NUMBER_DIGITS, (unsigned long long)number);
+    if (text->options->is_random)
+        snprintf(first, sizeof(first), "%016llx", (unsigned long long)scatter(number));
     return snprintf(text->bytes, sizeof(text->bytes),
                     "POST /v1/orders HTTP/1.1\r\n%sContent-Type: application/json\r\n"
-                    "Idempotency-Key: %s%0*llu\r\nContent-Length: %zu\r\n\r\n%s%s%s",
-                    text->head, text->options->prefix, NUMBER_DIGITS, (unsigned long long)number,
-                    body, text->before, digits, text->after);
+                    "Idempotency-Key: %s%s%0*llu\r\nContent-Length: %zu\r\n\r\n%s%s%s",
+                    text->head, first, text->options->prefix, NUMBER_DIGITS,
+                    (unsigned long long)number, body, text->before, digits, text->after);
 }
 
 static int write_poll(struct request_text *text, uint64_t number, int32_t known)

@@ -4,6 +4,7 @@ The capacity is held low (commits that wait as for a far standby, small batches)
 offered; API and Postgres have one core, the generator the other.  Orders come at random, whatever the server does; the
 rate that was really offered is printed.  In the last run clients have three tries and heed Retry-After.
 """
+import contextlib
 import json
 import os
 import statistics
@@ -34,7 +35,8 @@ def slow_shop(bench):
 def pin(pids):
     if os.cpu_count() > 1:
         for pid in pids:
-            os.sched_setaffinity(pid, {0})
+            with contextlib.suppress(ProcessLookupError):  # a worker of autovacuum that has ended
+                os.sched_setaffinity(pid, {0})
 
 
 def offer(bench, load, rate, connections):

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/model.h"
 
 struct world world;
 
@@ -32,6 +33,7 @@ static void read_attempt(const struct book *book, struct order_facts *facts)
     facts->since_unknown_ms = since(attempt->unknown_ms);
     facts->since_ended_ms = since(attempt->ended_ms);
     facts->is_fenced = attempt->is_fenced;
+    facts->resolution = attempt->resolution;
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", attempt->intent);
 }
 
@@ -98,6 +100,35 @@ bool books_pay_again(int order)
     book->status = ORDER_PROCESSING;
     *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
     return true;
+}
+
+static bool is_resolvable(const struct book *book, const struct attempt *attempt)
+{
+    bool is_over = attempt->state == ATTEMPT_CAPTURED || attempt->state == ATTEMPT_DECLINED ||
+                   attempt->state == ATTEMPT_VOIDED;
+    bool is_odd = attempt->state == ATTEMPT_UNKNOWN || attempt->state == ATTEMPT_INTEGRITY_FAILURE;
+
+    return attempt->resolution == RESOLUTION_NONE && !is_over && book->undo == UNDO_NONE &&
+           (is_odd || book->status == ORDER_ON_HOLD);
+}
+
+void books_resolve(int order, bool says_declined)
+{
+    struct book *book = &world.books[order];
+    struct task *task = &book->tasks[STAGE_PAYMENT];
+    struct attempt *attempt;
+
+    if (book->attempt_count == 0)
+        return;
+    attempt = &book->attempts[book->attempt_count - 1];
+    if (!is_resolvable(book, attempt))
+        return;
+    world_see(SAW_RESOLVED);
+    attempt->resolution = !model_cancel_all(order) ? RESOLUTION_CAPTURED
+                          : says_declined          ? RESOLUTION_DECLINED
+                                                   : RESOLUTION_CANCELED;
+    book->version++;
+    *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
 }
 
 /* --- outcomes (outcome.sql) --------------------------------------------------------------------

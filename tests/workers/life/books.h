@@ -22,6 +22,7 @@ struct attempt {
     int16_t confirms;
     int64_t sent_ms, opened_ms, unknown_ms, ended_ms; /* -1: not yet, or not any more */
     bool is_captured, is_fenced;
+    enum resolution resolution;
 };
 
 struct refund {
@@ -76,6 +77,8 @@ void books_take(struct job *job); /* the task is this job's (again), and its fac
 bool books_commit(struct job *job, const struct order_change *change);
 /* attempt_open.sql, if order_pay_again lets it. */
 bool books_pay_again(int order);
+/* payment_resolve(), by what is true at the provider; what can be is canceled there first. */
+void books_resolve(int order, bool says_declined);
 /* order_cancel() and order_refund() (undo.c). */
 void books_cancel(int order);
 void books_refund(int order, int64_t amount);

@@ -87,6 +87,7 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
 {
     job->lesson = *lesson;
     job->lesson.attempt_number = job->facts.attempt_number;
+    job->lesson.resolution = job->facts.resolution;
     if (world.is_outage && !lesson->is_interrupted &&
         (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN || lesson->verdict == VERDICT_REFUND_UNKNOWN))

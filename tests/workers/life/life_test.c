@@ -38,6 +38,7 @@ static enum op_kind draw_kind(void)
         [OP_LOSE] = 5,       [OP_CRASH] = 4,     [OP_STOP] = 2,     [OP_PASS] = 8,
         [OP_DUE] = 8,        [OP_CUSTOMER] = 3,  [OP_REPLAY] = 2,   [OP_OUTAGE] = 1,
         [OP_LOSE_WRITE] = 3, [OP_PAY_AGAIN] = 5, [OP_CANCEL] = 1,   [OP_REFUND] = 5,
+        [OP_RESOLVE] = 3,
     };
     unsigned sum = 0, at;
 
@@ -110,7 +111,7 @@ static void show(const struct sequence *sequence, uint64_t began, const char *wr
 
         [OP_CUSTOMER] = "customer", [OP_REPLAY] = "replay",       [OP_LOSE_WRITE] = "lose write",
         [OP_OUTAGE] = "outage",     [OP_PAY_AGAIN] = "pay again", [OP_CANCEL] = "cancel",
-        [OP_REFUND] = "refund",
+        [OP_REFUND] = "refund",     [OP_RESOLVE] = "resolve",
     };
 
     print_error("DOCKET_LIFE_SEED=%llu: %s; by these %d ops:\n", (unsigned long long)began, wrong,

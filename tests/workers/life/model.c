@@ -455,6 +455,17 @@ void model_customer(unsigned which, bool succeeds)
     }
 }
 
+bool model_cancel_all(int order)
+{
+    if (!model_owes_nothing(order))
+        return false;
+    for (int i = 0; i < model.intent_count; i++) {
+        if (model.orders[i] == order)
+            model.intents[i].status = INTENT_CANCELED;
+    }
+    return true;
+}
+
 /* --- the outside's books -----------------------------------------------------------------------
  */
 

@@ -17,6 +17,8 @@ void model_answer(unsigned which);
 void model_lose(unsigned which);
 bool model_has_calls(void);
 void model_forget_job(const struct job *job); /* nobody waits for its call any more */
+/* By an operator, at the provider itself.  False: it is paid. */
+bool model_cancel_all(int order);
 void model_customer(unsigned which, bool succeeds);
 
 /* What the outside's books hold of an order. */

@@ -32,6 +32,7 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_LATE_ARRIVAL] = "late arrival",
     [SAW_KEY_EXPIRED] = "key expired",
     [SAW_PAY_AGAIN] = "pay again",
+    [SAW_RESOLVED] = "resolved",
     [SAW_STALE_LESSON] = "stale lesson",
 };
 
@@ -341,6 +342,9 @@ void world_do(const struct op *op)
         break;
     case OP_PAY_AGAIN:
         world.pays_again = op->how % 2 != 0 || !books_pay_again(op->which % WORLD_ORDERS);
+        break;
+    case OP_RESOLVE:
+        books_resolve(op->which % WORLD_ORDERS, op->how % 2 == 0);
         break;
     case OP_CANCEL:
         books_cancel(op->which % WORLD_ORDERS);

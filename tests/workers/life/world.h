@@ -34,6 +34,7 @@ enum op_kind {
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
     OP_PAY_AGAIN,  /* the customer pays otherwise: at once, or just before the next commit */
+    OP_RESOLVE,    /* an operator knows what became of a payment that nobody else does */
     OP_CANCEL,     /* the customer or the shop takes an order back */
     OP_REFUND,     /* an operator gives some of its money back, or all */
     OP_OUTAGE,     /* the breaker opens, or closes and lets out */
@@ -83,6 +84,7 @@ enum world_sight {
     SAW_LATE_ARRIVAL, /* a call was done after its worker had stopped waiting for it */
     SAW_NEXT_KEY,     /* one intent was confirmed under a second key */
     SAW_KEY_EXPIRED,
+    SAW_RESOLVED,     /* a payment was settled by an operator */
     SAW_PAY_AGAIN,    /* a further attempt was opened */
     SAW_STALE_LESSON, /* … while a worker was about to write of the one before */
     WORLD_SIGHTS

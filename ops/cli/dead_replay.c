@@ -1,0 +1,267 @@
+/* docket dead replay: one letter at once, or a run of many; what will happen is said first */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ops/cli/act.h"
+#include "ops/cli/dead.h"
+#include "ops/cli/screen.h"
+#include "queue/replay_rule.h"
+
+enum { RATE_DEFAULT = 100, STOP_DEFAULT = 20, OUTCOME_MS = 1000 };
+
+static void say_replayed(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Order %s goes on with its %s (docket order show %s).\n", text_of(answer, "order"),
+         text_of(answer, "stage"), text_of(answer, "order"));
+}
+
+static int replay_one(const struct call *call)
+{
+    char path[64];
+    long long id;
+
+    if (!call_id(call, 0, &id))
+        return EXIT_USAGE;
+    snprintf(path, sizeof(path), "/admin/dead/%lld/replay", id);
+    return act_send(call, "POST", path, NULL, say_replayed);
+}
+
+/* "1,5,20" as a list; NULL: it is none. */
+static json_t *ramp_of(const char *text)
+{
+    json_t *ramp = json_array();
+    char *end;
+
+    for (;; text = end + 1) {
+        long long step = strtoll(text, &end, 10);
+
+        if (end == text || step < 1 || (*end != '\0' && *end != ',')) {
+            json_decref(ramp);
+            return NULL;
+        }
+        json_array_append_new(ramp, json_integer(step));
+        if (*end == '\0')
+            return ramp;
+    }
+}
+
+/* What each plan of GET /admin/dead/plan means. */
+static const struct {
+    const char *plan, *means;
+    bool goes_on;
+} plans[] = {
+    {"pays", "the payment is asked for: nobody was asked for money yet", true},
+    {"looks_up", "the provider is looked up first; nothing is charged twice", true},
+    {"went_paid", "it is paid already and goes on from there", true},
+    {"ships", "it is paid; the carrier is asked, under the reference that it may know", true},
+    {"shipped", "it is shipped already; nothing is sent", true},
+    {"goes_on", "its step goes on where it stopped", true},
+    {"order_canceled", "skipped: the order was canceled meanwhile", false},
+    {"order_final", "skipped: the order has ended", false},
+    {"went_on", "skipped: its step went on meanwhile", false},
+    {"replaying", "skipped: a replay of it is open already", false},
+    {"no_order", "skipped: it names no order", false},
+    {"resolved", "skipped: it is resolved", false},
+    {"discarded", "skipped: it was discarded", false},
+};
+
+static size_t plan_of(const json_t *row)
+{
+    size_t at = 0;
+
+    while (at + 1 < ARRAY_SIZE(plans) && strcmp(plans[at].plan, text_of(row, "plan")) != 0)
+        at++;
+    return at;
+}
+
+static void print_plans(const json_t *rows)
+{
+    struct table *table = table_create();
+    size_t index;
+    const json_t *row;
+
+    table_column(table, "letters", COLUMN_RIGHT);
+    table_column(table, "money", COLUMN_RIGHT);
+    table_column(table, "what will happen", COLUMN_SHRINKS);
+    json_array_foreach(rows, index, row)
+    {
+        size_t plan = plan_of(row);
+
+        table_cell(table, number_text(number_of(row, "count")));
+        table_cell(table, money_text(number_of(row, "amount"), text_of(row, "currency")));
+        table_paint(table, plans[plan].goes_on ? PLAIN : DIM, plans[plan].means);
+    }
+    table_print(table);
+}
+
+static void print_letters(const json_t *letters)
+{
+    struct table *table = table_create();
+    size_t index;
+    const json_t *row;
+
+    table_column(table, "id", COLUMN_RIGHT);
+    table_column(table, "order", COLUMN_LEFT);
+    table_column(table, "stage", COLUMN_LEFT);
+    table_column(table, "what will happen", COLUMN_SHRINKS);
+    json_array_foreach(letters, index, row)
+    {
+        table_cell(table, number_text(number_of(row, "id")));
+        table_cell(table, text_of(row, "order"));
+        table_cell(table, text_of(row, "stage"));
+        table_cell(table, plans[plan_of(row)].means);
+    }
+    table_print(table);
+    sayf("\n");
+}
+
+/* What the pages add up to. */
+struct look {
+    json_t *plans, *letters, *held_back;
+    int64_t outcome_ms;
+};
+
+static bool look_at_all(const struct call *call, const struct dead_words *words, struct look *look)
+{
+    const char *path = call_flag(call, "rows") ? "/admin/dead/plan?letters=1" : "/admin/dead/plan";
+    char cursor[100] = "";
+    int64_t seen = 0;
+    size_t index;
+    const json_t *row;
+
+    do {
+        json_t *page = dead_page(path, words, *cursor ? cursor : NULL, 0);
+
+        if (page == NULL)
+            return false;
+        json_array_foreach(json_object_get(page, "plans"), index, row)
+            dead_add_row(look->plans, row, "plan");
+        json_array_extend(look->letters, json_object_get(page, "letters"));
+        if (json_array_size(json_object_get(page, "held_back")) > 0) {
+            json_decref(look->held_back);
+            look->held_back = json_incref(json_object_get(page, "held_back"));
+        }
+        look->outcome_ms = number_of(page, "outcome_ms");
+        seen += number_of(page, "searched");
+        snprintf(cursor, sizeof(cursor), "%s", text_of(page, "next"));
+        json_decref(page);
+        progress("looked at", seen, 0);
+    } while (*cursor);
+    progress_end();
+    return true;
+}
+
+/* How long the run takes at least: none fails, and outcomes come as they did in the last run. */
+static int64_t least_ms(const struct call *call, const json_t *ramp, const struct look *look)
+{
+    static const int32_t usual[] = {1, 5, 20, 100, 500, 2000};
+    struct replay_sight sight = {.rate = (int32_t)call_number(call, "rate", RATE_DEFAULT),
+                                 .stop_share = (int32_t)call_number(call, "stop-at", STOP_DEFAULT)};
+    size_t index;
+    const json_t *row;
+
+    json_array_foreach(look->plans, index, row) if (plans[plan_of(row)].goes_on) sight.members +=
+        number_of(row, "count");
+    if (ramp == NULL) {
+        memcpy(sight.ramp, usual, sizeof(usual));
+        sight.ramp_count = ARRAY_SIZE(usual);
+    }
+    for (size_t i = 0; i < json_array_size(ramp) && i < REPLAY_RAMP_MAX; i++)
+        sight.ramp[sight.ramp_count++] = (int32_t)json_integer_value(json_array_get(ramp, i));
+    return replay_rule_least_ms(&sight, look->outcome_ms ? look->outcome_ms : OUTCOME_MS);
+}
+
+static void print_look(const struct look *look, int64_t ends_in_ms)
+{
+    size_t index;
+    const json_t *row;
+
+    if (json_array_size(look->letters) > 0)
+        print_letters(look->letters);
+    print_plans(look->plans);
+    sayf("\n");
+    json_array_foreach(look->held_back, index, row)
+        sayf("%s is held back since %s (%s): the run would wait until it is let go.\n",
+             text_of(row, "name"), time_text(text_of(row, "since")), text_of(row, "why"));
+    sayf("It takes %s at least, if none fails again.\nNothing was done; with --yes it is.\n",
+         span_text((double)ends_in_ms / 1000));
+}
+
+static int preview(const struct call *call, const struct dead_words *words, const json_t *ramp)
+{
+    struct look look = {json_array(), json_array(), json_array(), 0};
+    bool is_whole = look_at_all(call, words, &look);
+    int64_t ends_in_ms = least_ms(call, ramp, &look);
+
+    if (is_whole && call_flag(call, "json")) {
+        json_t *answer = json_pack("{s:b, s:O, s:O, s:O, s:I}", "dry_run", 1, "plans", look.plans,
+                                   "letters", look.letters, "held_back", look.held_back,
+                                   "ends_in_ms", (json_int_t)ends_in_ms);
+
+        print_json(answer);
+        json_decref(answer);
+    } else if (is_whole && json_array_size(look.plans) == 0) {
+        sayf("No dead letter fits.\n");
+    } else if (is_whole) {
+        print_look(&look, ends_in_ms);
+    }
+    json_decref(look.plans);
+    json_decref(look.letters);
+    json_decref(look.held_back);
+    return is_whole ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
+static void say_made(const struct call *call, const json_t *answer)
+{
+    (void)call;
+    sayf("Run %lld is made; docket dead runs %lld says how it goes.\n", number_of(answer, "id"),
+         number_of(answer, "id"));
+}
+
+static int make_run(const struct call *call, const struct dead_words *words, json_t *ramp)
+{
+    json_t *wish = json_pack("{s:s, s:b, s:I, s:I}", "filter", words->filter.bytes, "all",
+                             call_flag(call, "all"), "rate",
+                             (json_int_t)call_number(call, "rate", RATE_DEFAULT), "stop_at",
+                             (json_int_t)call_number(call, "stop-at", STOP_DEFAULT));
+
+    if (ramp)
+        json_object_set(wish, "ramp", ramp);
+    return act_send(call, "POST", "/admin/runs", wish, say_made);
+}
+
+static int replay_many(const struct call *call, const struct dead_words *words)
+{
+    const char *text = call_text(call, "ramp");
+    json_t *ramp = text ? ramp_of(text) : NULL;
+    int code;
+
+    if (text && ramp == NULL)
+        return call_misused(call, "%s is no ramp: steps like 1,5,20", text);
+    if (words->is_empty && !call_flag(call, "all"))
+        code = call_misused(call, "without a filter it is about every dead letter: say --all");
+    else if (call_flag(call, "yes") && !call_flag(call, "dry-run"))
+        code = make_run(call, words, ramp);
+    else
+        code = preview(call, words, ramp);
+    json_decref(ramp);
+    return code;
+}
+
+int dead_replay_run(const struct call *call)
+{
+    struct dead_words words;
+    int code;
+
+    if (!dead_words_read(call, &words))
+        return EXIT_USAGE;
+    if (words.is_letter && !call_flag(call, "dry-run"))
+        code = replay_one(call);
+    else
+        code = replay_many(call, &words);
+    dead_words_finish(&words);
+    return code;
+}

@@ -1,0 +1,52 @@
+-- A page of all orders for operators, newest first.  What it costs is bounded by $13, however rare the
+-- fitting ones are: a page may be short, even empty, and still go on from `next`.  Ids are ordered by
+-- time, so no index but the primary key is needed; a cart's order is found by its key.
+--   $1 ids below this  $2 ids from this  $3 statuses or NULL  $4 reason or NULL  $5 account or NULL
+--   $6 sku or NULL  $7 currency or NULL  $8 total from  $9 total to  $10 e-mail or NULL
+--   $11 cart or NULL  $12 most rows  $13 most orders looked at  $14 final or NULL
+WITH look AS MATERIALIZED (
+    SELECT one.id, one.account, one.status, one.reason, one.final, one.currency, one.total,
+           one.accepted_at, one.updated_at, one.fits, one.nth
+    FROM (
+        SELECT seen.id, a.name AS account, seen.status, seen.reason, seen.final, seen.currency,
+               seen.total, seen.accepted_at, seen.updated_at, row_number() OVER () AS nth,
+               ($3::int2[] IS NULL OR seen.status = ANY ($3::int2[]))
+               AND ($4::text IS NULL OR seen.reason = $4::text)
+               AND ($14::bool IS NULL OR seen.final = $14::bool)
+               AND ($5::text IS NULL OR a.name = $5::text)
+               AND ($7::text IS NULL OR (seen.currency = $7::text
+                                         AND seen.total BETWEEN $8::int8 AND $9::int8))
+               AND ($6::text IS NULL OR coalesce((SELECT true FROM order_line line
+                                                  WHERE line.order_id = seen.id
+                                                    AND line.sku = $6::text LIMIT 1), false))
+               AND ($10::text IS NULL OR order_is_of(seen.id, $10::text)) AS fits
+        FROM (
+            (SELECT o.id, o.account_id, o.status, o.reason, o.final, o.currency, o.total,
+                    o.accepted_at, o.updated_at
+             FROM orders o
+             WHERE $11::text IS NULL AND o.id < $1::uuid AND o.id >= $2::uuid
+             ORDER BY o.id DESC LIMIT $13::int8)
+            UNION ALL
+            SELECT o.id, o.account_id, o.status, o.reason, o.final, o.currency, o.total,
+                   o.accepted_at, o.updated_at
+            FROM account a
+            JOIN order_key k ON k.account_id = a.id AND k.cart = $11::text
+            CROSS JOIN LATERAL (
+                SELECT id, account_id, status, reason, final, currency, total, accepted_at, updated_at
+                FROM orders WHERE id = k.order_id AND id < $1::uuid AND id >= $2::uuid LIMIT 1
+            ) AS o
+            WHERE $11::text IS NOT NULL
+        ) AS seen
+        JOIN account a ON a.id = seen.account_id
+    ) AS one
+    WHERE one.fits OR one.nth = $13::int8
+    LIMIT $12::int8
+)
+SELECT jsonb_build_object(
+    'orders', coalesce(jsonb_agg(jsonb_build_object(
+        'order', id, 'account', account, 'status', status, 'reason', reason, 'final', final,
+        'currency', currency, 'total', total, 'accepted_at', accepted_at, 'updated_at', updated_at)
+        ORDER BY id DESC) FILTER (WHERE fits), '[]'),
+    'next', CASE WHEN $11::text IS NULL AND (count(*) = $12::int8 OR max(nth) = $13::int8)
+                 THEN min(id::text) END)::text
+FROM look
