@@ -14,6 +14,8 @@ enum {
     MEND_MS = 1000,         /* at most one new assertion of the topology in this time */
     PROBE_MS = 1000,        /* without a confirm: is the queue still there? */
     CONFIRM_MS = 15000,     /* without a confirm: none will come */
+    NACKED_MS = 10000,      /* refused for so long: ask on a new channel whether it still is so */
+    NACKS_APART_MS = 30000, /* what was refused so long ago has nothing to do with it */
     HEADERS_MAX = 16,
     NO_ROUTE = 312,
     PERSISTENT = 2,
@@ -44,6 +46,7 @@ struct amqp_publisher {
     uint64_t mend_at_ms;   /* not before */
     uint64_t asserted_tag; /* what was published before proves nothing about the topology now */
     uint64_t oldest_tag, oldest_since_ms, probe_at_ms; /* how long the confirms have stood still */
+    uint64_t nacked_since_ms, nacked_ms;               /* the first of this channel, and the last */
 };
 
 static struct amqp_publisher *publisher_of(struct amqp_link *link)
@@ -67,6 +70,7 @@ static bool enter(struct amqp_link *link, struct fault *fault)
 
     publisher->is_suspect = false;
     publisher->asserted_tag = 0;
+    publisher->nacked_since_ms = publisher->nacked_ms = 0;
     begin_watch(publisher, clock_monotonic_ms());
     return amqp_wire_call(&link->wire, AMQP_CHANNEL_WORK, AMQP_CONFIRM_SELECT_METHOD, &confirm,
                           fault);
@@ -184,6 +188,27 @@ static bool watch(struct amqp_publisher *publisher, struct fault *fault)
     return amqp_topology_check(&link->wire, link->topology, fault);
 }
 
+/* A channel that was once told that a quorum queue is full refuses for it by itself from then on,
+ * in RabbitMQ 3.10 also after the limit is gone.  A new one asks the queue. */
+static bool still_believe(const struct amqp_publisher *publisher, struct fault *fault)
+{
+    if (publisher->nacked_ms - publisher->nacked_since_ms < NACKED_MS)
+        return true;
+    return fail_as(fault, FAULT_TRANSIENT, "nacked",
+                   "RabbitMQ has refused messages for %d ms (a queue is full, or has no quorum): "
+                   "asking again on a new connection",
+                   NACKED_MS);
+}
+
+static void note_nack(struct amqp_publisher *publisher)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    if (now - publisher->nacked_ms > NACKS_APART_MS)
+        publisher->nacked_since_ms = now;
+    publisher->nacked_ms = now;
+}
+
 /* A name in AMQP has 255 bytes at most; a longer one would break the stream. */
 static amqp_bytes_t short_text(const char *text)
 {
@@ -256,7 +281,7 @@ static bool work(struct amqp_link *link, struct fault *fault)
 
     /* These wait for answers, and hear the owner's wake and confirms meanwhile. */
     if (!answer_inspections(publisher, fault) || !mend(publisher, fault) ||
-        !watch(publisher, fault))
+        !watch(publisher, fault) || !still_believe(publisher, fault))
         return false;
     post_batch(publisher);
     take(publisher);
@@ -268,6 +293,12 @@ static void on_confirm(struct amqp_publisher *publisher, uint64_t tag, bool is_m
 {
     POINT(publisher->point, "confirm_received");
     amqp_unsettled_settle(&publisher->unsettled, tag, is_multiple, verdict, &publisher->batch);
+}
+
+static void on_nack(struct amqp_publisher *publisher, const amqp_basic_nack_t *nack)
+{
+    note_nack(publisher);
+    on_confirm(publisher, nack->delivery_tag, nack->multiple, AMQP_NACKED);
 }
 
 static bool is_of_topology(const struct amqp_topology *topology, amqp_bytes_t key)
@@ -300,7 +331,7 @@ static void on_incoming(struct amqp_link *link, const struct amqp_incoming *inco
     if (incoming->method->id == AMQP_BASIC_ACK_METHOD)
         on_confirm(publisher, ack->delivery_tag, ack->multiple, AMQP_ACKED);
     else if (incoming->method->id == AMQP_BASIC_NACK_METHOD)
-        on_confirm(publisher, nack->delivery_tag, nack->multiple, AMQP_NACKED);
+        on_nack(publisher, nack);
     else if (incoming->method->id == AMQP_BASIC_RETURN_METHOD)
         on_return(publisher, incoming->method->decoded, incoming->properties->message_id);
 }

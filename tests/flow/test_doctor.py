@@ -149,6 +149,23 @@ def test_partitions_that_are_missing_are_named_and_made(shop):
     docket(shop, finding(doctor(shop), "schema.partitions", "fail", f"shipment_{month}"))
 
 
+def test_what_holds_a_month_that_is_to_go_is_named(shop):
+    """An order of two months ago that is not final, as it is accepted on a machine whose clock is behind."""
+    uuid, month = shop.one("SELECT (replace(month_floor(date_trunc('month', now()) - interval '2 months')::text, '-', ''))"
+                           ", to_char(date_trunc('month', now()) - interval '2 months', 'YYYY_MM')")
+    after = shop.one("SELECT month_floor(date_trunc('month', now()) - interval '1 month')::text")
+    shop.sql(f"CREATE TABLE orders_{month} PARTITION OF orders FOR VALUES FROM ('{uuid}') TO ('{after}')")
+    shop.sql(f"ALTER TABLE orders_{month} OWNER TO docket_owner")
+    shop.sql("INSERT INTO orders (id, account_id, currency, items_total, shipping_total, total, shipping_method, "
+             "payment_method, renderer, token_key, trace) VALUES (%s, 1, 'EUR', 1, 0, 1, 's', 'p', 1, 1, '')", uuid)
+    assert "schema.months" not in doctor(shop)
+    cure = finding(doctor(shop, DOCKET_RETENTION_MONTHS="1"), "schema.months", "warn", "not final")
+    assert "not done" in shop.docket(*cure.partition(" says")[0].split()[1:])
+    shop.sql("UPDATE orders SET final = true WHERE id = %s", uuid)
+    assert "retire" in finding(doctor(shop, DOCKET_RETENTION_MONTHS="1"), "schema.months", "warn", "nothing holds it")
+    shop.sql(f"DROP TABLE orders_{month}")
+
+
 def test_a_database_without_a_schema_is_named(shop):
     name = shop.services.make_empty_database()
     owner = postgres.conninfo(shop.home, "docket_owner", name)

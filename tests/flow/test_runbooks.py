@@ -270,6 +270,20 @@ def test_who_holds_a_lock_on_orders_and_sleeps_is_ended(watched):
     stranger.close()
 
 
+def test_a_queue_that_a_policy_limits_takes_messages_again(watched):
+    shop, prometheus = watched
+    shop.stop("payment")
+    rabbitmq.control(shop.home, "set_policy", "-p", shop.vhost, "limit", "^docket.payment$",
+                     '{"max-length": 1}', "--apply-to", "queues")
+    told = [shop.post_until_told() for _ in range(8)]
+    prometheus.wait_firing("DocketBrokerRefuses", 60)
+    assert "limit" in follow(shop, "DocketBrokerRefuses")
+    shop.start("payment")
+    prometheus.wait_quiet("DocketBrokerRefuses", 60)
+    for one in told:
+        shop.wait_status(one.id, "fulfilled", deadline_s=40)
+
+
 def test_a_certificate_that_ends_soon_is_renewed(watched, tmp_path):
     shop, prometheus = watched
     give(shop, make_pair(str(tmp_path), "soon", days=3))
