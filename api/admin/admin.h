@@ -79,6 +79,7 @@ void admin_stock_post(struct http_request *request);
 void admin_order_get(struct http_request *request);    /* orders.c */
 void admin_orders_find(struct http_request *request);  /* orders_find.c */
 void admin_order_cancel(struct http_request *request); /* undo.c */
+void admin_order_release(struct http_request *request);
 void admin_order_refund(struct http_request *request);
 void admin_payment_resolve(struct http_request *request); /* resolve.c */
 void admin_orphan_close(struct http_request *request);    /* orphans.c */

@@ -1,4 +1,5 @@
-/* What an operator takes back: POST /admin/orders/{id}/cancel, POST /admin/orders/{id}/refund */
+/* What an operator takes back, or lets go on: POST /admin/orders/{id}/cancel, …/refund, …/release
+ */
 #include <string.h>
 
 #include "api/admin/admin.h"
@@ -48,6 +49,44 @@ void admin_order_cancel(struct http_request *request)
 {
     static const struct admin_act act = {&sql_order_cancel, REASON_REQUIRED, fill_cancel,
                                          on_canceled};
+
+    admin_act_begin(request, &act);
+}
+
+/* --- release -----------------------------------------------------------------------------------
+ */
+
+static void on_released(struct admin_errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0) {
+        problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
+    } else if (!pg_bool(rows, 0, OUTCOME)) {
+        problem_reply(errand->request,
+                      &(struct problem){.code = "order_not_held",
+                                        .detail = "nothing was done; docket order show says how it "
+                                                  "stands"});
+    } else {
+        hint_work(api_of(errand->request)->hint);
+        admin_reply_named(errand->request, pg_text(rows, 0, 1));
+    }
+}
+
+static bool fill_release(struct admin_errand *errand, struct problem_items *problems)
+{
+    static const struct json_field fields[] = {{.name = NULL}};
+    struct order_id id;
+
+    if (!admin_param_order(errand->request, &id))
+        return false;
+    json_fields_read(errand->body, "", fields, NULL, problems);
+    pg_add_uuid(&errand->ticket.params, id.bytes);
+    return true;
+}
+
+void admin_order_release(struct http_request *request)
+{
+    static const struct admin_act act = {&sql_order_release, REASON_REQUIRED, fill_release,
+                                         on_released};
 
     admin_act_begin(request, &act);
 }

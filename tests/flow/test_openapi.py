@@ -116,6 +116,16 @@ def undo(shop, what, reason="the customer called", told=None, **body):
     return shop.operator.post(f"/admin/orders/{public}/{what}", {"reason": reason} | body)
 
 
+def released(shop):
+    """As a worker with DOCKET_DUPLICATE_HOLD leaves it."""
+    def release(told):
+        shop.sql("UPDATE orders SET status = 8, reason = 'possible_duplicate' WHERE id = %s", order.to_uuid(told.id))
+        shop.sql("INSERT INTO duplicate (order_id, of_order) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                 order.to_uuid(told.id), order.to_uuid(shop.fulfilled.id))
+        return undo(shop, "release", told=told)
+    return waiting(shop, release)
+
+
 def of_id(shop, query="", client=None):
     return read(shop, f"/v1/orders/{shop.fulfilled.id}{query}", client)
 
@@ -280,6 +290,11 @@ ARRANGED = {
         "canceling": lambda shop: waiting(shop, lambda told: undo(shop, "cancel", told=told)),
         "order_shipped": lambda shop: undo(shop, "cancel"),
         "validation_failed": lambda shop: undo(shop, "cancel", reason=""),
+    },
+    "releaseOrder": {
+        "released": released,
+        "order_not_held": lambda shop: undo(shop, "release"),
+        "validation_failed": lambda shop: undo(shop, "release", reason=""),
     },
     "refundOrder": {
         "opened": lambda shop: undo(shop, "refund", amount=490),
