@@ -9,6 +9,7 @@ import pytest
 
 from docket_local import postgres, process, rabbitmq
 from harness import must, wait_for
+from harness.services import ROOT
 
 
 def environment(shop, **changes):
@@ -191,7 +192,7 @@ def test_an_act_that_was_written_anew_is_named(shop):
 
 def test_a_clock_that_differs_is_named(shop):
     """The very statement, told another time than it is."""
-    with open("schema/statements/doctor_clock.sql", encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "schema/statements/doctor_clock.sql"), encoding="utf-8") as file:
         sentence = re.sub("^--.*", "", file.read(), flags=re.M).replace("$1", "%s")
     for off_s, state, words in ((0, "ok", "agrees"), (-30, "warn", "30.0 s ahead of"), (30, "warn", "30.0 s behind")):
         _, kind, says, _ = shop.one(sentence, int((time.time() + off_s) * 1e6))
@@ -299,8 +300,8 @@ def test_a_certificate_that_expires_is_named(shop, tmp_path, days, state):
                                       "serial = serial\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
     (tmp_path / "index").touch()
     (tmp_path / "serial").write_text("01")
-    for line in (f"req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem",
-                 f"ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
+    for line in ("req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem",
+                 "ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
                  f"-startdate 200101000000Z -enddate {until}"):
         subprocess.run(["openssl", *line.split()], cwd=tmp_path, check=True, capture_output=True)
     os.chmod(tmp_path / "key.pem", 0o600)
