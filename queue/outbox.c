@@ -277,12 +277,13 @@ void outbox_end(struct outbox *outbox)
     metric_set(&floor_stands, 0);
 }
 
+/* Of the topics that have had rows: one that never had any has its floor at the beginning. */
 int64_t outbox_floor(const struct outbox *outbox)
 {
     int64_t lowest = INT64_MAX;
 
     for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
-        if (outbox->floors[topic].next > 0 && outbox->floors[topic].safe < lowest)
+        if (outbox->floors[topic].next > 1 && outbox->floors[topic].safe < lowest)
             lowest = outbox->floors[topic].safe;
     }
     return lowest < INT64_MAX ? lowest : 0;

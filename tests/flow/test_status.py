@@ -64,3 +64,10 @@ def test_rates_are_of_deltas(shop):
     rates = json.loads(shop.docket("status", "--json"))["rates"]
     must(rates["accepted"] >= 20 and rates["payments"] >= 1, True, rates)
     must("accepted" in shop.docket("status"), True, "rates are shown")
+
+
+def test_the_floor_that_status_reads_from_follows_the_outbox(shop):
+    """Steps that never had a message (cancel, refund) do not hold it at the beginning."""
+    shop.post_order()
+    wait_for(lambda: shop.one("SELECT max(outbox_floor) FROM rate_sample") > 1, 25, "a floor that has moved",
+             every_s=0.2)

@@ -58,7 +58,7 @@ static struct order_facts facts_of(int status, int attempt, int stage, int tried
         .since_undo_ms = tried % 2 ? 1000000 : 0,
         .captured = attempt == ATTEMPT_CAPTURED ? 100 : 0,
         .refunds = 1,
-        .refund_number = stage == STAGE_REFUND && tried % 2,
+        .refund_number = (int16_t)(stage == STAGE_REFUND && tried % 2),
         .refunds_open = (int16_t)(stage == STAGE_REFUND && tried % 2),
         .refund_state = REFUND_SENT,
         .refund_amount = tried / 2 % 2 ? 100 : 50,

@@ -147,7 +147,7 @@ static bool next_facts(struct order_facts *facts, unsigned n)
         .attempt = rest % 4 < 2 ? 0 : 11,
         .doubted = rest % 4 < 2 ? 0 : 2,
         .claims = 1,
-        .attempt_number = attempt != ATTEMPT_NONE,
+        .attempt_number = (int16_t)(attempt != ATTEMPT_NONE),
         .attempt_state = attempt,
         .intent_id = "pi_1",
         .confirms = has_sent,
@@ -312,7 +312,7 @@ static void money_is_not_asked_for_without_stock_nor_goods_sent_without_money(vo
 static void keeps_its_key(const struct order_facts *facts, const struct order_lesson *lesson,
                           const struct order_change *change)
 {
-    int16_t confirms = change->attempt_number ? change->confirms : facts->confirms;
+    int confirms = change->attempt_number ? change->confirms : facts->confirms;
     bool may_rise = lesson->verdict == VERDICT_INTENT_STORED &&
                     (facts->since_sent_ms < 0 || facts->since_sent_ms >= LONGEST_MS);
 
