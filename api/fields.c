@@ -85,15 +85,14 @@ void field_trace(const char *value, int64_t percent, char traceparent[TRACEPAREN
         return;
     }
     digest_random(random, sizeof(random));
-    memcpy(at, "00-", 3);
-    at += 3;
+    at = stpcpy(at, "00-");
     for (int i = 0; i < 24; i++) {
         if (i == 16)
             *at++ = '-';
         *at++ = hex[random[i] >> 4];
         *at++ = hex[random[i] & 15];
     }
-    snprintf(at, 4, "-0%d", random[24] * 100 < percent * 256);
+    snprintf(at, 4, "-0%d", (int64_t)random[24] * 100 < percent * 256);
 }
 
 void field_trace_id(const char *traceparent, char trace_id[TRACE_ID_SIZE])

@@ -36,6 +36,7 @@ static const struct {
     {"key_abandoned", 409, NEVER, "The key was abandoned"},
     {"cart_already_ordered", 409, NEVER, "The cart was already ordered"},
     {"cart_closed", 409, NEVER, "The cart's order was canceled"},
+    {"order_not_held", 409, NEVER, "The order is not held as a possible duplicate"},
     {"order_shipped", 409, NEVER, "The order is shipped"},
     {"payment_not_resolvable", 409, NEVER, "The payment cannot be resolved"},
     {"order_not_refundable", 409, NEVER, "That much cannot be given back"},

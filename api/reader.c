@@ -174,7 +174,8 @@ static bool can_pay_again(const struct reading *reading, const PGresult *result,
 {
     const struct order_facts facts = {
         .status = (enum order_status)reading->status,
-        .attempt_number = pg_is_null(result, row, ATTEMPT) ? 0 : pg_i16(result, row, ATTEMPT),
+        .attempt_number =
+            (int16_t)(pg_is_null(result, row, ATTEMPT) ? 0 : pg_i16(result, row, ATTEMPT)),
         .is_fenced = !pg_is_null(result, row, FENCED) && pg_bool(result, row, FENCED),
     };
 

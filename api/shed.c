@@ -46,6 +46,8 @@ void shed_register_metrics(void)
         metric_register(all[i]);
 }
 
+static void on_taken(void *watcher, int taken, int left, uint64_t youngest_wait_us);
+
 static uint64_t now_us(void)
 {
     return clock_monotonic_ns() / 1000;
@@ -68,6 +70,8 @@ static void on_tick(uv_timer_t *timer)
     push_back(shed, shed->api->public_server &&
                         shed_rule_pushes_back(&shed->rule, (int64_t)(now - shed->due_us)));
     shed->due_us = now + TICK_US;
+    if (intake_is_idle(shed->api->intake))
+        on_taken(shed, 0, 0, 0); /* nobody comes any more: that is calm, too */
 }
 
 static void begin(struct shed *shed)

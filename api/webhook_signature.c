@@ -14,6 +14,8 @@ struct signature {
     const char *time; /* as it stands in the header: part of what was signed */
     size_t time_length;
     int64_t time_s;
+    const void *body;
+    size_t body_length;
     int count;
     unsigned char v1[WEBHOOK_SIGNATURES_MAX][DIGEST_BYTES];
 };
@@ -95,8 +97,7 @@ static bool read_header(const char *header, struct signature *signature)
 }
 
 static void sign(EVP_MAC *hmac, const char *secret, size_t secret_length,
-                 const struct signature *signature, const void *body, size_t length,
-                 unsigned char digest[DIGEST_BYTES])
+                 const struct signature *signature, unsigned char digest[DIGEST_BYTES])
 {
     char sha256[] = "SHA256";
     const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", sha256, 0),
@@ -108,14 +109,13 @@ static void sign(EVP_MAC *hmac, const char *secret, size_t secret_length,
         !EVP_MAC_init(context, (const unsigned char *)secret, secret_length, params) ||
         !EVP_MAC_update(context, (const unsigned char *)signature->time, signature->time_length) ||
         !EVP_MAC_update(context, (const unsigned char *)".", 1) ||
-        !EVP_MAC_update(context, body, length) ||
+        !EVP_MAC_update(context, signature->body, signature->body_length) ||
         !EVP_MAC_final(context, digest, &written, DIGEST_BYTES))
         abort(); /* only without memory */
     EVP_MAC_CTX_free(context);
 }
 
-static bool is_signed(const struct webhook_secrets *secrets, const struct signature *signature,
-                      const void *body, size_t length)
+static bool is_signed(const struct webhook_secrets *secrets, const struct signature *signature)
 {
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     unsigned char digest[DIGEST_BYTES];
@@ -124,8 +124,7 @@ static bool is_signed(const struct webhook_secrets *secrets, const struct signat
     if (hmac == NULL)
         abort();
     for (int i = 0; i < secrets->count; i++) {
-        sign(hmac, secrets->secrets[i].bytes, secrets->secrets[i].length, signature, body, length,
-             digest);
+        sign(hmac, secrets->secrets[i].bytes, secrets->secrets[i].length, signature, digest);
         for (int k = 0; k < signature->count; k++)
             is_found |= CRYPTO_memcmp(digest, signature->v1[k], DIGEST_BYTES) == 0;
     }
@@ -144,7 +143,9 @@ const char *webhook_signature_check(const struct webhook_secrets *secrets, const
     if (!read_header(header, &signature))
         return "Stripe-Signature is not \"t=SECONDS,v1=64 hex digits\"";
     /* First: also who knows an old pair learns nothing by it. */
-    if (!is_signed(secrets, &signature, body, length))
+    signature.body = body;
+    signature.body_length = length;
+    if (!is_signed(secrets, &signature))
         return "no v1 of Stripe-Signature is that of this body under our secrets";
     if (signature.time_s < now_s - WEBHOOK_TOLERANCE_S ||
         signature.time_s > now_s + WEBHOOK_TOLERANCE_S)

@@ -402,20 +402,47 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
+static void on_abandoned(uv_timer_t *timer)
+{
+    lose(timer->data);
+}
+
+/* No socket will tell of this any more. */
+static void on_closed(uv_timer_t *timer)
+{
+    struct pg_link *link = timer->data;
+
+    states[link->state].step(link);
+    if (link->conn)
+        watch_socket(link);
+}
+
+/* libpq may have closed its descriptor in any call, a send too (it reads when it cannot write): the
+ * next socket of this process may already have its number. */
+static void end_watch(struct pg_link *link)
+{
+    unwatch_socket(link);
+    if (!link->is_abandoned)
+        uv_timer_start(link->timer, on_closed, 0, 0);
+}
+
 /* libpq may move to another descriptor while it connects, so ask for it every time. */
 static void watch_socket(struct pg_link *link)
 {
     int fd = PQsocket(link->conn);
     uv_os_fd_t watched;
 
-    if (fd < 0)
+    if (fd < 0) {
+        end_watch(link);
         return;
+    }
     if (link->watch && (uv_fileno((uv_handle_t *)link->watch, &watched) != 0 || watched != fd))
         unwatch_socket(link);
     if (link->watch == NULL) {
         link->watch = xcalloc(1, sizeof(*link->watch));
         link->watch->data = link;
-        uv_poll_init(link->loop, link->watch, fd);
+        if (uv_poll_init(link->loop, link->watch, fd) != 0)
+            abort(); /* somebody else watches this descriptor: all events would be his */
     }
     uv_poll_start(link->watch, link->wants, on_socket);
 }
@@ -450,6 +477,8 @@ void pg_link_send(struct pg_link *link, const struct pg_statement *statement,
     link->results_owed++;
     (void)PQsendQueryPrepared(link->conn, statement->name, count, values,
                               params ? params->lengths : NULL, formats, 1);
+    if (PQsocket(link->conn) < 0)
+        end_watch(link);
 }
 
 static void want_writing(struct pg_link *link)
@@ -471,11 +500,6 @@ void pg_link_sync(struct pg_link *link)
     (void)PQpipelineSync(link->conn);
     link->syncs_owed++;
     want_writing(link);
-}
-
-static void on_abandoned(uv_timer_t *timer)
-{
-    lose(timer->data);
 }
 
 void pg_link_abandon(struct pg_link *link, const char *reason)

@@ -48,6 +48,7 @@ enum {
     SINCE_UNKNOWN,
     SINCE_ENDED,
     RESOLUTION,
+    DUPLICATE,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -183,6 +184,7 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
     facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
     facts->resolution = (enum resolution)pg_i16(result, row, RESOLUTION);
+    facts->duplicate = (enum order_duplicate)pg_i16(result, row, DUPLICATE);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
 

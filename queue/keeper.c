@@ -16,11 +16,13 @@ enum {
     DELTAS_MAX = 5000,
     RATES_MS = 10000,
     ITEMS_MS = 600000,
-    ITEMS_MAX = 5000
+    ITEMS_MAX = 5000,
+    TWINS_MS = 5000,
+    PRINTS_MAX = 5000
 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, INCIDENTS, RATES, GAUGES, BACKLOG, ITEMS, CHORES };
+enum chore { PARTITIONS, WORKERS, INCIDENTS, RATES, GAUGES, BACKLOG, ITEMS, TWINS, CHORES };
 
 struct keeper {
     struct duty *duty;
@@ -101,7 +103,7 @@ static void send_chore(struct keeper *keeper)
         [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
         [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
         [BACKLOG] = &sql_keeper_backlog,       [RATES] = &sql_keeper_rates,
-        [ITEMS] = &sql_keeper_items,
+        [ITEMS] = &sql_keeper_items,           [TWINS] = &sql_twin_forget,
     };
     struct pg_params params;
 
@@ -120,6 +122,8 @@ static void send_chore(struct keeper *keeper)
         pg_add_i32(&params, KEEPER_MONTHS);
     if (keeper->chore == INCIDENTS)
         pg_add_i32(&params, DELTAS_MAX);
+    if (keeper->chore == TWINS)
+        pg_add_i32(&params, PRINTS_MAX);
     if (keeper->chore == ITEMS)
         pg_add_i32(&params, ITEMS_MAX);
     duty_send(keeper->duty, statements[keeper->chore], &params);
@@ -173,6 +177,8 @@ static void on_rows(void *owner, const PGresult *result)
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
     } else if (keeper->chore == INCIDENTS) {
         keeper->has_more = pg_i32(result, 0, 0) == DELTAS_MAX;
+    } else if (keeper->chore == TWINS) {
+        keeper->has_more = pg_i32(result, 0, 0) == PRINTS_MAX;
     } else if (keeper->chore == ITEMS) {
         keeper->has_more = pg_i32(result, 0, 0) == ITEMS_MAX;
     }
@@ -183,7 +189,7 @@ static void on_done(void *owner, bool is_committed)
     static const uint64_t rests_ms[CHORES] = {
         [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [INCIDENTS] = INCIDENTS_MS,
         [GAUGES] = KEEPER_MS,  [BACKLOG] = BACKLOG_MS, [RATES] = RATES_MS,
-        [ITEMS] = ITEMS_MS};
+        [ITEMS] = ITEMS_MS,    [TWINS] = TWINS_MS};
     struct keeper *keeper = owner;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
@@ -217,8 +223,9 @@ struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents, &sql_keeper_gauges,
-        &sql_keeper_backlog,    &sql_keeper_rates,   &sql_keeper_items,     NULL};
+        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
+        &sql_keeper_gauges,     &sql_keeper_backlog, &sql_keeper_rates,
+        &sql_keeper_items,      &sql_twin_forget,    NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct duty_options duty = {
         .name = "keeper",

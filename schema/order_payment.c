@@ -4,7 +4,7 @@
 
 #include "schema/order_change.h"
 
-enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000 };
+enum { ACTION_LOOK_MS_LEAST = 5000, ACTION_LOOK_MS_MOST = 120000, DUPLICATE_LOOK_MS = 86400000 };
 
 void order_payment_reserved(const struct order_facts *facts, const struct order_lesson *lesson,
                             struct order_change *change)
@@ -34,10 +34,31 @@ void order_payment_out_of_stock(const struct order_facts *facts, const struct or
     change->reason = change->event = "out_of_stock";
 }
 
+bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return policy->holds_duplicates && facts->duplicate == DUPLICATE_FLAGGED &&
+           facts->attempt_state <= ATTEMPT_CREATED;
+}
+
+/* Until an operator releases or cancels it.  What it holds it keeps: its intent may be there. */
+void order_payment_duplicate(const struct order_facts *facts, const struct order_lesson *lesson,
+                             struct order_change *change)
+{
+    if (facts->attempt_state == ATTEMPT_CREATED)
+        order_change_write_attempt(change, facts, lesson, ATTEMPT_CREATED);
+    change->status = ORDER_ON_HOLD;
+    change->reason = "possible_duplicate";
+    order_change_wait(change, "held_as_duplicate", DUPLICATE_LOOK_MS);
+}
+
 /* The key changes only once the provider has surely ended the call under the old one. */
 void order_payment_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
                                  const struct order_policy *policy, struct order_change *change)
 {
+    if (order_must_hold(facts, policy)) { /* found while the intent was made */
+        order_payment_duplicate(facts, lesson, change);
+        return;
+    }
     order_change_write_attempt(change, facts, lesson, ATTEMPT_AUTHORIZING);
     change->status = ORDER_PROCESSING;
     change->is_sending = true;

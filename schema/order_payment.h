@@ -10,6 +10,8 @@ void order_payment_reserved(const struct order_facts *facts, const struct order_
                             struct order_change *change);
 void order_payment_out_of_stock(const struct order_facts *facts, const struct order_lesson *lesson,
                                 struct order_change *change);
+void order_payment_duplicate(const struct order_facts *facts, const struct order_lesson *lesson,
+                             struct order_change *change);
 void order_payment_intent_stored(const struct order_facts *facts, const struct order_lesson *lesson,
                                  const struct order_policy *policy, struct order_change *change);
 void order_payment_paid(const struct order_facts *facts, const struct order_lesson *lesson,

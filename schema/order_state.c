@@ -208,6 +208,7 @@ static const struct {
 } sense[] = {
     [VERDICT_RESERVED] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
     [VERDICT_OUT_OF_STOCK] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
+    [VERDICT_DUPLICATE] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
     [VERDICT_INTENT_STORED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
     [VERDICT_PAID] = {TO(STAGE_PAYMENT), WAITING, ANY & ~TO(ATTEMPT_NONE)},
     [VERDICT_DECLINED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
@@ -259,6 +260,9 @@ static void decide(const struct order_facts *facts, const struct order_lesson *l
         return;
     case VERDICT_OUT_OF_STOCK:
         order_payment_out_of_stock(facts, lesson, change);
+        return;
+    case VERDICT_DUPLICATE:
+        order_payment_duplicate(facts, lesson, change);
         return;
     case VERDICT_INTENT_STORED:
         order_payment_intent_stored(facts, lesson, policy, change);

@@ -89,6 +89,9 @@ const char *attempt_state_name(enum attempt_state state); /* "created", …; "?"
 
 enum { INTENT_ID_SIZE = 128 };
 
+/* An order that looks like an earlier one of the same customer (queue/twins.h). */
+enum order_duplicate { DUPLICATE_NONE = 0, DUPLICATE_FLAGGED = 1, DUPLICATE_RELEASED = 2 };
+
 /* What the books say of an order when one of its tasks has been claimed. */
 struct order_facts {
     struct order_id id;
@@ -109,7 +112,8 @@ struct order_facts {
     int64_t since_sent_ms;    /* since the last confirm was about to be sent; -1: none was */
     int64_t since_opened_ms;  /* since the attempt was opened; -1: none is */
     int64_t since_unknown_ms; /* since its outcome is unknown, however often it was confirmed; -1 */
-    int64_t since_ended_ms;   /* since it was declined or voided; -1: it is not */
+    enum order_duplicate duplicate;
+    int64_t since_ended_ms; /* since it was declined or voided; -1: it is not */
     enum resolution resolution;
     bool is_fenced; /* it is over at the provider too: no money can move by it any more */
     int64_t held;   /* pieces reserved and not returned */
@@ -133,6 +137,7 @@ struct order_facts {
 enum verdict {
     VERDICT_RESERVED, /* the stock is held: the attempt may be opened */
     VERDICT_OUT_OF_STOCK,
+    VERDICT_DUPLICATE,     /* it looks like another one and is to be held: an operator decides */
     VERDICT_INTENT_STORED, /* the intent exists: a confirm is about to be sent */
     VERDICT_PAID,
     VERDICT_DECLINED,
@@ -185,10 +190,12 @@ struct order_lesson {
 
 struct order_policy {
     struct retry_policy retry;
-    int64_t customer_wait_ms; /* how long requires_action and payment_failed stay open */
-    int64_t unknown_sla_ms;   /* past it an unknown payment is on hold, while look-ups go on */
-    int64_t longest_call_ms;  /* the provider's */
-    int32_t crashes_max;      /* as many claims whose worker died make a dead letter */
+    int64_t customer_wait_ms;    /* how long requires_action and payment_failed stay open */
+    int64_t unknown_sla_ms;      /* past it an unknown payment is on hold, while look-ups go on */
+    int64_t longest_call_ms;     /* the provider's */
+    int64_t duplicate_window_ms; /* in which orders that look alike are found; 0: they are not */
+    bool holds_duplicates;       /* … and held before payment */
+    int32_t crashes_max;         /* as many claims whose worker died make a dead letter */
 };
 
 enum stock_move { STOCK_KEPT, STOCK_RETURNED, STOCK_SHIPPED };
@@ -237,6 +244,9 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
 /* Whatever the provider is found to say next, is the intent to be canceled?  The customer's or our
  * own time is over, or the attempt is: then a cancel decides, at the provider, what is true. */
 bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
+
+/* Is it to be held as a possible duplicate?  Only while no money was asked for. */
+bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy);
 
 /* May another attempt to pay be opened?  Only once the last one is surely over, at the provider
  * too. */

@@ -50,6 +50,8 @@ static const struct reason rows[] = {
      "We cannot deliver your order. What was taken of your money is given back."},
     {"refund_outcome_unknown", REASON_WAIT,
      "Your money is being given back. It takes longer than usual."},
+    {"possible_duplicate", REASON_WAIT,
+     "We have two orders of yours that look the same, and ask you before we charge this one."},
     {"needs_operator", REASON_WAIT,
      "One of us is looking at your order. Please do not order or pay again."},
 };

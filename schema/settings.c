@@ -122,8 +122,8 @@ const struct config_entry settings_entries[] = {
      "Longest call to the payment provider, in ms; then its outcome is unknown.", PROGRAM_WORKER,
      FIELD(provider_timeout_ms)},
     {"DOCKET_PROVIDER_LONGEST_MS", CONFIG_NUMBER, "80000", 100, 600000,
-     "After this long the provider has ended every call on its side, in ms.", PROGRAM_WORKER,
-     FIELD(provider_longest_ms)},
+     "After this long provider and carrier have ended every call on their side, in ms.",
+     PROGRAM_WORKER, FIELD(provider_longest_ms)},
     {"DOCKET_CARRIER_TIMEOUT_MS", CONFIG_NUMBER, "30000", 100, 300000,
      "Longest call to the carrier, in ms.", PROGRAM_WORKER, FIELD(carrier_timeout_ms)},
     {"DOCKET_PREFETCH", CONFIG_NUMBER, "500", 1, 10000, "Tasks in flight in one worker process.",
@@ -141,6 +141,15 @@ const struct config_entry settings_entries[] = {
     {"DOCKET_UNKNOWN_SLA_S", CONFIG_NUMBER, "900", 1, 604800,
      "After this long an unknown payment is on hold, while look-ups go on, in s.", PROGRAM_WORKER,
      FIELD(unknown_sla_s)},
+    {"DOCKET_DUPLICATE_WINDOW_S", CONFIG_NUMBER, "600", 0, 86400,
+     "Orders of one customer with the same lines and total within this time are flagged as "
+     "possible "
+     "duplicates, in s; 0: they are not looked for.",
+     PROGRAM_WORKER, FIELD(duplicate_window_s)},
+    {"DOCKET_DUPLICATE_HOLD", CONFIG_FLAG, "0", 0, 1,
+     "1: a possible duplicate is on hold before any money is asked for, until docket order release "
+     "or cancel.",
+     PROGRAM_WORKER, FIELD(duplicate_hold)},
     {"DOCKET_START_PAUSED", CONFIG_FLAG, "0", 0, 1,
      "1: the worker pauses its queue before it takes anything up, and compares the provider's "
      "books "

@@ -38,7 +38,8 @@ struct settings {
     const char *provider_url, *provider_key, *carrier_url, *carrier_key;
     int64_t provider_timeout_ms, provider_longest_ms, carrier_timeout_ms, prefetch;
     int64_t retry_base_ms, retry_max_ms, attempts_max, customer_wait_s, unknown_sla_s;
-    bool start_paused;
+    bool start_paused, duplicate_hold;
+    int64_t duplicate_window_s;
     int64_t payment_attempts_max;
     int64_t orphan_hours, orphan_age_s, orphan_every_s;
     int64_t breaker_failures, breaker_percent, breaker_window_s;

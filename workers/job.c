@@ -16,6 +16,7 @@ static void decide(struct job *job);
 static void proceed(struct job *job);
 static void on_written(struct group_ticket *ticket);
 static void on_reserved(struct group_ticket *ticket);
+static void on_twins_found(struct group_ticket *ticket);
 static void end_job(struct job *job);
 static void free_job(struct job *job);
 
@@ -81,6 +82,8 @@ struct job *job_create(struct source *source, const struct order_id *id, int64_t
     job->outcome.row.facts = &job->claim.facts;
     job->reserve.ticket.on_settled = on_reserved;
     job->reserve.row.facts = &job->claim.facts;
+    job->twins.ticket.on_settled = on_twins_found;
+    job->twins.order_id = job->id;
     job->reserve.order = &job->claim.order;
     job->reserve.policy = &runner->options.policy;
     job_trace_begin(job, delivery->trace);
@@ -347,6 +350,16 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     }
 }
 
+void job_find_twins(struct job *job)
+{
+    job->has_lesson = false;
+    job_trace_begin_part(job, "twins");
+    if (group_submit(job->runner->twins, &job->twins.ticket))
+        enter(job, WRITING);
+    else
+        rest(job, job_find_twins);
+}
+
 void job_reserve(struct job *job)
 {
     job->has_lesson = false;
@@ -461,6 +474,24 @@ static void on_reserved(struct group_ticket *ticket)
     for (int i = 0; job->reserve.is_granted && i < order->line_count; i++)
         job->claim.facts.held += order->lines[i].quantity;
     take_effect(job, &job->reserve.row.change);
+}
+
+static void on_twins_found(struct group_ticket *ticket)
+{
+    struct job *job = container_of(ticket, struct job, twins.ticket);
+
+    job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
+    if (ticket->outcome != GROUP_COMMITTED) {
+        on_refused(job, &ticket->fault, job_find_twins);
+        return;
+    }
+    twins_note(&job->twins);
+    if (job->twins.is_flagged)
+        read_again(job);
+    else if (job->twins.is_unsure)
+        rest(job, job_find_twins);
+    else
+        proceed(job);
 }
 
 static void end_job(struct job *job)

@@ -11,7 +11,7 @@ struct job_trace {
 
 void job_trace_begin(struct job *job, const char *traceparent);
 void job_trace_end(struct job *job);
-/* One transaction: "claim", "reserve" or "commit". */
+/* One transaction: "claim", "twins", "reserve" or "commit". */
 void job_trace_begin_part(struct job *job, const char *name);
 void job_trace_end_part(struct job *job, bool is_committed);
 void job_trace_begin_call(struct job *job, const char *name);

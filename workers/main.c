@@ -34,6 +34,8 @@ static struct order_policy policy_of(const struct settings *settings)
         .customer_wait_ms = settings->customer_wait_s * 1000,
         .unknown_sla_ms = settings->unknown_sla_s * 1000,
         .longest_call_ms = settings->provider_longest_ms,
+        .duplicate_window_ms = settings->duplicate_window_s * 1000,
+        .holds_duplicates = settings->duplicate_hold,
         .crashes_max = CRASHES_MAX,
     };
 }
@@ -116,8 +118,10 @@ static void register_metrics(const struct worker *worker)
     claim_register_metrics();
     outcome_register_metrics();
     for (int i = 0; i < worker->step_count; i++) {
-        if (worker->steps[i]->reserves_stock)
+        if (worker->steps[i]->reserves_stock) {
             reserve_register_metrics();
+            twins_register_metrics();
+        }
         if (worker->steps[i]->compares_books)
             orphans_register_metrics();
         job_metrics_of(worker->steps[i]->stage);
@@ -141,6 +145,8 @@ int main(int argc, char **argv)
         register_metrics(&worker);
     }
     service_begin(&worker.service, argc, argv, PROGRAM_WORKER, step ? stage_name(step->stage) : "");
+    if (step == NULL) /* --help has ended the process */
+        return print_usage();
     worker.service.owner = &worker;
     worker.service.on_stop = on_stop;
     worker.service.is_ready = is_ready;

@@ -295,6 +295,20 @@ static void open_source(struct runner *runner, const struct step *step)
                                                           .owner = &source->claim_context});
 }
 
+/* Beside the stock: whoever reserves looks for orders that look alike before. */
+static void open_twins(struct runner *runner)
+{
+    const struct order_policy *policy = &runner->options.policy;
+
+    runner->twins_context = (struct twins_context){
+        runner->options.process, policy->duplicate_window_ms, policy->holds_duplicates};
+    if (runner->reserves)
+        runner->twins = group_create(runner->loop, &twins_work,
+                                     &(struct group_options){.server = runner->options.server,
+                                                             .links = LINKS,
+                                                             .owner = &runner->twins_context});
+}
+
 static void open_groups(struct runner *runner)
 {
     const struct group_options options = {
@@ -307,6 +321,7 @@ static void open_groups(struct runner *runner)
         if (runner->options.steps[i]->reserves_stock)
             runner->reserves = group_create(runner->loop, &reserve_work, &options);
     }
+    open_twins(runner);
 }
 
 static void on_breaker_told(void *owner)
@@ -378,6 +393,7 @@ static void runner_destroy(struct runner *runner)
     breaker_destroy(runner->breaker);
     group_destroy(runner->outcomes);
     group_destroy(runner->reserves);
+    group_destroy(runner->twins);
     for (int i = 0; i < runner->source_count; i++) {
         group_destroy(runner->sources[i].claims);
         worker_session_destroy(runner->sources[i].session);

@@ -22,6 +22,7 @@
 #include "queue/hint.h"
 #include "queue/outcome.h"
 #include "queue/reserve.h"
+#include "queue/twins.h"
 #include "queue/worker_session.h"
 #include "schema/settings.h"
 
@@ -90,3 +91,5 @@ bool job_end_call(struct job *job, enum breaker_evidence evidence)
  * points to must live in the job's work or for ever. */
 void job_learn(struct job *job, const struct order_lesson *lesson);
 void job_reserve(struct job *job);
+/* Is there an order like this one?  proceed() is called again, with facts that say so. */
+void job_find_twins(struct job *job);

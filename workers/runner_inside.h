@@ -47,6 +47,7 @@ struct job {
     struct claim_ticket claim;
     struct outcome_ticket outcome;
     struct reserve_ticket reserve;
+    struct twins_ticket twins;
     max_align_t work[];
 };
 
@@ -75,7 +76,8 @@ struct runner {
     struct outcome_context outcome_context;
     struct source sources[STAGE_COUNT];
     int source_count;
-    struct group *outcomes, *reserves;
+    struct twins_context twins_context;
+    struct group *outcomes, *reserves, *twins;
     struct breaker *breaker; /* NULL: the steps call nobody */
     struct hint *hint;
     bool is_draining;

@@ -46,6 +46,9 @@ bool admin_read_body(struct http_request *request, json_t **body)
 void admin_on_json(struct admin_errand *errand, const PGresult *rows);
 void admin_reply_json(struct http_request *request, int status, const char *json);
 void admin_refuse(struct http_request *request, const struct problem_items *items);
+/* {id} as an order, by its public id or its UUID.  False: answered. */
+bool admin_param_order(struct http_request *request, struct order_id *id)
+    __attribute__((warn_unused_result));
 /* {id} as a number.  False: answered. */
 bool admin_param_number(struct http_request *request, int64_t *number)
     __attribute__((warn_unused_result));
@@ -76,6 +79,7 @@ void admin_stock_post(struct http_request *request);
 void admin_order_get(struct http_request *request);    /* orders.c */
 void admin_orders_find(struct http_request *request);  /* orders_find.c */
 void admin_order_cancel(struct http_request *request); /* undo.c */
+void admin_order_release(struct http_request *request);
 void admin_order_refund(struct http_request *request);
 void admin_payment_resolve(struct http_request *request); /* resolve.c */
 void admin_orphan_close(struct http_request *request);    /* orphans.c */

@@ -5,7 +5,13 @@
 #include "base/memory.h"
 #include "schema/stages.h"
 
-enum { ANY = 0, PAYMENT = STAGE_PAYMENT, FULFILMENT = STAGE_FULFILMENT };
+enum {
+    ANY = 0,
+    PAYMENT = STAGE_PAYMENT,
+    FULFILMENT = STAGE_FULFILMENT,
+    CANCEL = STAGE_CANCEL,
+    REFUND = STAGE_REFUND
+};
 
 static const struct dead_advice rows[] = {
     {PAYMENT, NULL, "integrity_failure",
@@ -15,7 +21,7 @@ static const struct dead_advice rows[] = {
      REPLAY_LOOKS_UP},
     {PAYMENT, NULL, "paid_after_end",
      "the provider says paid after the order had ended its payment and given its stock back",
-     "give the money back at the provider, or ship by hand; compare its books with ours",
+     "`docket order cancel` gives the money back; compare the provider's books with ours",
      REPLAY_CANNOT_HELP},
     {PAYMENT, NULL, "manual_capture",
      "the provider authorized and waits for a capture: it is set to manual capture",
@@ -37,6 +43,23 @@ static const struct dead_advice rows[] = {
      "the address (docket-api validated it: say how it came there)", REPLAY_AFTER_CURE},
     {FULFILMENT, NULL, "carrier_redirects", "the carrier's URL answers with a redirect",
      "correct DOCKET_CARRIER_URL", REPLAY_AFTER_CURE},
+    {CANCEL, NULL, "integrity_failure",
+     "the provider's amount, currency or order is not ours; it is not canceled there",
+     "compare the payment at the provider with `docket order show`", REPLAY_LOOKS_UP},
+    {REFUND, NULL, "refunded_elsewhere",
+     "the provider's books hold refunds that ours do not: together they would be too much",
+     "the refunds of the payment at the provider; who made them there", REPLAY_LOOKS_UP},
+    {REFUND, NULL, "refund_differs", "the provider's refund is about another amount",
+     "the refund at the provider, and `docket order show`", REPLAY_LOOKS_UP},
+    {REFUND, NULL, "refund_failed", "the provider could not give the money back (a closed account)",
+     "the refund at the provider; pay the customer by other means, or replay to try once more",
+     REPLAY_AFTER_CURE},
+    {CANCEL, "transient", NULL, "the provider was not to be had for all attempts",
+     "whether it is back; the order waits to be canceled", REPLAY_HELPS},
+    {REFUND, "transient", NULL, "the provider was not to be had for all attempts",
+     "whether it is back; the money waits to be given back", REPLAY_HELPS},
+    {REFUND, "broken", NULL, "the provider refuses to give this money back",
+     "what the text says: the account's balance, the key's permissions", REPLAY_AFTER_CURE},
     {FULFILMENT, "refused", NULL, "the carrier refuses to ship these orders for good",
      "what the text says (an address, a product); agree with the customer", REPLAY_AFTER_CURE},
     {ANY, NULL, "crashes_worker",

@@ -181,6 +181,16 @@ void admin_refuse(struct http_request *request, const struct problem_items *item
                                              .items = items});
 }
 
+bool admin_param_order(struct http_request *request, struct order_id *id)
+{
+    const char *text = http_param(request, "id");
+
+    if (order_id_parse(id, text) || order_id_parse_uuid(id, text))
+        return true;
+    problem_reply(request, &(struct problem){.code = "order_not_found"});
+    return false;
+}
+
 bool admin_param_number(struct http_request *request, int64_t *number)
 {
     if (field_number(http_param(request, "id"), 1, INT64_MAX, number))

@@ -13,12 +13,6 @@ static void on_rows(struct admin_errand *errand, const PGresult *rows)
         admin_reply_named(errand->request, pg_text(rows, 0, 0));
 }
 
-/* By its public id or by its uuid. */
-static bool parse_id(struct order_id *id, const char *text)
-{
-    return order_id_parse(id, text) || order_id_parse_uuid(id, text);
-}
-
 void admin_order_get(struct http_request *request)
 {
     struct admin_errand *errand = admin_errand_create(request, &sql_order_show, on_rows);
@@ -26,8 +20,7 @@ void admin_order_get(struct http_request *request)
 
     if (errand == NULL)
         return;
-    if (!parse_id(&id, http_param(request, "id"))) {
-        problem_reply(request, &(struct problem){.code = "order_not_found"});
+    if (!admin_param_order(request, &id)) {
         admin_errand_free(errand);
         return;
     }

@@ -84,14 +84,11 @@ static bool fill(struct admin_errand *errand, struct problem_items *problems)
          offsetof(struct resolve_wish, evidence)},
         {.name = NULL},
     };
-    const char *text = http_param(errand->request, "id");
     struct resolve_wish wish = {NULL, NULL};
     struct order_id id;
 
-    if (!order_id_parse(&id, text) && !order_id_parse_uuid(&id, text)) {
-        problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
+    if (!admin_param_order(errand->request, &id))
         return false;
-    }
     json_fields_read(errand->body, "", fields, &wish, problems);
     pg_add_uuid(&errand->ticket.params, id.bytes);
     pg_add_i16(&errand->ticket.params, (int16_t)(wish.as ? resolution_of(wish.as) : 0));

@@ -25,6 +25,7 @@ const struct http_route admin_routes[] = {
     {"GET", "/admin/orders", admin_orders_find},
     {"GET", "/admin/orders/{id}", admin_order_get},
     {"POST", "/admin/orders/{id}/cancel", admin_order_cancel},
+    {"POST", "/admin/orders/{id}/release", admin_order_release},
     {"POST", "/admin/orders/{id}/refund", admin_order_refund},
     {"POST", "/admin/orders/{id}/resolve_payment", admin_payment_resolve},
     {"GET", "/admin/incidents", admin_incidents_list},
@@ -69,10 +70,23 @@ static const struct pg_statement *const operator_statements[] = {
 };
 /* What changes something: each calls audit_append. */
 static const struct pg_statement *const act_statements[] = {
-    &sql_audit_lock,   &sql_breaker_hold,  &sql_quota_set,       &sql_key_create,
-    &sql_key_revoke,   &sql_dead_replay,   &sql_dead_discard,    &sql_catalogue_put,
-    &sql_stock_change, &sql_replay_create, &sql_replay_act,      &sql_orphan_close,
-    &sql_order_cancel, &sql_order_refund,  &sql_payment_resolve, NULL,
+    &sql_audit_lock,
+    &sql_breaker_hold,
+    &sql_quota_set,
+    &sql_key_create,
+    &sql_key_revoke,
+    &sql_dead_replay,
+    &sql_dead_discard,
+    &sql_catalogue_put,
+    &sql_stock_change,
+    &sql_replay_create,
+    &sql_replay_act,
+    &sql_orphan_close,
+    &sql_order_cancel,
+    &sql_order_refund,
+    &sql_payment_resolve,
+    &sql_order_release,
+    NULL,
 };
 
 void admin_open(struct api *api)

@@ -1,4 +1,5 @@
-/* What an operator takes back: POST /admin/orders/{id}/cancel, POST /admin/orders/{id}/refund */
+/* What an operator takes back, or lets go on: POST /admin/orders/{id}/cancel, …/refund, …/release
+ */
 #include <string.h>
 
 #include "api/admin/admin.h"
@@ -12,16 +13,6 @@
 enum { OUTCOME };
 enum { CANCEL_STATUS = 1, CANCEL_VERSION, CANCEL_JSON };
 enum { REFUND_REST = 1, REFUND_CURRENCY, REFUND_JSON };
-
-static bool read_id(struct admin_errand *errand, struct order_id *id)
-{
-    const char *text = http_param(errand->request, "id");
-
-    if (order_id_parse(id, text) || order_id_parse_uuid(id, text))
-        return true;
-    problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
-    return false;
-}
 
 /* --- cancel ------------------------------------------------------------------------------------
  */
@@ -47,7 +38,7 @@ static bool fill_cancel(struct admin_errand *errand, struct problem_items *probl
     static const struct json_field fields[] = {{.name = NULL}};
     struct order_id id;
 
-    if (!read_id(errand, &id))
+    if (!admin_param_order(errand->request, &id))
         return false;
     json_fields_read(errand->body, "", fields, NULL, problems);
     cancel_fill(&errand->ticket.params, &id, true);
@@ -58,6 +49,44 @@ void admin_order_cancel(struct http_request *request)
 {
     static const struct admin_act act = {&sql_order_cancel, REASON_REQUIRED, fill_cancel,
                                          on_canceled};
+
+    admin_act_begin(request, &act);
+}
+
+/* --- release -----------------------------------------------------------------------------------
+ */
+
+static void on_released(struct admin_errand *errand, const PGresult *rows)
+{
+    if (PQntuples(rows) == 0) {
+        problem_reply(errand->request, &(struct problem){.code = "order_not_found"});
+    } else if (!pg_bool(rows, 0, OUTCOME)) {
+        problem_reply(errand->request,
+                      &(struct problem){.code = "order_not_held",
+                                        .detail = "nothing was done; docket order show says how it "
+                                                  "stands"});
+    } else {
+        hint_work(api_of(errand->request)->hint);
+        admin_reply_named(errand->request, pg_text(rows, 0, 1));
+    }
+}
+
+static bool fill_release(struct admin_errand *errand, struct problem_items *problems)
+{
+    static const struct json_field fields[] = {{.name = NULL}};
+    struct order_id id;
+
+    if (!admin_param_order(errand->request, &id))
+        return false;
+    json_fields_read(errand->body, "", fields, NULL, problems);
+    pg_add_uuid(&errand->ticket.params, id.bytes);
+    return true;
+}
+
+void admin_order_release(struct http_request *request)
+{
+    static const struct admin_act act = {&sql_order_release, REASON_REQUIRED, fill_release,
+                                         on_released};
 
     admin_act_begin(request, &act);
 }
@@ -111,7 +140,7 @@ static bool fill_refund(struct admin_errand *errand, struct problem_items *probl
     struct order_id id;
     int64_t amount = 0;
 
-    if (!read_id(errand, &id))
+    if (!admin_param_order(errand->request, &id))
         return false;
     json_fields_read(errand->body, "", fields, &amount, problems);
     pg_add_uuid(&errand->ticket.params, id.bytes);

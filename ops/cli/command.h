@@ -23,7 +23,7 @@
  *         return EXIT_SUCCESS;
  *     }
  *
- * An act asks for --reason, sends it as "reason" in its body (api/admin/admin.h), and is one
+ * An act is sent by act_send (ops/cli/act.h) with its --reason (api/admin/admin.h), and is one
  * request, so that an interruption leaves nothing half-done.
  */
 #pragma once

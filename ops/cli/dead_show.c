@@ -25,7 +25,7 @@ const char *dead_fate_text(const char *fate)
     static const char *const texts[][2] = {
         {"cancels", "nobody was asked for money: the order ends as canceled, its stock goes back"},
         {"closes", "the order has ended, or there is none: only the letter is closed"},
-        {"kept_paid", "kept: the order is paid; replay it, or give the money back first"},
+        {"kept_paid", "kept: the order is paid; replay it, or cancel it (docket order cancel)"},
         {"kept_unknown", "kept: money may have moved; a replay asks the provider"},
         {"kept_moving", "kept: it is no longer open, or its order goes on"},
     };

@@ -81,6 +81,12 @@ static char *after(char *text, const char *word)
     return at + strlen(word);
 }
 
+static char *first_word(char *text)
+{
+    text[strcspn(text, " (")] = '\0';
+    return text;
+}
+
 static void note(struct grants *grants, const struct grant *grant, bool is_granted)
 {
     int at = 0;
@@ -131,6 +137,8 @@ static void read_statement(struct grants *grants, char *text, bool is_granted)
     if (strcmp(kind, "SCHEMA") == 0 || strcmp(kind, "PARAMETER") == 0)
         return;
     privilege_count = split(text, privileges);
+    for (int i = 0; i < privilege_count; i++) /* of some columns: UPDATE (status) */
+        privileges[i] = first_word(privileges[i]);
     object_count = split(of, objects);
     role_count = split(to, roles);
     for (int n = 0; n < privilege_count * object_count * role_count; n++)

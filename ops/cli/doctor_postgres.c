@@ -205,6 +205,15 @@ static void look_at_transactions(struct patient *patient)
     (void)look(patient, "postgres.transactions", &sql_doctor_transactions, &params);
 }
 
+static void look_at_months(struct patient *patient)
+{
+    struct pg_params params;
+
+    pg_params_init(&params);
+    pg_add_i64(&params, patient->doctor->settings.retention_months);
+    (void)look(patient, "schema.months", &sql_doctor_months, &params);
+}
+
 static void tell_free(struct patient *patient, const char *path)
 {
     struct statvfs disk;
@@ -345,6 +354,7 @@ static void look_at_all(struct patient *patient)
     look_at_migrations(patient);
     look_at_grants(patient);
     (void)look(patient, "schema.partitions", &sql_doctor_partitions, NULL);
+    look_at_months(patient);
     look_at_transactions(patient);
     (void)look(patient, "postgres.slots", &sql_doctor_slots, NULL);
     (void)look(patient, "postgres.xid_age", &sql_doctor_xid, NULL);

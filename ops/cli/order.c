@@ -169,6 +169,10 @@ static void print_order(const json_t *order)
         say_wrapped(why);
     if (*text_of(order, "reason"))
         say_line("reason", "%s", text_of(order, "reason"));
+    if (json_is_object(json_object_get(order, "duplicate")))
+        say_line("duplicate", "looks like %s%s",
+                 text_of(json_object_get(order, "duplicate"), "order"),
+                 *text_of(json_object_get(order, "duplicate"), "released_at") ? ", released" : "");
     say_line("customer", "%s", customer_words(order));
     say_line("accepted", "%s (%s), version %lld", time_text(text_of(order, "accepted_at")),
              ago_text(text_of(order, "accepted_at")), number_of(order, "version"));
@@ -290,8 +294,9 @@ static const struct command command_show = {
                 "--email ada@example.com",
     .run = show,
 };
-static const struct command *const commands[] = {
-    &command_show, &command_order_list, &command_order_cancel, &command_order_refund, NULL};
+static const struct command *const commands[] = {&command_show,          &command_order_list,
+                                                 &command_order_release, &command_order_cancel,
+                                                 &command_order_refund,  NULL};
 
 const struct command command_order = {
     .name = "order",

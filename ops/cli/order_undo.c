@@ -45,6 +45,23 @@ static int cancel(const struct call *call)
     return EXIT_SUCCESS;
 }
 
+static int release(const struct call *call)
+{
+    const char *id = call_operand(call, 0);
+    json_t *answer;
+
+    if (!is_id(id))
+        return call_misused(call, "%s is no id of an order", id);
+    if ((answer = ask(call, "release", json_object())) == NULL)
+        return EXIT_REFUSED;
+    if (call_flag(call, "json"))
+        print_json(answer);
+    else
+        sayf("%s is released; its payment begins now.\n", text_of(answer, "order"));
+    json_decref(answer);
+    return EXIT_SUCCESS;
+}
+
 static int refund(const struct call *call)
 {
     const char *id = call_operand(call, 0);
@@ -91,6 +108,17 @@ const struct command command_order_cancel = {
     .options = cancel_options,
     .examples = "docket order cancel ord_01hf3yz… --reason \"the customer called\"",
     .run = cancel,
+};
+const struct command command_order_release = {
+    .name = "release",
+    .summary = "Let an order go on that is held as a possible duplicate.",
+    .about =
+        "It looks like another order of the same customer: docket order show names that one. "
+        "Released, it is paid and shipped like any other; docket order cancel ends it instead.",
+    .operands = "ID",
+    .options = cancel_options,
+    .examples = "docket order release ord_01hf3yz… --reason \"the customer wants both\"",
+    .run = release,
 };
 const struct command command_order_refund = {
     .name = "refund",

@@ -3,4 +3,4 @@
 
 #include "ops/cli/command.h"
 
-extern const struct command command_order_cancel, command_order_refund;
+extern const struct command command_order_cancel, command_order_refund, command_order_release;

@@ -42,6 +42,10 @@ static const struct {
      "the provider's amount, currency or order is not ours: compare its books first, then docket "
      "payment resolve",
      "it is looked up again"},
+    {NULL, "possible_duplicate",
+     "it looks like another order of the same customer and is held before payment (docket order "
+     "release or cancel)",
+     "it is held on"},
     {NULL, "payment_retry", "its payment failed for a passing cause", "it is tried again"},
     {NULL, "provider_unavailable", "the payment provider does not answer or is paused",
      "it is paid, in its turn"},

@@ -22,7 +22,8 @@ SELECT w.order_id,
        coalesce((extract(epoch FROM clock_timestamp() - p.unknown_since) * 1000)::int8, -1)
            AS since_unknown,
        coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended,
-       coalesce(p.resolution, 0::int2) AS resolution
+       coalesce(p.resolution, 0::int2) AS resolution,
+       coalesce(u.duplicate, 0::int2) AS duplicate
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
@@ -56,3 +57,7 @@ LEFT JOIN LATERAL (
     WHERE d.order_id = w.order_id AND d.stage = $2::int2 AND d.state IN ('open', 'replaying')
     LIMIT 1
 ) d ON true
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN u.released_at IS NULL THEN 1 ELSE 2 END::int2 AS duplicate
+    FROM duplicate u WHERE u.order_id = w.order_id AND $2::int2 = 1 LIMIT 1
+) u ON true

@@ -5,6 +5,9 @@ SELECT jsonb_build_object(
     'reason', o.reason, 'version', o.version, 'currency', o.currency, 'total', o.total,
     'items_total', o.items_total, 'shipping_total', o.shipping_total,
     'shipping_method', o.shipping_method, 'trace', o.trace,
+    'duplicate', (SELECT jsonb_build_object('order', of_order, 'found_at', found_at,
+                                            'released_at', released_at)
+                  FROM duplicate WHERE order_id = o.id),
     'accepted_at', o.accepted_at, 'updated_at', o.updated_at,
     'lines', (SELECT jsonb_agg(jsonb_build_object('sku', sku, 'name', name, 'quantity', quantity,
                                                   'price', price) ORDER BY position)

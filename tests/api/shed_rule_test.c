@@ -72,8 +72,11 @@ static void pass(double rate, int64_t for_us)
     int64_t until_us = world.now_us + for_us;
 
     for (; world.now_us < until_us; world.now_us += STEP_US) {
-        for (world.owed += rate * STEP_US / 1e6; world.owed >= 1; world.owed--)
+        world.owed += rate * STEP_US / 1e6;
+        while (world.owed >= 1) {
+            world.owed--;
             arrive();
+        }
         if (world.ends_us != 0 && world.now_us >= world.ends_us) {
             world.committed += world.in_flight;
             shed_rule_on_committed(&world.rule, world.in_flight, world.commit_us);
@@ -176,8 +179,8 @@ static void whose_answer_would_come_too_late_is_refused_at_once(void **state)
 
     (void)state;
     shed_rule_on_committed(&rule, BATCH, COMMIT_US);
-    assert_true(shed_rule_takes(&rule, 250, 4 * COMMIT_US));
-    assert_false(shed_rule_takes(&rule, 300, 4 * COMMIT_US));
+    assert_true(shed_rule_takes(&rule, 250, (int64_t)4 * COMMIT_US));
+    assert_false(shed_rule_takes(&rule, 300, (int64_t)4 * COMMIT_US));
     assert_true(shed_rule_takes(&rule, 0, COMMIT_US / 2)); /* who knows: it may be quick */
     assert_false(shed_rule_takes(&rule, 0, 0));
 }
@@ -187,7 +190,7 @@ static void pushes_back_only_when_refusing_makes_the_loop_late(void **state)
     struct shed_rule rule = {.delay_us = DELAY_US, .batch_max = BATCH};
 
     (void)state;
-    assert_false(shed_rule_pushes_back(&rule, 10 * SHED_LAG_US));
+    assert_false(shed_rule_pushes_back(&rule, (int64_t)10 * SHED_LAG_US));
     rule.is_shedding = true;
     assert_false(shed_rule_pushes_back(&rule, SHED_LAG_US));
     assert_true(shed_rule_pushes_back(&rule, SHED_LAG_US + 1));

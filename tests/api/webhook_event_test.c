@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -78,8 +79,7 @@ static void what_is_no_event_is_refused(void **state)
         "{\"id\":\"evt_1\",\"type\":\"x\",\"data\":{\"object\":{}}}",
         "{\"id\":\"evt 1\",\"type\":\"x\",\"data\":{\"object\":{\"object\":\"charge\"}}}",
         "{\"id\":1,\"type\":\"x\",\"data\":{\"object\":{\"object\":\"charge\"}}}",
-        "{\"id\":\"evt_1\",\"id\":\"evt_2\",\"type\":\"x\",\"data\":{\"object\":{\"object\":\"c\"}}"
-        "}",
+        "{\"id\":\"a\",\"id\":\"b\",\"type\":\"x\",\"data\":{\"object\":{\"object\":\"c\"}}}",
     };
     struct inbox_event event;
 
@@ -92,14 +92,15 @@ static void what_is_no_event_is_refused(void **state)
 
 static void an_intent_too_long_to_be_ours_is_nobody_s_to_look_at(void **state)
 {
-    char body[1024] =
-        "{\"id\":\"evt_1\",\"type\":\"payment_intent.succeeded\",\"data\":{\"object\":{"
-        "\"object\":\"payment_intent\",\"id\":\"pi_";
+    char id[201] = "", body[1024];
     struct inbox_event event;
 
     (void)state;
-    memset(body + strlen(body), 'x', 200);
-    strcat(body, "\"}}}");
+    memset(id, 'x', sizeof(id) - 1);
+    snprintf(body, sizeof(body),
+             "{\"id\":\"evt_1\",\"type\":\"payment_intent.succeeded\",\"data\":{\"object\":{"
+             "\"object\":\"payment_intent\",\"id\":\"pi_%s\"}}}",
+             id);
     assert_true(read_event(body, &event));
     assert_int_equal(event.stage, STAGE_NONE);
     assert_string_equal(event.intent_id, "");

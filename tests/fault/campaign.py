@@ -45,6 +45,7 @@ RELAY = [
 PAYMENT = [
     ("worker", "commit", (1, 2), loads.checkout),
     ("claim", "commit", (1, 3), loads.checkout),
+    ("twins", "commit", (1, 2), loads.checkout),
     ("reserve", "commit", (1, 2), loads.checkout),
     ("outcome", "commit", (1, 5), loads.checkout),
     ("hint", "commit", (1, 3), loads.checkout),

@@ -39,7 +39,8 @@ def lane(request, services):
 
 
 def draw_troubles(docket, rng):
-    docket.fault("confirm", "wrong_amount", times=rng.randint(1, 2))  # a life for an operator
+    docket.fault("confirm", "wrong_amount", times=rng.randint(1, 2))  # for an operator
+    docket.fault("confirm", "act_then_reset", times=rng.randint(1, 2))  # for a look-up
     for _ in range(rng.randint(2, 10)):
         op, kind = rng.choice(OPS), rng.choice(TROUBLES)
         if kind == "wrong_amount" and op in ("ship", "lookup", "cancel"):

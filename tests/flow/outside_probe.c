@@ -112,6 +112,7 @@ static void pay(struct provider *provider, struct probe *probe)
         .currency = arg("currency", "EUR"),
         .method = arg("method", NULL),
         .intent = arg("intent", NULL),
+        .refund = arg("refund", "r-1"),
         .key = probe->key,
         .on_done = on_paid,
     };

@@ -48,3 +48,26 @@ def test_a_change_is_timed_to_its_stream(bench, capsys):
     assert record["changes"] > 20 and record["still_open"] == 60
     assert 0 < record["resident_mib"] < 200 and 0 < record["p50_ms"] <= record["p99_ms"]
     assert "MiB of the API: " in capsys.readouterr().out
+
+
+def test_the_relay_is_timed_against_a_bare_publisher(bench, capsys):
+    bench.options |= {"messages": "2000"}
+    records = run(bench, "drain")
+    assert [(record["label"], record["count"]) for record in records] == [
+        ("bare publisher", 2000), ("docket-relay", 2000)]
+    assert "drain, by a bare publisher: " in capsys.readouterr().out
+
+
+def test_orders_are_timed_to_their_end_and_charged_once(bench, capsys):
+    bench.options |= {"orders": "50"}
+    records = run(bench, "flow")
+    assert all(record["count"] >= 50 and record["calls_per_order"] == 3 for record in records)
+    assert "memory of all processes, MiB: " in capsys.readouterr().out
+
+
+def test_each_hop_is_timed(bench, capsys):
+    bench.options |= {"rate": "40"}
+    (record,) = run(bench, "hops")
+    assert 60 < record["p50_ms"] <= record["p99_ms"]
+    assert set(record["hops"]) >= {"accepted → payment_started", "fulfilment_started → shipped"}
+    assert "beyond the 60 outside: " in capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 
 from docket_local import postgres, process, rabbitmq
 from harness import must, wait_for
+from harness.services import ROOT
 
 
 def environment(shop, **changes):
@@ -149,6 +150,23 @@ def test_partitions_that_are_missing_are_named_and_made(shop):
     docket(shop, finding(doctor(shop), "schema.partitions", "fail", f"shipment_{month}"))
 
 
+def test_what_holds_a_month_that_is_to_go_is_named(shop):
+    """An order of two months ago that is not final, as it is accepted on a machine whose clock is behind."""
+    uuid, month = shop.one("SELECT (replace(month_floor(date_trunc('month', now()) - interval '2 months')::text, '-', ''))"
+                           ", to_char(date_trunc('month', now()) - interval '2 months', 'YYYY_MM')")
+    after = shop.one("SELECT month_floor(date_trunc('month', now()) - interval '1 month')::text")
+    shop.sql(f"CREATE TABLE orders_{month} PARTITION OF orders FOR VALUES FROM ('{uuid}') TO ('{after}')")
+    shop.sql(f"ALTER TABLE orders_{month} OWNER TO docket_owner")
+    shop.sql("INSERT INTO orders (id, account_id, currency, items_total, shipping_total, total, shipping_method, "
+             "payment_method, renderer, token_key, trace) VALUES (%s, 1, 'EUR', 1, 0, 1, 's', 'p', 1, 1, '')", uuid)
+    assert "schema.months" not in doctor(shop)
+    cure = finding(doctor(shop, DOCKET_RETENTION_MONTHS="1"), "schema.months", "warn", "not final")
+    assert "not done" in shop.docket(*cure.partition(" says")[0].split()[1:])
+    shop.sql("UPDATE orders SET final = true WHERE id = %s", uuid)
+    assert "retire" in finding(doctor(shop, DOCKET_RETENTION_MONTHS="1"), "schema.months", "warn", "nothing holds it")
+    shop.sql(f"DROP TABLE orders_{month}")
+
+
 def test_a_database_without_a_schema_is_named(shop):
     name = shop.services.make_empty_database()
     owner = postgres.conninfo(shop.home, "docket_owner", name)
@@ -174,7 +192,7 @@ def test_an_act_that_was_written_anew_is_named(shop):
 
 def test_a_clock_that_differs_is_named(shop):
     """The very statement, told another time than it is."""
-    with open("schema/statements/doctor_clock.sql", encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "schema/statements/doctor_clock.sql"), encoding="utf-8") as file:
         sentence = re.sub("^--.*", "", file.read(), flags=re.M).replace("$1", "%s")
     for off_s, state, words in ((0, "ok", "agrees"), (-30, "warn", "30.0 s ahead of"), (30, "warn", "30.0 s behind")):
         _, kind, says, _ = shop.one(sentence, int((time.time() + off_s) * 1e6))
@@ -282,8 +300,8 @@ def test_a_certificate_that_expires_is_named(shop, tmp_path, days, state):
                                       "serial = serial\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
     (tmp_path / "index").touch()
     (tmp_path / "serial").write_text("01")
-    for line in (f"req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem",
-                 f"ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
+    for line in ("req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem",
+                 "ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
                  f"-startdate 200101000000Z -enddate {until}"):
         subprocess.run(["openssl", *line.split()], cwd=tmp_path, check=True, capture_output=True)
     os.chmod(tmp_path / "key.pem", 0o600)

@@ -116,6 +116,16 @@ def undo(shop, what, reason="the customer called", told=None, **body):
     return shop.operator.post(f"/admin/orders/{public}/{what}", {"reason": reason} | body)
 
 
+def released(shop):
+    """As a worker with DOCKET_DUPLICATE_HOLD leaves it."""
+    def release(told):
+        shop.sql("UPDATE orders SET status = 8, reason = 'possible_duplicate' WHERE id = %s", order.to_uuid(told.id))
+        shop.sql("INSERT INTO duplicate (order_id, of_order) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                 order.to_uuid(told.id), order.to_uuid(shop.fulfilled.id))
+        return undo(shop, "release", told=told)
+    return waiting(shop, release)
+
+
 def of_id(shop, query="", client=None):
     return read(shop, f"/v1/orders/{shop.fulfilled.id}{query}", client)
 
@@ -172,17 +182,20 @@ def paid_again(shop, method="pm_card_mastercard", key=None):
     return pay_again(shop, public, method, key)
 
 
-def asked(shop):
+def waits_for_customer(shop):
     told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
     shop.wait_status(told.id, "requires_action")
-    return pay_again(shop, told.id)
+    return told.id
+
+
+def asked(shop):
+    return pay_again(shop, waits_for_customer(shop))
 
 
 def unknown_payment(shop):
-    told = shop.post_order(payment={"method": "pm_card_threeDSecureRequired"})
-    shop.wait_status(told.id, "requires_action")
-    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(told.id))
-    return told.id
+    public = waits_for_customer(shop)
+    shop.sql("UPDATE payment_attempt SET state = 6 WHERE order_id = %s", order.to_uuid(public))
+    return public
 
 
 def resolve(shop, public, told_as="captured"):
@@ -252,6 +265,8 @@ ARRANGED = {
     },
     "getOrder": {
         "fulfilled": of_id,
+        "payment_failed": lambda shop: read(shop, f"/v1/orders/{declined(shop)}"),
+        "requires_action": lambda shop: read(shop, f"/v1/orders/{waits_for_customer(shop)}"),
         "invalid_query": lambda shop: of_id(shop, "?wait=99"),
         "unauthorized": lambda shop: of_id(shop, client=shop.nobody),
         "forbidden": lambda shop: of_id(shop, client=shop.stranger),
@@ -275,6 +290,11 @@ ARRANGED = {
         "canceling": lambda shop: waiting(shop, lambda told: undo(shop, "cancel", told=told)),
         "order_shipped": lambda shop: undo(shop, "cancel"),
         "validation_failed": lambda shop: undo(shop, "cancel", reason=""),
+    },
+    "releaseOrder": {
+        "released": released,
+        "order_not_held": lambda shop: undo(shop, "release"),
+        "validation_failed": lambda shop: undo(shop, "release", reason=""),
     },
     "refundOrder": {
         "opened": lambda shop: undo(shop, "refund", amount=490),

@@ -1,6 +1,9 @@
 """A browser's EventSource, as far as a test needs it: one connection, and the events it brings."""
 import json
 import socket
+import time
+
+LONGEST_S = 40
 
 
 class Stream:
@@ -55,7 +58,8 @@ class Stream:
         return block
 
     def next(self):
-        """The next event as (id, data); None where the stream ends."""
+        """The next event as (id, data); None where the stream ends.  Heartbeats do not put the deadline off."""
+        until = time.monotonic() + LONGEST_S
         while (block := self._block()) is not None:
             fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
             if "retry" in fields:
@@ -63,6 +67,7 @@ class Stream:
             if "data" in fields and fields["event"] != "heartbeat":
                 assert fields["event"] == "order.updated", block
                 return int(fields["id"]), json.loads(fields["data"])
+            assert time.monotonic() < until, f"no event for {LONGEST_S} s, but heartbeats"
         return None
 
     def beat(self):

@@ -69,6 +69,23 @@ static void waits_for_the_outcome_of_the_step_before(void **state)
     expect_release(&sight, 5, true, 1);
 }
 
+static void waits_while_the_next_member_is_held_back_and_ends_just_the_same(void **state)
+{
+    struct replay_sight sight = run_of_200();
+
+    (void)state;
+    sight.is_held_back = true;
+    expect_act(&sight, REPLAY_WAITED);
+    assert_true(replay_rule(&sight).rest_us > 0);
+    sight = at_step(0, 1, 0, 1);
+    sight.is_held_back = true;
+    expect_act(&sight, REPLAY_STOPPED);
+    sight = run_of_200();
+    sight.is_held_back = true;
+    sight.skipped = sight.members;
+    expect_act(&sight, REPLAY_DONE);
+}
+
 static void goes_on_once_what_is_missing_could_not_break_the_rule(void **state)
 {
     struct replay_sight sight = at_step(1, 5, 3, 0);
@@ -281,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begins_with_the_first_size_of_the_ramp),
         cmocka_unit_test(waits_for_the_outcome_of_the_step_before),
+        cmocka_unit_test(waits_while_the_next_member_is_held_back_and_ends_just_the_same),
         cmocka_unit_test(goes_on_once_what_is_missing_could_not_break_the_rule),
         cmocka_unit_test(stops_when_more_than_the_share_of_a_step_failed),
         cmocka_unit_test(stops_as_soon_as_the_rest_of_the_step_cannot_help),

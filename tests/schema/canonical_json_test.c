@@ -1,5 +1,7 @@
 #include "schema/canonical_json.h"
 
+#include "base/text.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,11 +94,16 @@ static json_t *draw_string(void)
     static const char *const pieces[] = {
         "a",    "Z",    "/",  "\"", "\\", "\b",       "\n",           "\t", "\x01",
         "\x1f", "\x7f", "\f", "\r", " ",  "\xc3\xa9", "\xe2\x82\xac", "~",  "\xf0\x9f\x8d\xb5"};
-    char text[128] = "";
+    struct text text;
+    json_t *string;
 
+    text_init(&text, 1000);
+    text_add(&text, "");
     for (uint32_t i = draw(12); i > 0; i--)
-        strcat(text, pieces[draw(ARRAY_SIZE(pieces))]);
-    return json_string(text);
+        text_add(&text, pieces[draw(ARRAY_SIZE(pieces))]);
+    string = json_string(text.bytes);
+    text_finish(&text);
+    return string;
 }
 
 static json_t *draw_value(int depth)

@@ -49,15 +49,14 @@ static void learn_unpaid(struct job *job)
 static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
+    bool is_canceling = facts->status == ORDER_CANCELING; /* not to be asked for any more */
 
     ((struct fulfilment *)job_work(job))->job = job;
-    if (facts->is_shipped || (facts->status != ORDER_CONFIRMED && facts->status != ORDER_CANCELING))
+    if (facts->is_shipped || (facts->status != ORDER_CONFIRMED && !is_canceling))
         learn(job, VERDICT_NOTHING);
-    else if (facts->status == ORDER_CANCELING) /* not to be asked for any more; was it before? */
-        begin_call(job, CARRIER_LOOK_UP);
-    else if (facts->attempt_state != ATTEMPT_CAPTURED && facts->total > 0)
+    else if (!is_canceling && facts->attempt_state != ATTEMPT_CAPTURED && facts->total > 0)
         learn_unpaid(job);
-    else if (facts->claims > 1) /* somebody may have asked before */
+    else if (is_canceling || facts->claims > 1) /* somebody may have asked before */
         begin_call(job, CARRIER_LOOK_UP);
     else
         begin_call(job, CARRIER_SHIP);

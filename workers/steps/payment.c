@@ -26,6 +26,7 @@ struct payment {
     struct payment_call call;
     char key[KEY_SIZE];
     struct decline decline; /* what a lesson says of it */
+    bool has_looked;        /* for orders that look like this one */
     bool is_stored;         /* this job has just committed that a confirm is about to be sent */
 };
 
@@ -133,6 +134,18 @@ static void pay(struct job *job)
     }
 }
 
+/* Once, before anything is taken or asked for. */
+static bool must_look_for_twins(struct job *job)
+{
+    const struct order_facts *facts = job_facts(job);
+    struct payment *payment = job_work(job);
+    bool has_looked = payment->has_looked;
+
+    payment->has_looked = true;
+    return !has_looked && job_policy(job)->duplicate_window_ms > 0 && facts->total > 0 &&
+           facts->attempt_state == ATTEMPT_NONE && facts->duplicate == DUPLICATE_NONE;
+}
+
 static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
@@ -146,6 +159,10 @@ static void proceed(struct job *job)
     case ORDER_ON_HOLD:
         if (order_resolved(facts, &resolved))
             job_learn(job, &resolved);
+        else if (order_must_hold(facts, job_policy(job)))
+            learn(job, VERDICT_DUPLICATE);
+        else if (must_look_for_twins(job))
+            job_find_twins(job);
         else if (facts->held == 0 && facts->attempt_state <= ATTEMPT_CREATED)
             job_reserve(job);
         else

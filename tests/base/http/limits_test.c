@@ -3,7 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { LONG_MS = 60000 };
+enum { LONG_MS = 60000, HELD_NS = 200000000 };
 
 /* Each deadline that a test is about is tiny, the others are long: what happens is its doing. */
 static struct http_limits limits_but(void)
@@ -185,6 +185,54 @@ static void turns_away_who_comes_when_all_are_busy(void **state)
     must_receive(busy, "kept");
 }
 
+/* What it sends meanwhile waits in the kernel; others are served. */
+static void does_not_read_for_a_while_from_who_was_held(void **state)
+{
+    struct client *pushy, *other;
+    uint64_t held_ns;
+
+    (void)state;
+    stage_open(NULL);
+    pushy = dial();
+    other = dial();
+    must_send(pushy, GET("/wait/a"));
+    must_be_held("a");
+    http_reply_hold(held("a"));
+    held_ns = uv_hrtime();
+    answer("a", "later");
+    must_receive(pushy, "later");
+    must_send(pushy, GET("/hello"));
+    must_send(other, GET("/hello"));
+    must_receive(other, "hello");
+    assert_true(stage.handled == 2 || uv_hrtime() - held_ns > HELD_NS);
+    must_receive(pushy, "hello");
+    assert_true(uv_hrtime() - held_ns > HELD_NS);
+}
+
+static void takes_no_new_connection_while_it_pauses(void **state)
+{
+    struct client *old, *young[2];
+
+    (void)state;
+    stage_open(NULL);
+    old = dial();
+    must_send(old, GET("/hello"));
+    must_receive(old, "hello");
+    http_server_pause(stage.server, true);
+    for (int i = 0; i < 2; i++) {
+        young[i] = dial();
+        must_send(young[i], GET("/hello"));
+    }
+    must_send(old, GET("/hello"));
+    must_receive(old, "hello");
+    settle_loop();
+    assert_int_equal(stage.handled, 2);
+    assert_int_equal(http_server_connections(stage.server), 1);
+    http_server_pause(stage.server, false);
+    for (int i = 0; i < 2; i++)
+        must_receive(young[i], "hello");
+}
+
 /* Those beyond even the 503s stay in the listener, and are served when others leave. */
 static void lets_the_rest_wait_outside(void **state)
 {
@@ -267,6 +315,8 @@ static const struct CMUnitTest tests[] = {
     IN(breaks_with_a_reader_that_stands_still),
     IN(makes_room_by_closing_the_one_idle_longest),
     IN(turns_away_who_comes_when_all_are_busy),
+    IN(does_not_read_for_a_while_from_who_was_held),
+    IN(takes_no_new_connection_while_it_pauses),
     IN(lets_the_rest_wait_outside),
     IN(survives_without_a_free_descriptor),
 };

@@ -19,9 +19,9 @@ static void read_line(const char *line, struct answer *answer, size_t *body_leng
     if ((value = field(line, "Content-Length: ")) != NULL)
         *body_length = strtoul(value, NULL, 10);
     else if ((value = field(line, "Retry-After: ")) != NULL)
-        answer->retry_after_s = atoi(value);
+        answer->retry_after_s = (int)strtol(value, NULL, 10);
     else if ((value = field(line, "ETag: \"")) != NULL)
-        answer->version = atoi(value);
+        answer->version = (int)strtol(value, NULL, 10);
     else if ((value = field(line, "Connection: ")) != NULL)
         answer->closes = strncasecmp(value, "close", 5) == 0;
 }
@@ -34,7 +34,8 @@ size_t answer_read(const char *bytes, size_t length, struct answer *answer)
     if (end == NULL)
         return 0;
     head_length = (size_t)(end - bytes) + 4;
-    *answer = (struct answer){.status = atoi(bytes + 9), .retry_after_s = -1, .version = -1};
+    *answer = (struct answer){
+        .status = (int)strtol(bytes + 9, NULL, 10), .retry_after_s = -1, .version = -1};
     while (line < end) {
         read_line(line, answer, &body_length);
         line = (const char *)memchr(line, '\n', head_length - (size_t)(line - bytes)) + 1;

@@ -225,7 +225,7 @@ static void on_event(struct load *load, struct link *link, uint32_t events)
 /* Until the next arrival, the next attempt, or the next end of somebody's patience. */
 static struct timespec rest(const struct load *load)
 {
-    uint64_t until_ns = load->now_ns + 20 * MS_NS;
+    uint64_t until_ns = load->now_ns + (uint64_t)20 * MS_NS;
 
     if (!load->is_over && !is_closed_loop(load) && load->arrival_ns < until_ns)
         until_ns = load->arrival_ns;

@@ -11,7 +11,7 @@ struct histogram {
     uint64_t cells[HISTOGRAM_CELLS];
 };
 
-void histogram_add(struct histogram *histogram, uint64_t microseconds);
+void histogram_add(struct histogram *histogram, uint64_t us);
 uint64_t histogram_at(const struct histogram *histogram, double share); /* 0.99: the p99, in µs */
 /* {"count":…,"mean_ms":…,"p50_ms":…, …} */
 void histogram_print(const struct histogram *histogram, FILE *out);

@@ -18,7 +18,7 @@ void op_heap_push(struct op_heap *heap, struct op *op)
 
     if (heap->count > heap->room) {
         heap->room = heap->room ? heap->room * 2 : 1024;
-        heap->ops = xrealloc(heap->ops, (size_t)heap->room * sizeof(*heap->ops));
+        heap->ops = xrealloc(heap->ops, (size_t)heap->room * sizeof(struct op *));
     }
     heap->ops[at] = op;
     for (; at > 0 && heap->ops[at]->due_ns < heap->ops[(at - 1) / 2]->due_ns; at = (at - 1) / 2)

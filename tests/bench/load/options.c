@@ -56,9 +56,12 @@ static void read_phases(struct load_options *options, const char *value)
     while ((part = strsep(&rest, ",")) != NULL) {
         struct load_phase *phase = &options->phases[options->phase_count];
 
-        if (options->phase_count == PHASES_MAX ||
-            sscanf(part, "%lf:%lf", &phase->rate, &phase->seconds) != 2)
+        if (options->phase_count == PHASES_MAX)
+            give_up("too many phases");
+        phase->rate = strtod(part, &part);
+        if (*part != ':')
             give_up("phases=RATE:SECONDS,…");
+        phase->seconds = strtod(part + 1, NULL);
         options->phase_count++;
     }
     free(whole);

@@ -56,8 +56,8 @@ static void note_events(int stream, const char *bytes)
     int64_t now_us = clock_wall_us();
 
     for (const char *at = bytes; (at = strstr(at, "id: ")) != NULL; at += 4)
-        printf("{\"stream\":%d,\"version\":%d,\"at_us\":%lld}\n", stream, atoi(at + 4),
-               (long long)now_us);
+        printf("{\"stream\":%d,\"version\":%d,\"at_us\":%lld}\n", stream,
+               (int)strtol(at + 4, NULL, 10), (long long)now_us);
 }
 
 static void on_input(struct crowd *crowd, struct link *link, int index)
@@ -106,8 +106,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "streams PORT IDLE KEY IDS_FILE SECONDS\n");
         return 2;
     }
-    crowd.options.port = atoi(argv[1]);
-    crowd.idle = atoi(argv[2]);
+    crowd.options.port = (int)strtol(argv[1], NULL, 10);
+    crowd.idle = (int)strtol(argv[2], NULL, 10);
     crowd.options.authorization = argv[3];
     load_options_read_ids(&crowd.options, argv[4]);
     crowd.count = crowd.idle + crowd.options.id_count;
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
         wait_once(&crowd);
     }
     printf("{\"open\":%d}\n", crowd.answered);
-    until_ms = clock_monotonic_ms() + (uint64_t)atoi(argv[5]) * 1000;
+    until_ms = clock_monotonic_ms() + strtoull(argv[5], NULL, 10) * 1000;
     while (clock_monotonic_ms() < until_ms)
         wait_once(&crowd);
     printf("{\"still_open\":%d}\n", crowd.answered - crowd.closed);

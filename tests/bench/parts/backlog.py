@@ -57,11 +57,11 @@ def accept(load):
 
 def end_to_end(bench, shop, size):
     fill.fill(bench, shop, "ready", max(size - shop.one("SELECT count(*) FROM orders WHERE NOT final"), 1))
-    newest_final = shop.one("SELECT coalesce(max(at), '-infinity') FROM order_event WHERE kind = 'shipped'")
+    newest_final = shop.one("SELECT coalesce(max(at), '2000-01-01') FROM order_event WHERE kind = 'shipped'")
     for name in WORKING:
         shop.start(name, wait=False)
-    for name in WORKING:
-        shop.wait_ready(name)
+    wait_for(lambda: shop.one("SELECT max(at) > %s FROM order_event WHERE kind = 'shipped'", newest_final), 60,
+             "the first is fulfilled", every_s=0.05)
     meter = bench.meter(shop).begin()
     time.sleep(bench.seconds)
     used = meter.end()
