@@ -19,7 +19,7 @@ BLOCK = re.compile(r"(<!-- recorded: (\w+)[^\n]*-->\n```shell-session\n)(.*?)(^`
 COLUMNS, LONGEST_S = 100, 120
 
 POST = ("curl -sf $DOCKET_URL/v1/orders -H \"Authorization: Bearer $DOCKET_KEY\" -H \"Idempotency-Key: $RANDOM-$(date +%s%N)\""
-        " -H 'Content-Type: application/json' -d @$DOCKET_HOME/order.json | grep -o 'ord_[0-9a-z]*' | head -n 1")
+        " -H 'Content-Type: application/json' -d \"$(sed \"s/ada@/ada.$RANDOM.$RANDOM@/\" $DOCKET_HOME/order.json)\" | grep -o 'ord_[0-9a-z]*' | head -n 1")
 BOOKS_DIFFER = ("curl -sf $DOCKET_SANDBOX_URL/sandbox/rules -H 'Content-Type: application/json' "
                 "-d '{\"match\":{\"op\":\"confirm\"},\"fault\":\"wrong_amount\",\"times\":3}'")
 

@@ -22,9 +22,10 @@ def accept(bench, shop, load, connections):
 def run(bench):
     shop, database = bench.shop("api"), yardstick.order_database(bench)
     load = Load(bench, shop)
-    counts = [int(word) for word in bench.option("connections", "64,256").split(",")]
+    counts, clients_of = ([int(word) for word in bench.option(name, default).split(",")]
+                          for name, default in (("connections", "64,256"), ("clients", "16,64")))
     contestants = {f"pgbench, {clients} clients": lambda clients=clients: yardstick.orders(bench, database, clients)
-                   for clients in (16, 64)}
+                   for clients in clients_of}
     best = list(contestants)
     contestants |= {f"Docket, {count} connections": lambda count=count: accept(bench, shop, load, count)
                     for count in counts}
