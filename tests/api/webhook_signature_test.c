@@ -107,7 +107,9 @@ static void more_signatures_than_anybody_sends_are_refused(void **state)
 
 static void secrets_that_are_none_are_refused_at_the_start(void **state)
 {
-    static const char *const wrong[] = {"short", FIRST ",short", FIRST ", " SECOND, "," FIRST,
+    static const char one_short[] = FIRST ",short", spaced[] = FIRST ", " SECOND,
+                      empty_first[] = "," FIRST;
+    static const char *const wrong[] = {"short", one_short, spaced, empty_first,
                                         "whsec_0123456789 abcdef"};
     struct webhook_secrets secrets;
     struct fault fault;
