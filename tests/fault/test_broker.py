@@ -12,6 +12,7 @@ from harness.relay import (Consumer, finish_tasks, make_orders, metric, on_chann
 
 QUEUES = ("docket.payment", "docket.fulfilment", "docket.dead")
 WAITING = int(os.environ.get("DOCKET_WAITING_ORDERS", "1000000"))
+PURGED = int(os.environ.get("DOCKET_PURGED_ORDERS", "20000"))  # of which each is swept once
 HELD_S = 30
 
 
@@ -45,9 +46,9 @@ def must_live(docket):
     must(Client(docket.port("relay"), timeout_s=3).get("/livez").status, 200, "livez")
 
 
-def published(docket, orders, stage=1):
+def published(docket, orders, stage=1, deadline_s=30):
     """Orders that the broker has confirmed and nobody takes."""
-    wait_for(lambda: outbox_is_empty(docket), 30, "an empty outbox")
+    wait_for(lambda: outbox_is_empty(docket), deadline_s, "an empty outbox")
     queue = QUEUES[stage - 1]
     wait_for(lambda: (queue_count(docket, queue) or 0) >= len(orders), 20, f"{queue} has them")
     return orders
@@ -170,12 +171,13 @@ def test_a_million_wait_while_the_broker_is_frozen_for_30_s(services, docket_fre
     """Thirty sweep periods: nothing is swept.  A purge before: each exactly once more."""
     docket = docket_fresh
     pid = docket.start("relay", env={"DOCKET_SWEEP_S": 1})
-    first = make_orders(docket, 20_000)
-    published(docket, first)
+    first = make_orders(docket, PURGED)
+    patience_s = 60 + PURGED // 2000
+    published(docket, first, deadline_s=patience_s)
     must(sweeps(docket), (0, 0, 0), "sweeps of what the broker holds")
     on_channel(docket, lambda channel: channel.queue_purge("docket.payment"))
-    wait_for(lambda: sweeps(docket)[0] == len(first) and outbox_is_empty(docket), 60,
-             "each is swept")
+    wait_for(lambda: sweeps(docket)[0] == len(first) and outbox_is_empty(docket),
+             patience_s, "each is swept")
     wait_for(lambda: queue_count(docket) == len(first), 10, "each has a message")
     must(sweeps(docket), (len(first), 1, 1), "sweeps: each once")
 
