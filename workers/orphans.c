@@ -159,6 +159,7 @@ static void put_params(struct orphans *orphans, struct pg_params *params)
     pg_add_i64(params, orphans->fence);
     if (orphans->step == END) {
         pg_add_i64(params, orphans->options.every_s);
+        pg_add_i16(params, STAGE_PAYMENT);
         return;
     }
     pg_add_text(params, orphans->options.provider->name);

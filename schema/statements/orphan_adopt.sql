@@ -21,7 +21,7 @@ WITH sweep AS (
     WHERE o.total > 0
     ORDER BY o.id
     LIMIT $5::int4
-    FOR UPDATE OF o SKIP LOCKED
+    FOR UPDATE OF o
 ), missing AS MATERIALIZED (
     SELECT l.orphan, l.intent_id, l.created_at, l.id, l.version, l.status, l.payment_method, l.total,
            l.currency

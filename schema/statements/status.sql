@@ -43,7 +43,7 @@ SELECT jsonb_build_object(
     'orphans', (SELECT jsonb_build_object('open', count(*), 'sweep_ended_at', (
                            SELECT ended_at FROM orphan_sweep),
                        'compared_since_pause', (
-                           SELECT s.begun_at >= b.since AND s.ended_at >= s.begun_at
+                           SELECT s.while_paused AND s.begun_at >= b.since AND s.ended_at >= s.begun_at
                            FROM orphan_sweep s
                            JOIN breaker b ON b.stage = 1 AND b.is_queue AND b.held),
                        'list', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'side',
