@@ -211,10 +211,11 @@ static void print_findings(const json_t *findings, bool is_terse, const int coun
 
 static int run(const struct call *call)
 {
-    struct doctor doctor = {.held_s = call_span_s(call, "held", HELD_S)};
+    static struct doctor doctor; /* its texts live as long */
     int counts[FINDING_KINDS] = {0};
     json_t *findings, *answer;
 
+    doctor.held_s = call_span_s(call, "held", HELD_S);
     config_check(settings_entries, settings_count, &doctor.settings, NULL, NULL);
     findings = look_at_all(&doctor);
     count_all(findings, counts);

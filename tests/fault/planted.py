@@ -26,7 +26,7 @@ BUGS = {
          "    settle_row(row);\n    publish_row(row, result, at);\n"),
         ("queue/publish.c", "    if (--row->unsettled == 0)\n        end_row(row);\n",
          "    row->unsettled--;\n"),
-        ("queue/publish.c", "    LIST_REMOVE(row, entry);\n    free(row);\n",
+        ("queue/publish.c", "    LIST_REMOVE(row, entry);\n    free_row(row);\n",
          "    LIST_REMOVE(row, entry);\n"),
     ],
     "202 on the result of the INSERT": [

@@ -46,7 +46,8 @@ def test_a_change_is_timed_to_its_stream(bench, capsys):
     bench.options |= {"idle": "40", "streams": "20"}
     (record,) = run(bench, "connections")
     assert record["changes"] > 20 and record["still_open"] == 60
-    assert 0 < record["resident_mib"] < 200 and 0 < record["p50_ms"] <= record["p99_ms"]
+    most_mib = 1000 if "asan" in os.environ.get("DOCKET_BUILD", "") else 200  # a shadow of its own
+    assert 0 < record["resident_mib"] < most_mib and 0 < record["p50_ms"] <= record["p99_ms"]
     assert "MiB of the API: " in capsys.readouterr().out
 
 

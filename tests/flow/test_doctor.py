@@ -30,7 +30,7 @@ def doctor(shop, *options, code=None, **changes):
                           capture_output=True, text=True, timeout=40, check=False)
     assert done.stdout, done.stderr
     answer = json.loads(done.stdout)
-    must(done.returncode, (1 if answer["fail"] else 0) if code is None else code, f"exit code with {answer}")
+    must(done.returncode, (1 if answer["fail"] else 0) if code is None else code, f"exit code with {answer}, and {done.stderr[-3000:]}")
     found = {}
     for one in answer["findings"]:
         found.setdefault(one["check"], []).append((one["state"], one["says"], one.get("mend", "")))
@@ -260,7 +260,7 @@ def test_a_queue_without_a_leader_is_named(shop_fresh):
     """As a node leaves it that lost its disk: the queue is there, and nobody answers for it."""
     place = f'{{list_to_atom("{shop_fresh.vhost}_docket.payment"), node()}}'
     rabbitmq.control(shop_fresh.home, "eval", f"ra:stop_server(quorum_queues, {place}).")
-    found = wait_for(lambda: (seen := doctor(shop_fresh)) and "broker.members" in seen and seen, 10, "it is named")
+    found = wait_for(lambda: (seen := doctor(shop_fresh)) and "broker.members" in seen and seen, 30, "it is named")
     assert "nodes that are away" in finding(found, "broker.members", "fail", "0 of 1 members")
     cure = finding(found, "broker.consumers", "fail", "nobody consumes docket.payment")
     rabbitmq.control(shop_fresh.home, *cure.partition("rabbitmqctl ")[2].partition(" (")[0].split())
