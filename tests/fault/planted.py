@@ -30,6 +30,8 @@ BUGS = {
          "    LIST_REMOVE(row, entry);\n"),
     ],
     "202 on the result of the INSERT": [
+        ("queue/group.c", "#include <assert.h>\n",
+         "#include <assert.h>\n#include <string.h>\n"),
         ("queue/group.c",
          "        batch->group->work->on_rows(batch, batch->answered, result);\n",
          "        batch->group->work->on_rows(batch, batch->answered, result);\n"
