@@ -196,7 +196,7 @@ def test_orders_of_several_articles_in_any_sequence_do_not_lock_each_other_out(s
 
 
 def test_spree_4499_two_workers_with_messages_of_one_task_pay_once(shop):
-    """Also medusa 13301: who comes second finds it claimed, whichever way he came."""
+    """Who comes second finds it claimed, whichever way he came."""
     start(shop, "payment2")
     shop.fault("confirm", "delay", ms=300)
     orders = post_many(shop, 20)

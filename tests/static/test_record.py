@@ -10,6 +10,7 @@ RECORD = {
     "magento_31967": "ghost orders at a peak, customers pay twice",
     "magento_13952": "saved, then failed: the customer orders again",
     "magento_19034": "what was to happen after the commit never does",
+    "medusa_13301": "the answer and the event race, and the order is not there",
     "medusa_2948": "what is paid is shown as unpaid",
     "saleor_12652": "an unknown outcome is acted on before it is looked up",
     "saleor_12229": "what was charged is processed again",
