@@ -1,11 +1,14 @@
 """A point-in-time restore: the provider's books are ahead of ours, and nothing is charged again."""
 import json
+import os
+import threading
 
 import pytest
 
 from docket_local import order
 
 from harness import Client, must, wait_for
+from harness.services import ROOT
 from harness.outcomes import WORKER, attempt, facts, kinds, paying_with, post, wait_all, wait_task
 
 ASKS_CUSTOMER = "pm_card_threeDSecureRequired"
@@ -177,3 +180,35 @@ def test_an_intent_is_adopted_only_while_payments_are_paused(shop):
     assert "intent_adopted" not in kinds(shop, public)
     must(len(facts(shop, "charge", public)), 1, "captures")
     must_balance(shop)
+
+
+def prepare(cursor, statement):
+    with open(os.path.join(ROOT, f"schema/statements/{statement}.sql"), encoding="utf-8") as file:
+        cursor.execute(f"PREPARE {statement} AS {file.read().replace('%', '%%')}")
+
+
+def test_a_comparison_that_waited_for_the_pause_and_did_not_see_it_is_none_since(shop):
+    """It holds a snapshot from before, in which young intents are left out: another one follows at once."""
+    shop.stop("payment")
+    shop.sql("UPDATE orphan_sweep SET due_at = now() - interval '1 s', until = '-infinity'")
+    pausing, turning = (shop.services.connect(shop.database) for _ in range(2))
+    pausing.autocommit = False
+    turning.autocommit = True
+    with pausing.cursor() as pause, turning.cursor() as turn:
+        prepare(pause, "worker_pause")
+        for statement in ("orphan_turn", "orphan_end"):
+            prepare(turn, statement)
+        pause.execute("EXECUTE worker_pause ('test', 1, 'payment')")
+        thread = threading.Thread(target=turn.execute, args=("EXECUTE orphan_turn ('test', 1, 1, 60)",))
+        thread.start()
+        wait_for(lambda: shop.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                                  "query LIKE '%%orphan_turn%%' AND pid = %s", turning.get_backend_pid()),
+                 10, "the turn waits for the pause")
+        pausing.commit()
+        thread.join(10)
+        turn.execute("EXECUTE orphan_end (%s, 3600, 1)", (turn.fetchone()[0],))
+    must(status(shop)["orphans"]["compared_since_pause"], False, "compared since the pause")
+    must(shop.one("SELECT due_at <= now() FROM orphan_sweep"), True, "another is due at once")
+    pausing.close()
+    turning.close()
+    shop.docket("resume", "payment", "--reason", "a test")
