@@ -16,7 +16,7 @@ WITH wanted AS MATERIALIZED (
            w.published, w.received
     FROM (SELECT w.order_id, w.published, w.received
           FROM unnest($1::uuid[], $8::int8[], $9::int8[]) AS w (order_id, published, received)
-          ORDER BY w.order_id) AS w
+          ORDER BY w.order_id LIMIT cardinality($1::uuid[])) AS w
     CROSS JOIN LATERAL (
         SELECT o.id, o.version, o.status FROM orders o
         WHERE o.id = w.order_id AND o.id BETWEEN $6::uuid AND $7::uuid LIMIT 1 FOR UPDATE
