@@ -12,6 +12,7 @@ from harness.docket import Docket
 from harness.services import ROOT, Services
 
 from .meter import Meter
+from .times import curve, rank
 
 LOCK = os.environ.get("DOCKET_BENCH_LOCK", "/tmp/docket-bench.lock")
 GENERATOR = "tests/bench/load_generator"
@@ -77,7 +78,7 @@ class Bench:
 
     def begin_part(self, name):
         self.part = name
-        self.book.part = name
+        self.book.begin(name)
 
     def option(self, name, default):
         """NAME=VALUE of the command line, of the default's type."""
@@ -174,7 +175,7 @@ class Bench:
         with open(path, encoding="ascii") as file:
             times = sorted(int(line.split()[2]) / 1000 for line in file)
         os.unlink(path)
-        return {"p50_ms": times[len(times) // 2], "p99_ms": times[len(times) * 99 // 100]}
+        return {"p50_ms": rank(times, .5), "p99_ms": rank(times, .99), "curve": curve(times)}
 
 
 def pgbench_line(text, start):
