@@ -15,6 +15,8 @@ def spread(values):
 def number(value):
     if isinstance(value, str):
         return value
+    if isinstance(value, int) or value == int(value):
+        return f"{value:,.0f}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 

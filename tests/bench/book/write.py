@@ -43,7 +43,8 @@ class Book:
 
     def verdict(self, what, values, target_value, at_least=True, unit="×"):
         """Whether the median of the rounds' values reaches the target."""
-        verdict = {"what": what, "values": values, "target": target_value, "sign": "≥" if at_least else "≤", "unit": unit}
+        verdict = {"what": what, "values": values, "target": target_value, "sign": "≥" if at_least else "≤",
+                   "unit": unit}
         self._write("verdict", verdict)
         print(f"{what}: {found(verdict)}, to reach {target(verdict).removeprefix(what + ' ')}: "
               f"{'reached' if is_met(verdict) else 'MISSED'}", flush=True)
