@@ -93,6 +93,20 @@ static void add_span(struct group_batch *batch, struct pg_params *params)
     pg_add_uuid(params, span.greatest.bytes);
 }
 
+static void add_hops(struct group_batch *batch, struct pg_params *params)
+{
+    struct group_ticket *ticket;
+
+    pg_array_begin(params, PG_INT8);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i64(params, claim_of(ticket)->message.from_us);
+    pg_array_end(params);
+    pg_array_begin(params, PG_INT8);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i64(params, claim_of(ticket)->message.to_us);
+    pg_array_end(params);
+}
+
 static bool send_batch(struct group_batch *batch)
 {
     const struct claim_context *context = group_owner(batch);
@@ -108,6 +122,7 @@ static bool send_batch(struct group_batch *batch)
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
     add_span(batch, &params);
+    add_hops(batch, &params);
     group_send(batch, &sql_claim, &params);
 
     pg_params_clear(&params);

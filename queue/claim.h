@@ -7,6 +7,7 @@
 #pragma once
 
 #include "queue/group.h"
+#include "schema/hop.h"
 #include "schema/order_state.h"
 
 enum { CLAIM_TEXT_SIZE = 256, CLAIM_TRACE_SIZE = 64, CLAIM_LINES_MAX = 200 };
@@ -31,6 +32,7 @@ struct claim_order {
 struct claim_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
     struct order_id order_id;
+    struct hop message; /* published and delivered */
 
     /* After COMMITTED. */
     bool is_claimed;
