@@ -91,10 +91,11 @@ static void say_unreached(const struct admin_answer *answer, const char *method)
 static void perform(const struct settings *settings, const char *method, const char *path,
                     const char *body, struct admin_answer *answer)
 {
-    if (is_act(method))
-        (void)signal(SIGINT, on_interrupt);
+    void (*before)(int) = is_act(method) ? signal(SIGINT, on_interrupt) : SIG_ERR;
+
     admin_http(settings, method, path, body, TOTAL_MS, answer);
-    (void)signal(SIGINT, SIG_DFL);
+    if (before != SIG_ERR)
+        (void)signal(SIGINT, before);
     if (answer->status == 0)
         say_unreached(answer, method);
 }

@@ -147,16 +147,22 @@ static const struct command command_discard = {
     .run = dead_discard_run,
 };
 static const struct option export_options[] = {
-    {"format", "json|csv", "A JSON array (json), or RFC 4180 with a head.", OPTION_CHOICE, false},
+    {"format", "json|jsonl|csv",
+     "A JSON array (json), a letter a line (jsonl), or RFC 4180 with a head.", OPTION_CHOICE,
+     false},
+    {"cursor", "CURSOR", "Go on where an export was stopped: without the head of csv.", OPTION_TEXT,
+     false},
     {.name = NULL},
 };
 static const struct command command_export = {
     .name = "export",
     .summary = "Write dead letters to stdout, however many; nothing of the persons who ordered.",
-    .about = FILTER_HELP,
+    .about = "Ctrl-C, or an API that is away, stops it between two pages, and it says with which "
+             "--cursor the rest follows.\n" FILTER_HELP,
     .operands = "[FILTER…]",
     .options = export_options,
-    .examples = "docket dead export state:all --format csv > letters.csv",
+    .examples = "docket dead export state:all --format csv > letters.csv\n"
+                "docket dead export state:all --format jsonl --cursor 17… >> letters.jsonl",
     .run = dead_export_run,
 };
 static const struct option replay_options[] = {
