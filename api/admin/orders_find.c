@@ -7,7 +7,7 @@
 #include "schema/reasons.h"
 #include "schema/statements.h"
 
-enum { LOOK_MAX = 20000, WORD_BYTES_MAX = 400 };
+enum { LOOK_MAX = 10000, WORD_BYTES_MAX = 400 };
 
 /* What is asked besides GET /v1/orders' own parameters. */
 struct search {

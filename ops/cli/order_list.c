@@ -200,7 +200,7 @@ static const struct option options[] = {
 const struct command command_order_list = {
     .name = "list",
     .summary = "List orders of every account, the newest first, by what is known of them.",
-    .about = "All that is given must fit. There is no index for these but time: 20,000 orders are "
+    .about = "All that is given must fit. There is no index for these but time: 10,000 orders are "
              "looked at in each call, as many calls as it takes; --since and --until bound it. "
              "Nothing of the persons who ordered is shown.",
     .options = options,
