@@ -118,7 +118,7 @@ static bool send_batch(struct group_batch *batch)
     pg_params_init(&params);
     add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
-    pg_add_uuid(&params, context->worker_id);
+    pg_add_uuid(&params, worker_session_id(context->session));
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
     add_span(batch, &params);
@@ -141,6 +141,7 @@ static bool send_batch(struct group_batch *batch)
         struct claim_ticket *claim = claim_of(ticket);
 
         claim->is_claimed = false;
+        claim->epoch = worker_session_epoch(context->session);
         claim_order_finish(&claim->order); /* of a batch that was rolled back */
     }
     return true;
