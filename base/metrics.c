@@ -155,6 +155,8 @@ void metrics_render(struct text *text)
         if (strcmp(group, metric->name) != 0)
             render_help(text, metric);
         group = metric->name;
+        if (metric->is_absent)
+            continue;
         if (metric->type == METRIC_HISTOGRAM) {
             render_histogram(text, metric);
         } else {

@@ -37,6 +37,7 @@ struct metric {
     const char *labels;      /* as they stand between the braces, or NULL */
     enum metric_range range; /* of a histogram */
     bool is_us;              /* a counter or gauge that is kept in µs and shown in seconds */
+    bool is_absent; /* no series now: its label is not known yet; the loop's thread alone */
 
     /* Private. */
     _Atomic int64_t value;                       /* counter and gauge */

@@ -93,6 +93,20 @@ static void add_span(struct group_batch *batch, struct pg_params *params)
     pg_add_uuid(params, span.greatest.bytes);
 }
 
+static void add_hops(struct group_batch *batch, struct pg_params *params)
+{
+    struct group_ticket *ticket;
+
+    pg_array_begin(params, PG_INT8);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i64(params, claim_of(ticket)->message.from_us);
+    pg_array_end(params);
+    pg_array_begin(params, PG_INT8);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i64(params, claim_of(ticket)->message.to_us);
+    pg_array_end(params);
+}
+
 static bool send_batch(struct group_batch *batch)
 {
     const struct claim_context *context = group_owner(batch);
@@ -104,10 +118,11 @@ static bool send_batch(struct group_batch *batch)
     pg_params_init(&params);
     add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
-    pg_add_uuid(&params, context->worker_id);
+    pg_add_uuid(&params, worker_session_id(context->session));
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
     add_span(batch, &params);
+    add_hops(batch, &params);
     group_send(batch, &sql_claim, &params);
 
     pg_params_clear(&params);
@@ -126,6 +141,7 @@ static bool send_batch(struct group_batch *batch)
         struct claim_ticket *claim = claim_of(ticket);
 
         claim->is_claimed = false;
+        claim->epoch = worker_session_epoch(context->session);
         claim_order_finish(&claim->order); /* of a batch that was rolled back */
     }
     return true;

@@ -7,6 +7,8 @@
 #pragma once
 
 #include "queue/group.h"
+#include "queue/worker_session.h"
+#include "schema/hop.h"
 #include "schema/order_state.h"
 
 enum { CLAIM_TEXT_SIZE = 256, CLAIM_TRACE_SIZE = 64, CLAIM_LINES_MAX = 200 };
@@ -31,9 +33,11 @@ struct claim_order {
 struct claim_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
     struct order_id order_id;
+    struct hop message; /* published and delivered */
 
     /* After COMMITTED. */
     bool is_claimed;
+    uint64_t epoch; /* of the session that it was claimed in: of the last send, not of the submit */
     struct order_facts facts;
     int64_t pass; /* with which it was let out of the park; 0: it never was */
     struct claim_order order;
@@ -42,7 +46,7 @@ struct claim_ticket {
 /* Whom the claims are for; read at each send. */
 struct claim_context {
     enum stage stage;
-    const uint8_t *worker_id; /* 16 bytes */
+    const struct worker_session *session;
     const char *process;
 };
 

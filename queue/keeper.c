@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/metrics.h"
+#include "queue/at_risk.h"
 #include "queue/duty.h"
 #include "schema/statements.h"
 
@@ -22,7 +23,18 @@ enum {
 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
-enum chore { PARTITIONS, WORKERS, INCIDENTS, RATES, GAUGES, BACKLOG, ITEMS, TWINS, CHORES };
+enum chore {
+    PARTITIONS,
+    WORKERS,
+    INCIDENTS,
+    RATES,
+    GAUGES,
+    BACKLOG,
+    AT_RISK,
+    ITEMS,
+    TWINS,
+    CHORES
+};
 
 struct keeper {
     struct duty *duty;
@@ -66,6 +78,12 @@ static struct {
     {METRIC(METRIC_GAUGE, "docket_payments_unknown_oldest_seconds",
             "Since when the oldest of them is unknown."),
      true, false},
+    {METRIC(METRIC_GAUGE, "docket_refunds_unknown",
+            "Refunds whose outcome only the provider knows, counted up to 10000."),
+     false, false},
+    {METRIC(METRIC_GAUGE, "docket_refunds_unknown_oldest_seconds",
+            "Since when the oldest of them is unknown."),
+     true, false},
     {METRIC(
          METRIC_GAUGE, "docket_tasks_parked",
          "Tasks that are parked, since a provider or carrier is held back; counted up to 10000."),
@@ -100,10 +118,15 @@ static enum chore next_chore(const struct keeper *keeper)
 static void send_chore(struct keeper *keeper)
 {
     static const struct pg_statement *const statements[CHORES] = {
-        [PARTITIONS] = &sql_keeper_partitions, [WORKERS] = &sql_keeper_workers,
-        [INCIDENTS] = &sql_keeper_incidents,   [GAUGES] = &sql_keeper_gauges,
-        [BACKLOG] = &sql_keeper_backlog,       [RATES] = &sql_keeper_rates,
-        [ITEMS] = &sql_keeper_items,           [TWINS] = &sql_twin_forget,
+        [PARTITIONS] = &sql_keeper_partitions,
+        [WORKERS] = &sql_keeper_workers,
+        [INCIDENTS] = &sql_keeper_incidents,
+        [GAUGES] = &sql_keeper_gauges,
+        [BACKLOG] = &sql_keeper_backlog,
+        [RATES] = &sql_keeper_rates,
+        [AT_RISK] = &sql_keeper_at_risk,
+        [ITEMS] = &sql_keeper_items,
+        [TWINS] = &sql_twin_forget,
     };
     struct pg_params params;
 
@@ -113,6 +136,8 @@ static void send_chore(struct keeper *keeper)
         pg_add_i64(&params, ROWS_COUNTED_MAX);
     } else if (keeper->chore == BACKLOG) {
         pg_add_i64(&params, BACKLOG_COUNTED_MAX);
+    } else if (keeper->chore == AT_RISK) {
+        pg_add_i32(&params, AT_RISK_CURRENCIES);
     } else {
         pg_add_i64(&params, duty_fence(keeper->duty));
     }
@@ -173,6 +198,8 @@ static void on_rows(void *owner, const PGresult *result)
         alarm_of(keeper, pg_bool(result, 0, IS_MISSING));
     } else if (keeper->chore == BACKLOG) {
         note_backlog(result);
+    } else if (keeper->chore == AT_RISK) {
+        at_risk_note(result);
     } else if (keeper->chore == PARTITIONS && PQntuples(result) == 1 && pg_i32(result, 0, 0) > 0) {
         log_info("partitions_made", "%d new tables", pg_i32(result, 0, 0));
     } else if (keeper->chore == INCIDENTS) {
@@ -188,8 +215,8 @@ static void on_done(void *owner, bool is_committed)
 {
     static const uint64_t rests_ms[CHORES] = {
         [PARTITIONS] = DAY_MS, [WORKERS] = WORKERS_MS, [INCIDENTS] = INCIDENTS_MS,
-        [GAUGES] = KEEPER_MS,  [BACKLOG] = BACKLOG_MS, [RATES] = RATES_MS,
-        [ITEMS] = ITEMS_MS,    [TWINS] = TWINS_MS};
+        [GAUGES] = KEEPER_MS,  [BACKLOG] = BACKLOG_MS, [AT_RISK] = BACKLOG_MS,
+        [RATES] = RATES_MS,    [ITEMS] = ITEMS_MS,     [TWINS] = TWINS_MS};
     struct keeper *keeper = owner;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
@@ -217,15 +244,18 @@ void keeper_end(struct keeper *keeper)
     metric_set(&oldest, 0);
     for (size_t i = 0; i < ARRAY_SIZE(backlog); i++)
         metric_set(&backlog[i].metric, 0);
+    at_risk_forget();
 }
 
 struct keeper *keeper_create(uv_loop_t *loop, const struct pg_server *server,
                              int64_t (*floor)(void *owner), void *owner)
 {
     static const struct pg_statement *const statements[] = {
-        &sql_keeper_partitions, &sql_keeper_workers, &sql_keeper_incidents,
-        &sql_keeper_gauges,     &sql_keeper_backlog, &sql_keeper_rates,
-        &sql_keeper_items,      &sql_twin_forget,    NULL};
+        &sql_keeper_partitions, &sql_keeper_workers,
+        &sql_keeper_incidents,  &sql_keeper_gauges,
+        &sql_keeper_backlog,    &sql_keeper_rates,
+        &sql_keeper_items,      &sql_keeper_at_risk,
+        &sql_twin_forget,       NULL};
     struct keeper *keeper = xcalloc(1, sizeof(*keeper));
     const struct duty_options duty = {
         .name = "keeper",
@@ -256,6 +286,7 @@ void keeper_register_metrics(void)
     metric_register(&rows);
     metric_register(&oldest);
     metric_register(&missing);
+    at_risk_register_metrics();
     for (size_t i = 0; i < ARRAY_SIZE(backlog); i++) {
         backlog[i].metric.is_us = backlog[i].is_ms;
         metric_register(&backlog[i].metric);

@@ -139,6 +139,13 @@ static void put_payment(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(is_fenced));
 }
 
+/* $36 and $37. */
+static void put_calls(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_INT8, pg_array_i64, rows[i]->calls.from_us);
+    PUT(params, PG_INT8, pg_array_i64, rows[i]->calls.to_us);
+}
+
 static int choose(struct outcome_row **chosen, struct outcome_row *const *rows, int count,
                   bool (*is_of)(const struct outcome_row *row))
 {
@@ -186,6 +193,7 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     pg_add_text(&params, context->process);
     put_span(&params, rows, count);
     put_payment(&params, rows, count);
+    put_calls(&params, rows, count);
     group_send(batch, &sql_outcome, &params);
     pg_params_finish(&params);
     send_rare(batch, rows, count, context);

@@ -6,13 +6,15 @@
 #pragma once
 
 #include "queue/group.h"
+#include "schema/hop.h"
 #include "schema/order_state.h"
 
 /* One order's row in a batch. */
 struct outcome_row {
     const struct order_facts *facts; /* as they were read: the expected version is in them */
     struct order_change change;
-    bool is_written; /* after COMMITTED; false: overtaken */
+    struct hop calls; /* to the outside, since the outcome before */
+    bool is_written;  /* after COMMITTED; false: overtaken */
 };
 
 struct outcome_ticket {

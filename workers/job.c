@@ -52,7 +52,7 @@ struct job *job_find(const struct source *source, const struct order_id *id)
     return NULL;
 }
 
-static int64_t published_us(const struct amqp_delivery *delivery)
+static int64_t read_published_us(const struct amqp_delivery *delivery)
 {
     for (int i = 0; i < delivery->header_count; i++) {
         if (strcmp(delivery->headers[i].name, "cloudEvents_time") == 0)
@@ -75,7 +75,8 @@ struct job *job_create(struct source *source, const struct order_id *id, int64_t
     job->link = delivery->link;
     job->tag = delivery->tag;
     job->is_redelivered = delivery->redelivered;
-    job->published_us = published_us(delivery);
+    job->claim.message.from_us = read_published_us(delivery);
+    job->claim.message.to_us = database_now_us(runner->options.database);
     job->claim.order_id = job->id;
     job->claim.ticket.on_settled = on_claimed;
     job->outcome.ticket.on_settled = on_written;
@@ -124,7 +125,6 @@ void job_start_claim(struct job *job)
         enter(job, HELD);
         return;
     }
-    job->epoch = worker_session_epoch(job->source->session);
     job_trace_begin_part(job, "claim");
     if (group_submit(job->source->claims, &job->claim.ticket))
         enter(job, CLAIMING);
@@ -147,7 +147,7 @@ void job_claim_held(struct runner *runner)
 static bool is_epoch_current(const struct job *job)
 {
     return worker_session_is_alive(job->source->session) &&
-           worker_session_epoch(job->source->session) == job->epoch;
+           worker_session_epoch(job->source->session) == job->claim.epoch;
 }
 
 /* The broker may notice sooner than Postgres that a worker has died: a message that comes again is
@@ -174,12 +174,15 @@ static void go_on(struct job *job)
 
 static void note_claimed(struct job *job)
 {
+    int64_t published_us = job->claim.message.from_us;
+
     job->claimed_ns = clock_monotonic_ns();
     metric_add(&job->source->metrics->claims, 1);
     metric_add(&job->source->metrics->takeovers, job->claim.facts.crashes > 0);
-    if (job->published_us > 0)
+    if (published_us > 0)
         metric_observe_us(&job->source->metrics->handover_seconds,
-                          database_now_us(job->runner->options.database) - job->published_us);
+                          database_now_us(job->runner->options.database) - published_us);
+    job->claim.message.from_us = 0; /* told; a further claim only reads again */
 }
 
 static void on_claimed(struct group_ticket *ticket)
@@ -301,6 +304,8 @@ static void decide(struct job *job)
 {
     order_decide(&job->claim.facts, &job->lesson, &job->runner->options.policy,
                  (uint32_t)random() << 1, &job->outcome.row.change);
+    if (job->has_call) /* SIGTERM does not wait for its answer */
+        job->outcome.row.calls.to_us = database_now_us(job->runner->options.database);
     submit_outcome(job);
 }
 
@@ -406,6 +411,7 @@ static void take_effect(struct job *job, const struct order_change *change)
     struct runner *runner = job->runner;
 
     note_outcome(job, change);
+    job->outcome.row.calls = (struct hop){0};
     if (change->is_dead)
         log_dead_letter(job, change);
     hint_order(runner->hint, &job->id);
@@ -568,7 +574,7 @@ void job_add_pass(const struct job *job, char *key, size_t size)
 
 bool job_may_send(const struct job *job)
 {
-    return !job->is_interrupted && worker_session_may_send(job->source->session, job->epoch);
+    return !job->is_interrupted && worker_session_may_send(job->source->session, job->claim.epoch);
 }
 
 static void learn_held(struct job *job)
@@ -581,6 +587,16 @@ static void learn_held(struct job *job)
     job_learn(job, &lesson);
 }
 
+/* Several calls between two outcomes are one hop. */
+static void begin_hop(struct job *job)
+{
+    struct hop *calls = &job->outcome.row.calls;
+    int64_t now_us = database_now_us(job->runner->options.database);
+
+    calls->from_us = calls->from_us ? calls->from_us : now_us;
+    calls->to_us = now_us;
+}
+
 bool job_begin_call(struct job *job, const char *name)
 {
     if (!breaker_begin_call(job->runner->breaker, job->claim.pass, &job->doubt)) {
@@ -588,6 +604,7 @@ bool job_begin_call(struct job *job, const char *name)
         return false;
     }
     job->has_call = true;
+    begin_hop(job);
     job_trace_begin_call(job, name);
     enter(job, CALLING);
     return true;
@@ -596,6 +613,7 @@ bool job_begin_call(struct job *job, const char *name)
 bool job_end_call(struct job *job, enum breaker_evidence evidence)
 {
     job->has_call = false;
+    job->outcome.row.calls.to_us = database_now_us(job->runner->options.database);
     job_trace_end_call(job, breaker_is_failure(evidence));
     breaker_end_call(job->runner->breaker, &job->doubt, evidence);
     if (!job->is_interrupted) {

@@ -30,14 +30,12 @@ struct job {
     char public_id[ORDER_ID_TEXT_SIZE];
     uint64_t link, tag; /* of its delivery */
     int64_t outbox_id;
-    int64_t published_us;          /* by the database's date, as its message says; 0: it does not */
-    uint64_t claimed_ns;           /* monotonic; 0: it was not */
-    uint64_t epoch;                /* of the session it was claimed in */
-    bool is_ours;                  /* it was claimed; a further claim reads it again */
-    bool is_solo;                  /* it runs alone */
-    bool is_redelivered;           /* whoever had its message before may be dying at this moment */
-    bool has_lesson;               /* `lesson` is what is being written */
-    bool has_call, is_interrupted; /* SIGTERM left the call open: its answer is ignored */
+    uint64_t claimed_ns;            /* monotonic; 0: it was not */
+    bool is_ours;                   /* it was claimed; a further claim reads it again */
+    bool is_solo;                   /* it runs alone */
+    bool is_redelivered;            /* whoever had its message before may be dying at this moment */
+    bool has_lesson;                /* `lesson` is what is being written */
+    bool has_call, is_interrupted;  /* SIGTERM left the call open: its answer is ignored */
     void (*again)(struct job *job); /* of a resting one */
     uint64_t since_ms;              /* of one that rests, or waits for its turn */
     struct breaker_doubt doubt;

@@ -51,6 +51,20 @@ static void print_counts(const char *label, json_t *counts)
         say_line(label, "%s %s", number_text(json_integer_value(count)), what);
 }
 
+/* Dead letters again: with the fault that they had, or with another. */
+static void say_failed(long long same, long long other)
+{
+    if (same + other == 0)
+        say_line("failed", "none");
+    else if (other == 0)
+        say_line("failed", "%s, all with the same fault again", number_text(same));
+    else if (same == 0)
+        say_line("failed", "%s, all with another fault than before", number_text(other));
+    else
+        say_line("failed", "%s: %s with the same fault again, %s with another",
+                 number_text(same + other), number_text(same), number_text(other));
+}
+
 static void say_progress(const json_t *run)
 {
     const char *state = text_of(run, "state");
@@ -91,8 +105,7 @@ static void print_run(const json_t *run)
     say_line("members", "%s, %s released", number_text(number_of(run, "members")),
              number_text(number_of(run, "released")));
     say_line("succeeded", "%s", number_text(number_of(run, "succeeded")));
-    say_line("failed again", "%s as before, %s in another way",
-             number_text(number_of(run, "failed_same")), number_text(number_of(run, "failed_new")));
+    say_failed(number_of(run, "failed_same"), number_of(run, "failed_new"));
     print_counts("failed as", json_object_get(run, "fails"));
     print_counts("skipped", json_object_get(run, "skips"));
     if (number_of(run, "withdrawn") > 0)

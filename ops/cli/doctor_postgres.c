@@ -307,16 +307,20 @@ static void look_at_audit(struct patient *patient)
 {
     json_t *head = acts_after(patient, 0, 1), *page = NULL;
     long long last = number_of(head, "last"), after = last > ACTS_MAX ? last - ACTS_MAX : 0;
+    size_t acts;
     int wrong;
 
     if (head && (page = acts_after(patient, after, ACTS_MAX)) != NULL) {
         wrong = check_chain(json_object_get(page, "rows"));
-        doctor_tell(
-            patient->doctor, "audit.chain", wrong ? FINDING_FAIL : FINDING_OK,
-            "docket audit verify names the rows; keep the database, compare it with a backup",
-            wrong ? "%d of the last %zu acts are not as they were written"
-                  : "%d of the last %zu acts were changed",
-            wrong, json_array_size(json_object_get(page, "rows")));
+        acts = json_array_size(json_object_get(page, "rows"));
+        if (wrong > 0)
+            doctor_tell(
+                patient->doctor, "audit.chain", FINDING_FAIL,
+                "docket audit verify names the rows; keep the database, compare it with a backup",
+                "%d of the last %zu acts are not as they were written", wrong, acts);
+        else
+            doctor_tell(patient->doctor, "audit.chain", FINDING_OK, "",
+                        "the last %zu acts are as they were written", acts);
     }
     json_decref(head);
     json_decref(page);

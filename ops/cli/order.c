@@ -4,46 +4,14 @@
 #include <string.h>
 
 #include "ops/cli/command.h"
+#include "ops/cli/order_hops.h"
 #include "ops/cli/order_list.h"
 #include "ops/cli/order_undo.h"
 #include "ops/cli/order_why.h"
 #include "ops/cli/screen.h"
 #include "schema/reasons.h"
 
-/* A pause between two events that is longer is marked: a step that nothing held up is faster. */
-static const double slow_s = 5;
-
 enum { FOUND_MAX = 50, PATH_BYTES_MAX = 4096 };
-
-static void print_events(const json_t *events)
-{
-    struct table *table = table_create();
-    double before = 0, at = 0;
-    size_t index;
-    const json_t *event;
-
-    table_column(table, "", COLUMN_RIGHT);
-    table_column(table, "when", COLUMN_LEFT);
-    table_column(table, "after", COLUMN_RIGHT);
-    table_column(table, "event", COLUMN_LEFT);
-    table_column(table, "status", COLUMN_LEFT);
-    table_column(table, "process", COLUMN_SHRINKS);
-    json_array_foreach(events, index, event)
-    {
-        bool is_timed = time_parse_stamp(text_of(event, "at"), &at) && index > 0;
-        double pause = is_timed ? at - before : 0;
-
-        table_cell(table, number_text(number_of(event, "version")));
-        table_cell(table, time_text(text_of(event, "at")));
-        table_paint(table, pause > slow_s ? YELLOW : PLAIN,
-                    is_timed ? span_text(pause > 0 ? pause : 0) : "");
-        table_cell(table, text_of(event, "kind"));
-        table_cell(table, text_of(event, "status"));
-        table_cell(table, text_of(event, "process"));
-        before = at;
-    }
-    table_print(table);
-}
 
 static void print_tasks(const json_t *tasks)
 {
@@ -177,11 +145,12 @@ static void print_order(const json_t *order)
     say_line("accepted", "%s (%s), version %lld", time_text(text_of(order, "accepted_at")),
              ago_text(text_of(order, "accepted_at")), number_of(order, "version"));
     say_line("trace", "%s", text_of(order, "trace"));
+    order_hops_sum(json_object_get(order, "events"));
     print_tasks(json_object_get(order, "tasks"));
     print_money(order);
     print_acts(json_object_get(order, "acts"));
     sayf("\n");
-    print_events(json_object_get(order, "events"));
+    order_hops_print(json_object_get(order, "events"));
 }
 
 static bool is_id(const char *id)
@@ -286,8 +255,10 @@ static const struct command command_show = {
     .name = "show",
     .summary = "Show the whole life of an order: events, tasks, payments, shipment, dead letters.",
     .about =
-        "ID is the public id (ord_…) or the uuid. Each event is shown with its process and the "
-        "pause before it; nothing of the person who ordered is shown.",
+        "ID is the public id (ord_…) or the uuid. Each event is shown with its process, the pause "
+        "before it, and what that was spent on: in the outbox, in the queue (also with a worker "
+        "that died), outside (calls to the provider or carrier), at work (the rest, commits "
+        "included); nothing of the person who ordered is shown.",
     .operands = "[ID]",
     .options = show_options,
     .examples = "docket order show ord_01hf3yz…\ndocket order show --key 5f0c…\ndocket order show "

@@ -10,16 +10,20 @@
 
 enum { WATCH_S = 2 };
 
-/* "12", or "10,000 or more" where counting stopped. */
-static void say_count(const char *label, const json_t *status, long long count, const char *stamp)
+/* "12 tasks", or "10,000 tasks or more" where counting stopped. */
+static void say_count(const char *label, const json_t *status, long long count, const char *what,
+                      const char *stamp)
 {
     const char *more = count >= number_of(status, "count_max") ? " or more" : "";
+    const char *plural = count == 1 ? "" : "s";
 
-    if (count > 0 && *stamp)
-        say_line(label, "%s%s, the oldest for %s", number_text(count), more,
+    if (count == 0)
+        say_line(label, "no %s", what);
+    else if (*stamp)
+        say_line(label, "%s %s%s%s, the oldest for %s", number_text(count), what, plural, more,
                  span_text(status_age_s(status, stamp)));
     else
-        say_line(label, "%s%s", number_text(count), more);
+        say_line(label, "%s %s%s%s", number_text(count), what, plural, more);
 }
 
 static void say_processes(const json_t *status)
@@ -54,16 +58,20 @@ static void say_backlog(const json_t *status)
     size_t index;
 
     say_rates(json_object_get(status, "rates"));
-    say_count("outbox", status, number_of(outbox, "rows"), text_of(outbox, "oldest_at"));
-    say_count("waiting", status, number_of(json_object_get(status, "waiting"), "tasks"), "");
+    say_count("outbox", status, number_of(outbox, "rows"), "row", text_of(outbox, "oldest_at"));
+    say_count("waiting", status, number_of(json_object_get(status, "waiting"), "tasks"), "task",
+              "");
     json_array_foreach(json_object_get(status, "parked"), index, row)
     {
         char label[64];
 
         snprintf(label, sizeof(label), "parked %.40s", text_of(row, "stage"));
-        say_count(label, status, number_of(row, "tasks"), text_of(row, "since"));
+        say_count(label, status, number_of(row, "tasks"), "task", text_of(row, "since"));
     }
-    say_count("unknown", status, number_of(unknown, "payments"), text_of(unknown, "since"));
+    say_count("unknown", status, number_of(unknown, "payments"), "payment",
+              text_of(unknown, "since"));
+    say_count("unknown", status, number_of(unknown, "refunds"), "refund",
+              text_of(unknown, "refunds_since"));
 }
 
 static void say_trouble(const json_t *status)
@@ -79,7 +87,8 @@ static void say_trouble(const json_t *status)
         say_line("held back", "%s (%s) since %s, by %s: %s", text_of(row, "name"),
                  is_true(row, "held") ? "paused" : text_of(row, "state"),
                  time_text(text_of(row, "since")), text_of(row, "who"), text_of(row, "why"));
-    say_count("orphans", status, number_of(json_object_get(status, "orphans"), "open"), "");
+    say_count("orphans", status, number_of(json_object_get(status, "orphans"), "open"),
+              "difference", "");
     json_array_foreach(json_object_get(status, "runs"), index, row) say_line(
         "replay run", "%lld is %s, %s of %s released", number_of(row, "id"), text_of(row, "state"),
         number_text(number_of(row, "released")), number_text(number_of(row, "members")));
@@ -148,8 +157,10 @@ const struct command command_status = {
         "rates: of the last minute, by counts that the relay notes every 10 s. outbox: rows (of up "
         "to 100 messages) that wait to "
         "be published. waiting: tasks that wait for their next attempt, or for their customer. "
-        "parked: tasks whose provider, carrier or queue is held back. unknown: payments that only "
-        "the provider's evidence settles. Counts stop at 10,000.",
+        "parked: tasks whose provider, carrier or queue is held back. unknown: payments and "
+        "refunds that only the provider's evidence settles. orphans: differences between the "
+        "provider's books and ours. at risk: what the orders of open dead letters are worth. "
+        "Counts stop at 10,000.",
     .options = options,
     .examples = "docket status\ndocket status --watch",
     .run = run,

@@ -118,6 +118,12 @@ json_t *status_needs(const json_t *status)
              "a payment's outcome has been unknown for over 15 minutes",
              "docket order list --reason payment_outcome_unknown; then compare the provider's "
              "books");
+    if (status_age_s(status, text_of(json_object_get(status, "unknown"), "refunds_since")) >
+        UNKNOWN_SLA_S)
+        need(needs, "work.unknown_refunds", true,
+             "a refund's outcome has been unknown for over 15 minutes",
+             "docket order list --reason refund_outcome_unknown; then compare the provider's "
+             "books");
     find_breakers(status, needs);
     find_trouble(status, needs);
     find_orphans(status, needs);

@@ -129,6 +129,7 @@ class Up:
             "DOCKET_READ_KEY": home.state["secrets"]["read_key"],
             "DOCKET_OPERATOR_KEY": self.world.operator_key(),
             "DOCKET_PG": self.world.pg("docket_owner"),
+            "DOCKET_SINGLE_NODE": "1",
             "DOCKET_AMQP": self.world.amqp(),
         }
 

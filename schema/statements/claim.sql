@@ -1,6 +1,7 @@
 -- Claims tasks of one stage for a worker, or takes again those it holds.
 --   $1 order ids   $2 stage   $3 worker   $4 event   $5 process
 --   $6, $7 least and greatest order id: only their months' partitions are opened
+--   $8, $9 when the message was published, and received here, in µs since 1970; 0: unknown
 -- One row back for each that is now the worker's: the order and the task as they are from now on.  The
 -- others have nothing to do (done, waiting, or somebody alive has them).  What the other books say of
 -- it is asked afterwards (claim_facts.sql): while this statement waited for a lock, its snapshot has
@@ -9,8 +10,11 @@
 -- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
 -- time, and whatever it had still to write has lost its version.
 WITH wanted AS MATERIALIZED (
-    SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status
-    FROM (SELECT w.order_id FROM unnest($1::uuid[]) AS w (order_id) ORDER BY w.order_id) AS w
+    SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status,
+           w.published, w.received
+    FROM (SELECT w.order_id, w.published, w.received
+          FROM unnest($1::uuid[], $8::int8[], $9::int8[]) AS w (order_id, published, received)
+          ORDER BY w.order_id) AS w
     CROSS JOIN LATERAL (
         SELECT o.id, o.version, o.status FROM orders o
         WHERE o.id = w.order_id AND o.id BETWEEN $6::uuid AND $7::uuid LIMIT 1 FOR UPDATE
@@ -24,10 +28,10 @@ WITH wanted AS MATERIALIZED (
       AND (t.state = 1
            OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
     RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted,
-              w.version + 1 AS version, w.status
+              w.version + 1 AS version, w.status, w.published, w.received
 ), happened AS (
-    INSERT INTO order_event (order_id, version, kind, status, process)
-    SELECT order_id, version, $4::text, status, $5::text FROM claimed
+    INSERT INTO order_event (order_id, version, kind, status, process, hop)
+    SELECT order_id, version, $4::text, status, $5::text, hop_of(published, received) FROM claimed
 )
 UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
 FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid

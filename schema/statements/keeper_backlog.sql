@@ -15,6 +15,11 @@ SELECT (SELECT count(*) FROM (SELECT FROM task WHERE due_at IS NOT NULL LIMIT $1
        coalesce((SELECT (extract(epoch FROM clock_timestamp() - unknown_since) * 1000)::int8
                  FROM payment_attempt WHERE state = 6 ORDER BY unknown_since LIMIT 1), 0)
            AS unknown_oldest_ms,
+       (SELECT count(*) FROM (SELECT FROM refund WHERE state = 4 LIMIT $1::int8) AS r)
+           AS refunds_unknown,
+       coalesce((SELECT (extract(epoch FROM clock_timestamp() - unknown_since) * 1000)::int8
+                 FROM refund WHERE state = 4 ORDER BY unknown_since LIMIT 1), 0)
+           AS refunds_unknown_oldest_ms,
        (SELECT count(*) FROM (SELECT FROM task WHERE parked_at IS NOT NULL LIMIT $1::int8) AS p)
            AS parked,
        coalesce((SELECT (extract(epoch FROM clock_timestamp() - min(parked_at)) * 1000)::int8

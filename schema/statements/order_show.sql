@@ -13,8 +13,11 @@ SELECT jsonb_build_object(
                                                   'price', price) ORDER BY position)
               FROM order_line WHERE order_id = o.id),
     'events', (SELECT jsonb_agg(jsonb_build_object('version', version, 'at', at, 'kind', kind,
-                      'status', status, 'process', process, 'detail', detail) ORDER BY version)
-               FROM order_event WHERE order_id = o.id),
+                      'status', status, 'process', process, 'detail', detail,
+                      'hops', event_hops(kind, before, at, hop, is_same)) ORDER BY version)
+               FROM (SELECT version, at, kind, status, process, detail, hop, lag(at) OVER past AS before,
+                            process = lag(process) OVER past AND bool_or(hop IS NOT NULL) OVER past AS is_same
+                     FROM order_event WHERE order_id = o.id WINDOW past AS (ORDER BY version)) AS e),
     'tasks', (SELECT jsonb_agg(jsonb_build_object('stage', stage, 'task_state', state,
                      'attempt', attempt, 'crashes', crashes, 'sweeps', sweeps, 'fence', fence,
                      'due_at', due_at, 'fault_kind', fault_kind, 'fault_code', fault_code,

@@ -10,6 +10,7 @@
 --   $26 the last so many attempts are in doubt  $27 provider  $28 process
 --   $31 decline reason  $32 the same card may do  $33 another card may  $34 next action
 --   $35 no money can move by this attempt any more
+--   $36, $37 when its calls to the outside were begun, and answered, in µs since 1970; 0: there were none
 -- A task that goes on as it was is not written.  Dead letters: outcome_letters.sql, right after.
 --   $29, $30 least and greatest order id: only their months' partitions are opened
 -- One row back for each that won: its position from 1, its new version.
@@ -25,18 +26,18 @@ WITH winner AS (
                 $13::int2[], $14::text[], $15::int2[], $16::bool[], $17::text[], $18::bool[],
                 $19::text[], $20::text[], $21::int2[], $22::text[], $23::text[], $24::text[],
                 $25::bool[], $26::int4[], $31::text[], $32::bool[], $33::bool[],
-                $34::text[], $35::bool[]) WITH ORDINALITY
+                $34::text[], $35::bool[], $36::int8[], $37::int8[]) WITH ORDINALITY
          AS c (order_id, version, stage, status, final, reason, event, task_state, task_attempt,
                due_ms, next, number, attempt_state, intent_id, confirms, is_sending, decline_code,
                is_captured, carrier_id, tracking, stock, fault_kind, fault_code,
                fault_text, keeps_running, doubted, decline_reason, retry_same_card,
-               try_another_card, next_action, fenced, n)
+               try_another_card, next_action, fenced, called, answered, n)
           ORDER BY c.order_id) AS c
     WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $29::uuid AND $30::uuid
     RETURNING c.*, o.trace, o.total, o.currency, o.payment_method
 ), happened AS (
-    INSERT INTO order_event (order_id, version, kind, status, process, detail)
-    SELECT order_id, version + 1, event, status, $28::text,
+    INSERT INTO order_event (order_id, version, kind, status, process, hop, detail)
+    SELECT order_id, version + 1, event, status, $28::text, hop_of(called, answered),
            CASE WHEN fault_kind <> '' THEN
                jsonb_build_object('stage', stage, 'attempt', task_attempt, 'fault', fault_kind,
                                   'code', fault_code, 'text', fault_text)

@@ -42,6 +42,8 @@ WITH winner AS MATERIALIZED (
 UPDATE refund r
 SET state = w.state, keys = w.keys, provider_id = coalesce(w.provider_id, r.provider_id),
     sent_at = CASE WHEN w.is_sending THEN clock_timestamp() ELSE r.sent_at END,
+    unknown_since = CASE WHEN w.state = 4 THEN coalesce(r.unknown_since, clock_timestamp())
+                         WHEN w.state = 2 THEN r.unknown_since END,
     ended_at = CASE WHEN w.state IN (5, 6) THEN clock_timestamp() END
 FROM winner w
 WHERE w.refund <> 0 AND w.amount = 0 AND r.order_id = w.order_id AND r.number = w.refund

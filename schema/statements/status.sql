@@ -28,7 +28,9 @@ SELECT jsonb_build_object(
                 ORDER BY order_id LIMIT $1::int8) AS t) AS p
         WHERE p.tasks > 0),
     'unknown', (SELECT jsonb_build_object('payments', count(*), 'since', min(unknown_since)) FROM (
-        SELECT unknown_since FROM payment_attempt WHERE state = 6 ORDER BY unknown_since LIMIT $1::int8) AS u),
+        SELECT unknown_since FROM payment_attempt WHERE state = 6 ORDER BY unknown_since LIMIT $1::int8) AS u)
+        || (SELECT jsonb_build_object('refunds', count(*), 'refunds_since', min(unknown_since)) FROM (
+        SELECT unknown_since FROM refund WHERE state = 4 ORDER BY unknown_since LIMIT $1::int8) AS u),
     'dead', (SELECT coalesce(jsonb_agg(jsonb_build_object('currency', currency, 'open', open,
                                        'replaying', replaying, 'amount', amount)
                                        ORDER BY amount DESC), '[]')

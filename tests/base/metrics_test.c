@@ -30,6 +30,12 @@ static struct metric size = {
 static struct metric cpu = {
     .type = METRIC_COUNTER, .name = "t_cpu_seconds_total", .help = "Spent.", .is_us = true};
 
+static struct metric absent = {.type = METRIC_GAUGE,
+                               .name = "t_at_risk",
+                               .help = "Money.",
+                               .labels = "currency=\"\"",
+                               .is_absent = true};
+
 static struct text page;
 
 static void spend(void *owner)
@@ -39,7 +45,7 @@ static void spend(void *owner)
 
 static int open_page(void **state)
 {
-    struct metric *all[] = {&accepted, &acked, &depth, &returned, &took, &size, &cpu};
+    struct metric *all[] = {&accepted, &acked, &depth, &returned, &took, &size, &cpu, &absent};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -122,6 +128,13 @@ static void measures_when_somebody_looks(void **state)
     must_have("# TYPE t_cpu_seconds_total counter\nt_cpu_seconds_total 1.500000\n");
 }
 
+static void shows_no_series_of_what_has_none(void **state)
+{
+    (void)state;
+    must_have("# TYPE t_at_risk gauge\n");
+    assert_null(strstr(page.bytes, "t_at_risk{"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -130,6 +143,7 @@ int main(void)
         cmocka_unit_test(counts_cumulatively_up_to_each_bound),
         cmocka_unit_test(counts_sizes_as_numbers),
         cmocka_unit_test(measures_when_somebody_looks),
+        cmocka_unit_test(shows_no_series_of_what_has_none),
     };
 
     return cmocka_run_group_tests_name("metrics", tests, open_page, close_page);

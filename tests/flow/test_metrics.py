@@ -95,7 +95,12 @@ def test_a_process_tells_of_itself(used, program):
         must(read["docket_broker_links_up", ""], read["docket_broker_links", ""], "broker links")
 
 
+def at_risk(used):
+    return metrics.read(used, "relay").get(("docket_dead_letters_at_risk_minor_units", 'currency="EUR"'))
+
+
 def test_the_backlog_is_what_the_database_says(used):
+    must(at_risk(used), None, "money at risk in a shop without a dead letter")
     used.sql("INSERT INTO dead_letter (stage, fingerprint, fault_kind, fault_code, fault_text, "
              "attempts, crashes, amount, currency, history, created_at) VALUES (1, 'x', 'x', 'x', "
              "'x', 1, 0, 100, 'EUR', '[]', now() - interval '1 hour')")
@@ -105,9 +110,11 @@ def test_the_backlog_is_what_the_database_says(used):
     wait_for(lambda: metrics.value(used, "relay", "docket_payments_unknown") == 1, 20, "it is seen")
     assert 0 <= metrics.value(used, "relay", "docket_payments_unknown_oldest_seconds") < 30
     must(metrics.value(used, "relay", "docket_dead_letters_open"), 1, "open dead letters")
+    wait_for(lambda: at_risk(used) == 100, 20, "the money that is at risk")
     assert 3600 <= metrics.value(used, "relay", "docket_dead_letters_oldest_seconds") < 3700
     assert metrics.value(used, "relay", "docket_tasks_waiting") >= 1  # the declined customer may pay yet
     assert metrics.value(used, "relay", "docket_postgres_database_bytes") > 1e6
     used.no_faults()
-    used.sql("DELETE FROM dead_letter WHERE fingerprint = 'x'")
+    used.sql("DELETE FROM dead_letter WHERE fault_code = 'x'")
+    wait_for(lambda: at_risk(used) == 0, 20, "no money is at risk")
     used.wait_status(told.id, "fulfilled", deadline_s=40)

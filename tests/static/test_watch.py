@@ -13,7 +13,7 @@ STRANGERS = {"up", "ALERTS", "node_filesystem_avail_bytes", "node_filesystem_siz
              "probe_ssl_earliest_cert_expiry"}
 PROMQL = {"sum", "by", "max", "abs", "absent", "rate", "increase", "changes", "time", "and", "or", "le",
           "histogram_quantile", "outcome", "outside", "instance", "stage", "verdict", "why", "result",
-          "batch", "operation"}
+          "batch", "operation", "min", "then", "currency"}
 
 # What makes each alert fire (a series and its values, one a minute), and what does not.
 RISING, FLAT = "0+10x30", "5x30"
@@ -33,6 +33,10 @@ TABLE = {
                           'docket_accept_seconds_bucket{le="+Inf"}': "0+10x30"},
                          {'docket_accept_seconds_bucket{le="0.8192"}': "0+10x30",
                           'docket_accept_seconds_bucket{le="+Inf"}': "0+10x30"}),
+    "DocketShedding": ({'docket_accept_shed_total{then="answered"}': "0+1x30",
+                        'docket_orders_total{outcome="accepted"}': "0+50x30"},
+                       {'docket_accept_shed_total{then="answered"}': "0+1x30",
+                        'docket_orders_total{outcome="accepted"}': "0+200x30"}),
     "DocketOutboxOld": ({"docket_outbox_oldest_seconds": "61x30"},
                         {"docket_outbox_oldest_seconds": "59x30"}),
     "DocketBrokerBlocked": ({"docket_relay_broker_blocked": "1x30"},
@@ -53,6 +57,8 @@ TABLE = {
                                    {"docket_dead_letters_oldest_seconds": "86399x30"}),
     "DocketPaymentsUnknown": ({"docket_payments_unknown_oldest_seconds": "901x30"},
                               {"docket_payments_unknown_oldest_seconds": "899x30"}),
+    "DocketRefundsUnknown": ({"docket_refunds_unknown_oldest_seconds": "901x30"},
+                             {"docket_refunds_unknown_oldest_seconds": "899x30"}),
     "DocketOutsideFailing": ({'docket_outside_calls_total{result="unknown"}': "0+6x30",
                               'docket_outside_calls_total{result="state"}': "0+4x30"},
                              {'docket_outside_calls_total{result="declined"}': "0+6x30",
