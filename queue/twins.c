@@ -37,7 +37,7 @@ static void add_lines(struct text *about, const struct claim_order *order)
 
     for (int i = 0; i < order->line_count; i++)
         sorted[i] = &order->lines[i];
-    qsort(sorted, (size_t)order->line_count, sizeof(sorted[0]), compare_lines);
+    qsort(sorted, (size_t)order->line_count, sizeof(void *), compare_lines);
     for (int i = 0; i < order->line_count; i++)
         text_print(about, "\n%s %" PRId32, sorted[i]->sku, sorted[i]->quantity);
 }
