@@ -5,11 +5,14 @@
 SELECT batch.position::int4,
        by_key.order_id, by_key.content_hash,
        by_cart.order_id, by_cart.content_hash,
-       o.renderer, o.token_key, o.status
+       terms[1], terms[2], terms[3]
 FROM unnest($1::int8[], $2::text[], $3::text[], $4::uuid[])
      WITH ORDINALITY AS batch(account_id, key, cart, order_id, position)
 LEFT JOIN order_key by_key ON by_key.account_id = batch.account_id AND by_key.key = batch.key
 LEFT JOIN order_key by_cart ON by_cart.account_id = batch.account_id AND by_cart.cart = batch.cart
-LEFT JOIN orders o ON o.id = CASE WHEN by_key.order_id = batch.order_id THEN NULL
-                                  WHEN by_key.key IS NOT NULL THEN by_key.order_id
-                                  ELSE by_cart.order_id END
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN by_key.order_id = batch.order_id THEN NULL
+                WHEN by_key.key IS NOT NULL THEN order_terms(by_key.order_id)
+                WHEN by_cart.order_id IS NOT NULL THEN order_terms(by_cart.order_id) END AS terms
+    OFFSET 0
+) o
