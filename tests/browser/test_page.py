@@ -160,6 +160,33 @@ def test_a_tab_that_is_late_makes_no_order_of_its_own(page):
     assert page.count_orders() == page.orders + 1
 
 
+IS_SHOWN = "!document.getElementById('{}').hidden"
+
+
+@pytest.mark.parametrize("page", [{"payment": {"method": "pm_card_visa_chargeDeclined"}}], indirect=True)
+def test_what_the_links_offer_is_a_button_and_another_card_pays(page):
+    tab = page.buy()
+    tab.wait(IS_SHOWN.format("pay"))
+    assert tab.value(SAYS).endswith("Please pay another way.")
+    tab.click("#pay")
+    page.must_be_one_order(tab)
+    assert not tab.value(IS_SHOWN.format("pay")) and not tab.value(IS_SHOWN.format("cancel"))
+    assert page.net.count(r"POST /v1/orders/\w+/payment_attempts") == 1
+
+
+def test_the_customer_cancels_by_the_link(page, shop):
+    shop.stop("payment")
+    tab = page.buy()
+    tab.wait(IS_SHOWN.format("cancel"))
+    tab.click("#cancel")
+    shop.start("payment")
+    tab.wait(f"{BEGUN} && {IS_OVER}")
+    assert tab.value(LIFE)[-1].endswith(" canceled") and tab.errors() == [], tab.value(LIFE)
+    assert not tab.value(IS_SHOWN.format("cancel"))
+    assert shop.one("SELECT sum(captured) FROM payment_attempt WHERE order_id = "
+                    "(SELECT id FROM orders ORDER BY id DESC LIMIT 1)") in (None, 0)
+
+
 def test_a_page_of_another_origin_orders_nothing(page, site):
     other = Site(page.directory)
     tab = page.person.open(f"{other.origin}/index.html")
