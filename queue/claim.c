@@ -49,6 +49,7 @@ enum {
     SINCE_ENDED,
     RESOLUTION,
     DUPLICATE,
+    IS_GIVEN_UP,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -184,6 +185,7 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
     facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
     facts->resolution = (enum resolution)pg_i16(result, row, RESOLUTION);
+    facts->is_given_up = pg_bool(result, row, IS_GIVEN_UP);
     facts->duplicate = (enum order_duplicate)pg_i16(result, row, DUPLICATE);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
