@@ -63,6 +63,7 @@ enum {
     REFUND_AMOUNT,
     REFUND_KEYS,
     SINCE_REFUND_SENT,
+    IS_CANCEL_OPEN,
 };
 
 enum statement { CLAIM, FACTS, REFUND_FACTS };
@@ -201,6 +202,7 @@ static void read_refunds(struct order_facts *facts, const PGresult *result, int 
     facts->refund_amount = pg_i64(result, row, REFUND_AMOUNT);
     facts->refund_keys = pg_i16(result, row, REFUND_KEYS);
     facts->since_refund_sent_ms = pg_i64(result, row, SINCE_REFUND_SENT);
+    facts->is_cancel_open = pg_bool(result, row, IS_CANCEL_OPEN);
 }
 
 static void read_lines(struct claim_order *order, const PGresult *result, int row)

@@ -132,6 +132,8 @@ struct order_facts {
     int64_t refund_amount;
     int16_t refund_keys;          /* its key ends in this number */
     int64_t since_refund_sent_ms; /* -1: it was not */
+    bool is_cancel_open; /* the cancel's own step has not ended: whether it is shipped is not known
+                          */
 };
 
 /* What was learnt. */
@@ -249,6 +251,9 @@ bool order_must_fence(const struct order_facts *facts, const struct order_policy
 
 /* Is it to be held as a possible duplicate?  Only while no money was asked for. */
 bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy);
+
+/* Is all that is left to be given back?  Not of an order that may be shipped yet. */
+bool order_owes_rest(const struct order_facts *facts);
 
 /* May another attempt to pay be opened?  Only once the last one is surely over, at the provider
  * too. */

@@ -32,6 +32,7 @@ struct job {
     int64_t outbox_id;
     int64_t published_us;          /* by the database's date, as its message says; 0: it does not */
     uint64_t claimed_ns;           /* monotonic; 0: it was not */
+    uint64_t asked_ms;             /* monotonic; when its claim was last asked for */
     uint64_t epoch;                /* of the session it was claimed in */
     bool is_ours;                  /* it was claimed; a further claim reads it again */
     bool is_solo;                  /* it runs alone */
