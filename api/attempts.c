@@ -2,12 +2,16 @@
  *
  *     admit ─► read ─► look ┄┄► may it? ─┬─ no: what to do instead
  *                       ▲                ├─ its key opened one: the same answer again
+ *                       │                ├─► give the last one up, at this version ┄┄► not yet
  *                       │                └─► open, at this version ┄┄► 202
  *                       └───────── somebody was faster ◄─┘
  *
  * What is judged is what the books say (order_pay_again); what is written stands only if they say
  * it still.  So of two at once one opens an attempt, and one that comes while the customer's time
  * runs out is either in time or told that it is not.
+ *
+ * A payment that waits for the customer is given up by his wish to pay otherwise: a worker cancels
+ * its intent at the provider.  Until that is done, or it turns out to be paid, there is no other.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,19 +39,19 @@ struct opening {
     struct order_facts facts; /* what was judged */
     int rounds;
     uint64_t deadline_ms;
-    bool is_judged; /* it may be opened */
+    enum pay_again verdict; /* what is written next; IN_PROGRESS: nothing, it is looked at */
     struct ask_ticket ticket;
 };
 
 /* The columns of attempt_look.sql. */
-enum { ACCOUNT, TOKEN_KEY, VERSION, STATUS, NUMBER, STATE, IS_FENCED, OPENED, METHOD };
+enum { ACCOUNT, TOKEN_KEY, VERSION, STATUS, NUMBER, STATE, IS_FENCED, IS_GIVEN_UP, OPENED, METHOD };
 
 static bool read_wish(struct opening *opening);
 static void submit(struct opening *opening);
 static void on_settled(struct ask_ticket *ticket);
 static void on_looked(struct opening *opening, const PGresult *rows);
 static void judge(struct opening *opening);
-static void on_opened(struct opening *opening, const PGresult *rows);
+static void on_written(struct opening *opening, const PGresult *rows);
 static void on_released(struct ask_ticket *ticket);
 static void opening_free(struct opening *opening);
 
@@ -63,6 +67,7 @@ void payment_attempts_post(struct http_request *request)
     opening = xcalloc(1, sizeof(*opening));
     opening->request = request;
     opening->principal = principal;
+    opening->verdict = PAY_AGAIN_IN_PROGRESS;
     opening->deadline_ms = deadline_of(request);
     snprintf(opening->key, sizeof(opening->key), "%s", key);
     arena_init(&opening->arena);
@@ -153,6 +158,22 @@ static void add_open(struct opening *opening)
     pg_add_text(&opening->ticket.params, "api");
 }
 
+static void add_give_up(struct opening *opening)
+{
+    const struct order_facts *facts = &opening->facts;
+
+    opening->ticket.statement = &sql_attempt_give_up;
+    pg_add_uuid(&opening->ticket.params, opening->id.bytes);
+    pg_add_i32(&opening->ticket.params, facts->version);
+    pg_add_i16(&opening->ticket.params, facts->attempt_number);
+    pg_add_text(&opening->ticket.params, "api");
+}
+
+static bool is_judged(const struct opening *opening)
+{
+    return opening->verdict != PAY_AGAIN_IN_PROGRESS;
+}
+
 static void submit(struct opening *opening)
 {
     struct ask *ask = api_of(opening->request)->attempts;
@@ -163,8 +184,10 @@ static void submit(struct opening *opening)
         .deadline_ms = opening->deadline_ms,
     };
     pg_params_init(&opening->ticket.params);
-    if (opening->is_judged)
+    if (opening->verdict == PAY_AGAIN_OPENS)
         add_open(opening);
+    else if (opening->verdict == PAY_AGAIN_GIVES_UP)
+        add_give_up(opening);
     else
         add_look(opening);
     if (ask_submit(ask, &opening->ticket))
@@ -176,7 +199,7 @@ static void submit(struct opening *opening)
 
 static void refuse_unsettled(struct opening *opening, enum group_outcome outcome)
 {
-    bool is_sent = outcome == GROUP_UNKNOWN && opening->is_judged;
+    bool is_sent = outcome == GROUP_UNKNOWN && opening->verdict == PAY_AGAIN_OPENS;
 
     refuse(opening, &(struct problem){
                         .code = outcome == GROUP_REFUSED ? "internal_error"
@@ -197,8 +220,8 @@ static void on_settled(struct ask_ticket *ticket)
 
     if (outcome != GROUP_COMMITTED)
         refuse_unsettled(opening, outcome);
-    else if (opening->is_judged)
-        on_opened(opening, ticket->rows);
+    else if (is_judged(opening))
+        on_written(opening, ticket->rows);
     else
         on_looked(opening, ticket->rows);
 }
@@ -267,6 +290,7 @@ static void on_looked(struct opening *opening, const PGresult *rows)
         .attempt_number = pg_i16(rows, 0, NUMBER),
         .attempt_state = (enum attempt_state)pg_i16(rows, 0, STATE),
         .is_fenced = pg_bool(rows, 0, IS_FENCED),
+        .is_given_up = pg_bool(rows, 0, IS_GIVEN_UP),
     };
     judge(opening);
 }
@@ -279,6 +303,9 @@ static const char *why_not_yet(const struct order_facts *facts)
     if (facts->status == ORDER_PAYMENT_FAILED)
         return "the failed payment is being canceled at the provider, so that it cannot be paid "
                "too: repeat key and body when links.payment_attempts is there";
+    if (facts->is_given_up)
+        return "the payment that waits for the customer is being canceled at the provider, so that "
+               "it cannot be paid too: repeat key and body when links.payment_attempts is there";
     if (facts->status == ORDER_REQUIRES_ACTION)
         return "the customer has to finish payment.next_action first; if they do not, it ends by "
                "itself";
@@ -295,9 +322,12 @@ static void judge(struct opening *opening)
     const struct order_facts *facts = &opening->facts;
     int64_t attempts_max = api_of(opening->request)->service.settings.payment_attempts_max;
 
-    switch (order_pay_again(facts, attempts_max)) {
+    enum pay_again verdict = order_pay_again(facts, attempts_max);
+
+    switch (verdict) {
     case PAY_AGAIN_OPENS:
-        opening->is_judged = true; /* opened once the ask has let go of the look */
+    case PAY_AGAIN_GIVES_UP:
+        opening->verdict = verdict; /* written once the ask has let go of the look */
         break;
     case PAY_AGAIN_IN_PROGRESS:
         refuse_attempt(opening, "payment_in_progress", why_not_yet(facts));
@@ -317,22 +347,27 @@ static void judge(struct opening *opening)
     }
 }
 
-/* --- open --------------------------------------------------------------------------------------
+/* --- write -------------------------------------------------------------------------------------
  */
 
-static void on_opened(struct opening *opening, const PGresult *rows)
+static void on_written(struct opening *opening, const PGresult *rows)
 {
     struct hint *hint = api_of(opening->request)->hint;
+    enum pay_again written = opening->verdict;
 
-    if (PQntuples(rows) == 1) {
-        hint_work(hint);
-        hint_order(hint, &opening->id);
+    opening->verdict = PAY_AGAIN_IN_PROGRESS; /* if somebody was faster, look again */
+    if (PQntuples(rows) == 0) {
+        if (++opening->rounds == ROUNDS_MAX)
+            refuse_unsettled(opening, GROUP_UNSENT);
+        return;
+    }
+    hint_work(hint);
+    hint_order(hint, &opening->id);
+    if (written == PAY_AGAIN_OPENS) {
         reply_opened(opening, opening->facts.attempt_number + 1, false);
-    } else if (++opening->rounds < ROUNDS_MAX) {
-        opening->is_judged = false; /* somebody was faster: look again */
     } else {
-        opening->is_judged = false;
-        refuse_unsettled(opening, GROUP_UNSENT);
+        opening->facts.is_given_up = true;
+        refuse_attempt(opening, "payment_in_progress", why_not_yet(&opening->facts));
     }
 }
 
@@ -355,8 +390,8 @@ static void opening_free(struct opening *opening)
 
 void attempts_open(struct api *api)
 {
-    static const struct pg_statement *const statements[] = {&sql_commit_fence, &sql_attempt_look,
-                                                            &sql_attempt_open, NULL};
+    static const struct pg_statement *const statements[] = {
+        &sql_commit_fence, &sql_attempt_look, &sql_attempt_open, &sql_attempt_give_up, NULL};
     const struct ask_options options = {
         .name = "attempt",
         .database = &api->service.database,

@@ -51,6 +51,7 @@ enum {
     RESOLUTION,
     DUPLICATE,
     EMAIL,
+    IS_GIVEN_UP,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -64,6 +65,7 @@ enum {
     REFUND_AMOUNT,
     REFUND_KEYS,
     SINCE_REFUND_SENT,
+    IS_CANCEL_OPEN,
 };
 
 enum statement { CLAIM, FACTS, REFUND_FACTS };
@@ -203,6 +205,7 @@ static void read_facts(struct order_facts *facts, const PGresult *result, int ro
     facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
     facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
     facts->resolution = (enum resolution)pg_i16(result, row, RESOLUTION);
+    facts->is_given_up = pg_bool(result, row, IS_GIVEN_UP);
     facts->duplicate = (enum order_duplicate)pg_i16(result, row, DUPLICATE);
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", pg_text(result, row, INTENT_ID));
 }
@@ -218,6 +221,7 @@ static void read_refunds(struct order_facts *facts, const PGresult *result, int 
     facts->refund_amount = pg_i64(result, row, REFUND_AMOUNT);
     facts->refund_keys = pg_i16(result, row, REFUND_KEYS);
     facts->since_refund_sent_ms = pg_i64(result, row, SINCE_REFUND_SENT);
+    facts->is_cancel_open = pg_bool(result, row, IS_CANCEL_OPEN);
 }
 
 static void read_lines(struct claim_order *order, const PGresult *result, int row)

@@ -134,7 +134,16 @@ void order_payment_requires_action(const struct order_facts *facts,
     change->next_action = lesson->next_action;
     change->status = ORDER_REQUIRES_ACTION;
     change->reason = "customer_action_required";
+    if (facts->is_given_up) /* while it was looked at */
+        rest_ms = 1;
     order_change_wait(change, "requires_action", within(pause_ms, 1, rest_ms > 0 ? rest_ms : 1));
+}
+
+static const char *why_failed(const struct order_facts *facts)
+{
+    if (facts->attempt_state == ATTEMPT_DECLINED)
+        return "payment_declined";
+    return facts->is_given_up ? "payment_given_up" : "payment_canceled_by_provider";
 }
 
 const char *order_payment_waits_for(const struct order_facts *facts)
@@ -145,8 +154,7 @@ const char *order_payment_waits_for(const struct order_facts *facts)
         return "customer_action_required";
     if (facts->status != ORDER_PAYMENT_FAILED)
         return NULL;
-    return facts->attempt_state == ATTEMPT_VOIDED ? "payment_canceled_by_provider"
-                                                  : "payment_declined";
+    return why_failed(facts);
 }
 
 /* Of a confirm that nobody has looked at since, the sending counts. */
@@ -175,7 +183,7 @@ bool order_must_fence(const struct order_facts *facts, const struct order_policy
     if (facts->status == ORDER_PAYMENT_FAILED)
         return !facts->is_fenced;
     if (facts->status == ORDER_REQUIRES_ACTION)
-        return facts->since_opened_ms >= policy->customer_wait_ms;
+        return facts->is_given_up || facts->since_opened_ms >= policy->customer_wait_ms;
     return is_past_sla(facts, policy);
 }
 
@@ -196,7 +204,7 @@ static void await_customer(const struct order_facts *facts, const struct order_p
     bool is_declined = facts->attempt_state == ATTEMPT_DECLINED;
 
     change->status = ORDER_PAYMENT_FAILED;
-    change->reason = is_declined ? "payment_declined" : "payment_canceled_by_provider";
+    change->reason = why_failed(facts);
     order_change_wait(change, is_declined ? "payment_fenced" : "payment_voided",
                       within(rest_of_wait_ms(facts, policy), 1, policy->customer_wait_ms));
 }
@@ -214,6 +222,7 @@ void order_payment_voided(const struct order_facts *facts, const struct order_le
     }
     change->stock = STOCK_RETURNED;
     if (facts->status == ORDER_PROCESSING ||
+        (facts->status == ORDER_REQUIRES_ACTION && facts->is_given_up) ||
         (facts->status == ORDER_PAYMENT_FAILED && rest_of_wait_ms(facts, policy) > 0)) {
         await_customer(facts, policy, change);
         return;
@@ -271,9 +280,11 @@ enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts
     switch (facts->status) {
     case ORDER_ACCEPTED:
     case ORDER_PROCESSING:
-    case ORDER_REQUIRES_ACTION:
     case ORDER_ON_HOLD:
         return PAY_AGAIN_IN_PROGRESS;
+    case ORDER_REQUIRES_ACTION: /* of the last one that may be made, nothing else could follow */
+        return facts->is_given_up || facts->attempt_number >= attempts_max ? PAY_AGAIN_IN_PROGRESS
+                                                                           : PAY_AGAIN_GIVES_UP;
     case ORDER_PAYMENT_FAILED:
         if (facts->attempt_number >= attempts_max)
             return PAY_AGAIN_EXHAUSTED;

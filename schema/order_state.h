@@ -115,8 +115,9 @@ struct order_facts {
     enum order_duplicate duplicate;
     int64_t since_ended_ms; /* since it was declined or voided; -1: it is not */
     enum resolution resolution;
-    bool is_fenced; /* it is over at the provider too: no money can move by it any more */
-    int64_t held;   /* pieces reserved and not returned */
+    bool is_given_up; /* the customer wants to pay otherwise instead of what he was asked to do */
+    bool is_fenced;   /* it is over at the provider too: no money can move by it any more */
+    int64_t held;     /* pieces reserved and not returned */
     bool is_shipped;
     bool is_unknown; /* the task's last fault left open what had happened */
     bool has_letter; /* a dead letter of the task is open, or being replayed */
@@ -131,6 +132,8 @@ struct order_facts {
     int64_t refund_amount;
     int16_t refund_keys;          /* its key ends in this number */
     int64_t since_refund_sent_ms; /* -1: it was not */
+    bool is_cancel_open; /* the cancel's own step has not ended: whether it is shipped is not known
+                          */
 };
 
 /* What was learnt. */
@@ -242,17 +245,22 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
                   const struct order_policy *policy, uint32_t random, struct order_change *change);
 
 /* Whatever the provider is found to say next, is the intent to be canceled?  The customer's or our
- * own time is over, or the attempt is: then a cancel decides, at the provider, what is true. */
+ * own time is over, or he has given it up, or the attempt is over: then a cancel decides, at the
+ * provider, what is true. */
 bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
 
 /* Is it to be held as a possible duplicate?  Only while no money was asked for. */
 bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy);
+
+/* Is all that is left to be given back?  Not of an order that may be shipped yet. */
+bool order_owes_rest(const struct order_facts *facts);
 
 /* May another attempt to pay be opened?  Only once the last one is surely over, at the provider
  * too. */
 enum pay_again {
     PAY_AGAIN_OPENS,
     PAY_AGAIN_IN_PROGRESS, /* not yet: the last one is not over, or not surely */
+    PAY_AGAIN_GIVES_UP,    /* not yet: the last one waits for the customer, who wants another */
     PAY_AGAIN_CLOSED,      /* never: the order is paid, or has ended, or is about to */
     PAY_AGAIN_EXHAUSTED,   /* never: attempts_max were made */
 };

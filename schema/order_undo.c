@@ -93,11 +93,12 @@ static bool decide_overruled(const struct order_facts *facts, const struct order
     return true;
 }
 
-/* A call that was begun before the cancel may make a shipment yet. */
+/* A call that was begun before the cancel may make a shipment yet, and so may one of a worker that
+ * had read the order before: it begins one for no longer than the longest call (fulfilment.c). */
 static void decide_unshipped(const struct order_facts *facts, const struct order_policy *policy,
                              struct order_change *change)
 {
-    int64_t rest_ms = policy->longest_call_ms - facts->since_undo_ms;
+    int64_t rest_ms = 2 * policy->longest_call_ms - facts->since_undo_ms;
 
     if (rest_ms > 0)
         order_change_wait(change, "shipment_not_made", rest_ms);
@@ -250,6 +251,14 @@ static int64_t rest_of(const struct order_facts *facts)
     return facts->captured - facts->refunded;
 }
 
+/* Part of the money may be on its way back while the order is canceled: that says nothing of the
+ * rest until the cancel has found out that nothing is shipped. */
+bool order_owes_rest(const struct order_facts *facts)
+{
+    return facts->status == ORDER_REFUNDING ||
+           (facts->status == ORDER_CANCELING && !facts->is_cancel_open);
+}
+
 /* All that is left of an order that is being undone, once nothing else is on its way. */
 static void decide_owed(const struct order_facts *facts, struct order_change *change)
 {
@@ -288,7 +297,7 @@ static void decide_made(const struct order_facts *facts, const struct order_less
                         struct order_change *change)
 {
     bool is_all = rest_of(facts) <= facts->refund_amount;
-    bool is_undoing = facts->status == ORDER_CANCELING || facts->status == ORDER_REFUNDING;
+    bool is_undoing = order_owes_rest(facts);
 
     if (is_undoing && is_all && facts->refunds_open <= 1)
         end_undone(change, facts, ORDER_REFUNDED, "refunded");
@@ -348,7 +357,7 @@ static bool decide_refund(const struct order_facts *facts, const struct order_le
                           const struct order_policy *policy, uint32_t random,
                           struct order_change *change)
 {
-    bool is_undoing = facts->status == ORDER_CANCELING || facts->status == ORDER_REFUNDING;
+    bool is_undoing = order_owes_rest(facts);
 
     if (facts->refund_number != 0)
         return decide_refund_row(facts, lesson, policy, random, change);

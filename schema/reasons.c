@@ -26,6 +26,7 @@ static const struct reason rows[] = {
     {"payment_declined", REASON_ACT, "Your payment was declined. Please pay another way."},
     {"payment_canceled_by_provider", REASON_ACT,
      "Your payment was canceled. Please pay another way."},
+    {"payment_given_up", REASON_ACT, "Your payment was stopped. Please pay another way."},
     {"payment_not_made", REASON_WAIT,
      "Your order was not paid in time and is canceled. Nothing is kept of your money."},
     {"payment_outcome_unknown", REASON_WAIT,

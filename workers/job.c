@@ -126,6 +126,7 @@ void job_start_claim(struct job *job)
         enter(job, HELD);
         return;
     }
+    job->asked_ms = clock_monotonic_ms();
     job_trace_begin_part(job, "claim");
     if (group_submit(job->source->claims, &job->claim.ticket))
         enter(job, CLAIMING);
@@ -576,6 +577,11 @@ void job_add_pass(const struct job *job, char *key, size_t size)
 bool job_may_send(const struct job *job)
 {
     return !job->is_interrupted && worker_session_may_send(job->source->session, job->claim.epoch);
+}
+
+bool job_is_fresh(const struct job *job)
+{
+    return (int64_t)(clock_monotonic_ms() - job->asked_ms) < job_policy(job)->longest_call_ms;
 }
 
 static void learn_held(struct job *job)

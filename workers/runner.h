@@ -80,6 +80,9 @@ void *job_outside(const struct job *job);
  * changes with each time that the task was parked and let out. */
 void job_add_pass(const struct job *job, char *key, size_t size);
 bool job_may_send(const struct job *job); /* directly before the first byte of a call */
+/* Its claim is younger than the outside's longest call: whatever was asked of the order since is
+ * not older than that. */
+bool job_is_fresh(const struct job *job);
 /* A call to the outside begins, and is so called in traces: the job cannot be interrupted but by
  * step->interrupt.  False: the outside is held back; the job has learnt so, and may be gone. */
 bool job_begin_call(struct job *job, const char *name) __attribute__((warn_unused_result));

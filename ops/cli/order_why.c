@@ -37,6 +37,9 @@ static const struct {
     {NULL, "payment_canceled_by_provider",
      "the provider canceled the payment and the customer's time to pay otherwise is running",
      "the provider is asked once more and the order is canceled"},
+    {NULL, "payment_given_up",
+     "the customer gave the payment up to pay otherwise and the time he has for that is running",
+     "the provider is asked once more and the order is canceled"},
     {NULL, "payment_not_made", "it was not paid and is being canceled", "it is canceled"},
     {NULL, "integrity_failure",
      "the provider's amount, currency or order is not ours: compare its books first, then docket "

@@ -24,11 +24,12 @@ SELECT w.order_id,
        coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended,
        coalesce(p.resolution, 0::int2) AS resolution,
        coalesce(u.duplicate, 0::int2) AS duplicate,
-       coalesce(a.email, '') AS email
+       coalesce(a.email, '') AS email,
+       coalesce(p.given_up, false) AS is_given_up
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
-           p.unknown_since, p.ended_at, p.resolution
+           p.unknown_since, p.ended_at, p.resolution, p.given_up
     FROM payment_attempt p
     WHERE p.order_id = w.order_id AND p.order_id BETWEEN $3::uuid AND $4::uuid
     ORDER BY p.number DESC LIMIT 1

@@ -6,7 +6,8 @@ SELECT w.order_id, coalesce(p.captured, 0::int8) AS captured,
        coalesce(r.state, 0::int2) AS refund_state, coalesce(r.amount, 0::int8) AS refund_amount,
        coalesce(r.keys, 0::int2) AS refund_keys,
        coalesce((extract(epoch FROM clock_timestamp() - r.sent_at) * 1000)::int8, -1)
-           AS since_refund_sent
+           AS since_refund_sent,
+       c.is_over IS NULL AS is_cancel_open
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.captured FROM payment_attempt p
@@ -21,3 +22,7 @@ LEFT JOIN LATERAL (
     SELECT r.number, r.state, r.amount, r.keys, r.sent_at
     FROM refund r WHERE r.order_id = w.order_id AND r.state < 5 ORDER BY r.number LIMIT 1
 ) r ON true
+LEFT JOIN LATERAL (
+    SELECT true AS is_over FROM task t WHERE t.order_id = w.order_id AND t.stage = 3 AND t.state = 5
+    LIMIT 1
+) c ON true

@@ -1,5 +1,6 @@
-"""Random lives of orders through real workers: drawn troubles of the outside, kills, customers and operators,
-and at the end of each round the comparison of the three books.
+"""Random lives of orders through real workers: drawn troubles of the outside, kills, the provider's events
+(true, false, twice, late, out of order), customers who act, pay otherwise or cancel, operators who replay and
+refund; and at the end of each round the comparison of the three books.
 
 tests/workers/life lives 100,000 through the same steps in memory; here are 200, or DOCKET_REAL_LIVES=2000.
 A failure names its seed: DOCKET_LIFE_SEED=… draws the same again (what runs at the same time may differ).
@@ -14,6 +15,9 @@ from lane import SETTINGS, Lane
 from docket_local import order
 from docket_local.problem import Problem
 from harness import TRAVELLERS, wait_for
+from harness.client import new_key
+from harness.outcomes import paying_with
+from harness.webhooks import deliver, event_of, send_webhooks
 
 LIVES = int(os.environ.get("DOCKET_REAL_LIVES", "200"))
 SEED = int(os.environ.get("DOCKET_LIFE_SEED", "1"))
@@ -87,22 +91,71 @@ def replay(docket, rng):
             pass  # somebody else was faster, or the API is being killed
 
 
-ACTS = [kill_one, stop_one, customer, customer, replay]
+def some_orders(docket, rng, *statuses):
+    """A few of the last orders that are at one of these, by their public ids."""
+    rows = docket.sql("SELECT id::text FROM orders WHERE status = ANY (%s::int2[]) ORDER BY id DESC LIMIT 25",
+                      [order.STATUSES.index(status) for status in statuses])
+    return [order.to_public(row[0]) for row in rng.sample(rows, min(3, len(rows)))]
+
+
+def cancel(docket, rng):
+    """Whatever they are at; those that are shipped meanwhile are told that it is too late."""
+    for public in some_orders(docket, rng, "accepted", "processing", "confirmed", "requires_action",
+                              "payment_failed", "on_hold", "refunding"):
+        docket.server.post(f"/v1/orders/{public}/cancel")
+
+
+def pay_otherwise(docket, rng):
+    """Whose payment failed, and whose customer is being waited for."""
+    for public in some_orders(docket, rng, "requires_action", "payment_failed"):
+        docket.server.post(f"/v1/orders/{public}/payment_attempts", paying_with(rng.choice(METHODS)),
+                           headers={"Idempotency-Key": new_key()})
+
+
+def refund(docket, rng):
+    for public in some_orders(docket, rng, "confirmed", "fulfilled"):
+        try:
+            docket.docket("order", "refund", public, "--amount", str(rng.randint(1, 9000)),
+                          "--reason", "a life")
+        except Problem:
+            pass  # more than is left, or the API is being killed
+
+
+def false_events(docket, rng):
+    """Signed and well-formed, of what did not happen, or did long ago; some of them twice."""
+    rows = docket.sql("SELECT order_id::text, intent_id FROM payment_attempt WHERE intent_id <> ''")
+    for uuid, intent in rng.sample(rows, min(6, len(rows))):
+        kind = rng.choice(["succeeded", "payment_failed", "canceled", "requires_action", "processing"])
+        event = event_of(intent, order.to_public(uuid), f"payment_intent.{kind}")
+        for _ in range(rng.randint(1, 2)):
+            deliver(docket, event)
+
+
+def draw_events(docket, rng):
+    """How the provider tells of what happens in this round; sometimes it does not."""
+    if rng.random() < 0.2:
+        send_webhooks(docket, urls="")
+    else:
+        send_webhooks(docket, copies=rng.randint(1, 3), delay_ms=rng.choice([0, 0, 20, 200, 1000]),
+                      retry_ms=50, reverse=rng.random() < 0.5)
+
+
+ACTS = [kill_one, stop_one, customer, replay, cancel, pay_otherwise, refund, false_events]
 
 
 def live(docket, rng):
     """One round: orders come while the outside misbehaves and things are killed."""
     docket.no_faults()
     draw_troubles(docket, rng)
+    draw_events(docket, rng)
     bodies = [draw_body(docket, rng) for _ in range(LIVES_A_ROUND)]
     with ThreadPoolExecutor(4) as pool:
         told = [pool.submit(docket.post_until_told, body, deadline_s=60) for body in bodies]
-        for _ in range(rng.randint(2, 5)):
+        for _ in range(rng.randint(4, 8)):
             rng.choice(ACTS)(docket, rng)
         orders = [one.result().id for one in told]
-    for _ in range(2):
-        customer(docket, rng)
-        replay(docket, rng)
+    for act in (customer, false_events, replay, pay_otherwise, cancel, customer, replay):
+        act(docket, rng)
     docket.no_faults()
     return [public for public in orders if public]
 
@@ -130,5 +183,6 @@ def test_the_lives_have_seen_what_there_is(lane):
     docket = lane.docket
     seen = {row[0] for row in docket.sql("SELECT DISTINCT kind FROM order_event")}
     wanted = {"payment_unknown", "retry", "payment_declined", "requires_action", "canceled", "shipped",
-              "out_of_stock", "dead_letter"}
+              "out_of_stock", "dead_letter", "webhook", "cancel_requested", "payment_attempt_opened",
+              "refund_made", "refunded"}
     assert wanted <= seen, wanted - seen

@@ -93,3 +93,11 @@ def test_each_hop_is_timed(bench, capsys):
     assert 60 < record["p50_ms"] <= record["p99_ms"]
     assert set(record["hops"]) >= {"accepted → payment_started", "fulfilment_started → shipped"}
     assert "beyond the 60 ms outside: " in capsys.readouterr().out
+
+
+def test_an_outage_of_the_provider_gives_nothing_up(bench, capsys):
+    bench.options |= {"outage": "3", "rate": "40"}
+    (record,) = run(bench, "outage")
+    assert record["parked"] > 100 and record["count"] >= record["parked"]
+    assert record["place_off"] <= record["place_off_p99"] <= record["place_off_most"]
+    assert "outage, places off by the orders that waited, p99: " in capsys.readouterr().out

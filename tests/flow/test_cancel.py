@@ -196,6 +196,22 @@ def test_an_order_that_the_carrier_may_have_is_looked_up_there_first(shop):
     shop.books().must_balance()
 
 
+def test_a_part_that_is_on_its_way_back_gives_nothing_back_of_what_may_be_shipped(shop):
+    """The carrier acted and nobody has heard of it; a part is given back meanwhile, and it is canceled."""
+    public = asked_of_the_carrier(shop, "act_then_reset", times=1)
+    shop.fault("lookup", "unavailable", order=public)
+    shop.docket("order", "refund", public, "--amount", "100", "--reason", "a courtesy")
+    must_cancel(shop, public)
+    wait_for(lambda: len(facts(shop, "refund", public)) == 1 and task(shop, public, "refund")[0] == "done", 20,
+             "the part is given back, and that is all")
+    must(shop.status(public), "canceling", "whether it is shipped is not known")
+    shop.no_faults()
+    shop.wait_status(public, "fulfilled")
+    must([fact["amount"] for fact in facts(shop, "refund", public)], [100], "refunds")
+    must(len(facts(shop, "shipment", public)), 1, "shipments")
+    shop.books().must_balance()
+
+
 def test_what_the_carrier_refuses_for_good_is_given_back_and_its_stock_is_there_again(shop):
     before = available(shop, "TEA-EARL-250")
     public = asked_of_the_carrier(shop, "decline", code="address_undeliverable")

@@ -7,10 +7,12 @@ from docket_local import order
 
 from harness import Client, must, wait_for
 from harness.client import new_key
-from harness.outcomes import (WORKER, available, facts, kinds, open_quick_shop, pay_again, paying_with,
-                              payment_of, post, post_before_payment, wait_all, wait_payable)
+from harness.outcomes import (WORKER, attempt, available, begun, facts, kinds, pay_again, paying_with,
+                              payment_of, post, post_before_payment, wait_all, wait_payable, wait_task)
+from harness.webhooks import deliver, event_of
 
 DECLINED = paying_with("pm_card_visa_chargeDeclined")
+ASKS = paying_with("pm_card_threeDSecureRequired")
 PATIENT = {"DOCKET_CUSTOMER_WAIT_S": 600}
 SKU = "TEA-EARL-250"
 
@@ -97,19 +99,13 @@ def test_of_two_at_once_one_opens_an_attempt(shop):
 
 
 def test_vendure_2620_nothing_is_opened_before_the_last_payment_is_surely_over(shop):
-    """Not while it is paid, nor while the customer is asked, nor before its intent is canceled."""
+    """Not while it is paid, nor before its intent is canceled."""
     [public] = post_before_payment(shop)
     answer = pay_again(shop, public)
     must((answer.status, answer.code, answer.accepted), (409, "payment_in_progress", "no"), answer)
     shop.thaw("payment")
     shop.wait_status(public, "fulfilled")
     must(pay_again(shop, public).code, "payment_not_possible", "it is paid")
-
-    asked = post(shop, **paying_with("pm_card_threeDSecureRequired"))
-    shop.wait_status(asked, "requires_action")
-    answer = pay_again(shop, asked)
-    must(answer.code, "payment_in_progress", answer)
-    assert "next_action" in answer.json["detail"] and "retry-after" in answer.headers, answer
 
     [public] = post_before_payment(shop, **DECLINED)
     shop.fault("cancel", "unavailable", order=public)
@@ -122,10 +118,106 @@ def test_vendure_2620_nothing_is_opened_before_the_last_payment_is_surely_over(s
     wait_payable(shop, public)
     must(pay_again(shop, public).status, 202, "now it is over")
     shop.wait_status(public, "fulfilled")
-    intent = shop.one("SELECT intent_id FROM payment_attempt WHERE order_id = %s",
-                      order.to_uuid(asked))
-    shop.sandbox.post(f"/sandbox/intents/{intent}/finish", {"as": "succeeded"})
-    shop.wait_status(asked, "fulfilled")
+    shop.books().must_balance()
+
+
+def asked(shop):
+    """An order whose customer is asked for 3-D Secure and has ten minutes for it, and its intent."""
+    public = post(shop, **ASKS)
+    shop.wait_status(public, "requires_action")
+    wait_task(shop, public, "waiting")
+    return public, attempt(shop, public)[1]
+
+
+def finish(shop, intent, how="succeeded"):
+    return shop.sandbox.post(f"/sandbox/intents/{intent}/finish", {"as": how}).status
+
+
+def must_give_up(shop, public, key=None):
+    answer = pay_again(shop, public, key=key)
+    must((answer.status, answer.code, answer.accepted), (409, "payment_in_progress", "no"), answer)
+    assert "is being canceled" in answer.json["detail"] and "retry-after" in answer.headers, answer
+
+
+def test_who_would_rather_pay_otherwise_need_not_sit_out_3d_secure(shop):
+    """The intent is canceled first: what was asked for can not be paid any more, then another is made."""
+    (public, intent), key = asked(shop), new_key()
+    must_give_up(shop, public, key)
+    wait_payable(shop, public)
+    told = shop.read.get(f"/v1/orders/{public}").json
+    must((told["status"], told["reason"]), ("payment_failed", "payment_given_up"), told)
+    must(len(facts(shop, "cancel", public)), 1, "intents that were fenced off")
+    assert finish(shop, intent) != 200, "an intent that is canceled was paid"
+    must(pay_again(shop, public, key=key).status, 202, "key and body again")
+    shop.wait_status(public, "fulfilled")
+    must(payment_of(shop, public), {"attempt": 2, "state": "captured"}, "its payment")
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+
+
+def test_who_gives_up_what_he_has_just_paid_has_paid(shop):
+    """Said before the worker looks: the provider's cancel is refused, or not asked for any more."""
+    public, intent = asked(shop)
+    shop.freeze("payment")
+    must_give_up(shop, public)
+    must(finish(shop, intent), 200, "paid after all")
+    shop.thaw("payment")
+    shop.wait_status(public, "fulfilled")
+    must(payment_of(shop, public), {"attempt": 1, "state": "captured"}, "its payment")
+    must(pay_again(shop, public).code, "payment_not_possible", "it is paid")
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+
+
+@pytest.mark.parametrize("kind", ["act_then_reset", "act_then_500", "fail_500", "reset"])
+def test_whatever_becomes_of_the_call_that_gives_it_up_no_second_intent_comes_before_its_end(shop, kind):
+    public, _ = asked(shop)
+    shop.fault("cancel", kind, order=public, times=2)
+    must_give_up(shop, public)
+    wait_payable(shop, public)
+    must((len(facts(shop, "cancel", public)), len(facts(shop, "intent", public))), (1, 1), "cancels, intents")
+    must(pay_again(shop, public).status, 202, "it is over")
+    shop.wait_status(public, "fulfilled")
+    shop.books().must_balance()
+
+
+def test_a_worker_that_is_looking_is_told_that_it_is_given_up(shop):
+    """It learns that the customer is still waited for, and writes that; then it cancels at once."""
+    public, intent = asked(shop)
+    shop.fault("retrieve", "delay", order=public, ms=500, times=1)
+    before = begun(shop, "retrieve")
+    must(deliver(shop, event_of(intent, public)).status, 200, "an event, so that it looks")
+    wait_for(lambda: begun(shop, "retrieve") > before, 20, "it looks", every_s=0.005)
+    must_give_up(shop, public)
+    wait_payable(shop, public)
+    must(len(facts(shop, "cancel", public)), 1, "intents that were fenced off")
+    shop.books().must_balance()
+
+
+def test_of_many_who_give_it_up_at_once_one_does(shop):
+    public, _ = asked(shop)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: pay_again(shop, public), range(8)))
+    assert {answer.status for answer in answers} <= {202, 409}, answers
+    wait_for(lambda: pay_again(shop, public).code != "payment_in_progress", 20, "it is over, or paid")
+    shop.wait_status(public, "fulfilled")
+    must(kinds(shop, public).count("payment_given_up"), 1, "given up so often")
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+
+
+def test_the_last_attempt_that_may_be_made_is_not_given_up(shop):
+    """There would be no other: the customer can still do what he is asked for."""
+    public = declined(shop)
+    for n, method in ((2, "pm_card_visa_chargeDeclined"), (3, ASKS["payment"]["method"])):
+        wait_payable(shop, public)
+        must(pay_again(shop, public, method).status, 202, f"attempt {n}")
+        shop.wait_status(public, "requires_action" if n == 3 else "payment_failed")
+    answer = pay_again(shop, public)
+    must(answer.code, "payment_in_progress", answer)
+    assert "next_action" in answer.json["detail"], answer
+    must(finish(shop, attempt(shop, public)[1]), 200, "the customer agrees")
+    shop.wait_status(public, "fulfilled")
     shop.books().must_balance()
 
 

@@ -147,17 +147,38 @@ static void the_payment_s_own_step_is_overruled_but_what_it_learnt_is_kept(void 
 /* --- the shipment ------------------------------------------------------------------------------
  */
 
+static void a_part_given_back_says_nothing_of_what_may_be_shipped(void **state)
+{
+    struct order_facts facts = facts_of(STAGE_REFUND, ORDER_CANCELING);
+    struct order_change change;
+
+    (void)state;
+    facts.captured = 7020;
+    facts.refunds = facts.refund_number = facts.refunds_open = 1;
+    facts.refund_state = REFUND_SENT;
+    facts.refund_amount = 100;
+    facts.is_cancel_open = true;
+    change = learn(&facts, VERDICT_REFUND_MADE);
+    assert_true(change.task_state == TASK_DONE && change.status == ORDER_CANCELING);
+    facts.refund_number = facts.refunds_open = 0;
+    facts.refunded = 100;
+    assert_false(order_owes_rest(&facts));
+    assert_true(learn(&facts, VERDICT_REFUND_OWED).is_dead); /* whoever says so */
+    facts.is_cancel_open = false;
+    assert_int_equal(learn(&facts, VERDICT_REFUND_OWED).refund_amount, 6920);
+}
+
 static void a_shipment_may_come_of_an_old_call_until_the_longest_is_over(void **state)
 {
     struct order_facts facts = facts_of(STAGE_FULFILMENT, ORDER_CANCELING);
     struct order_change change;
 
     (void)state;
-    facts.since_undo_ms = LONGEST_MS - 5;
+    facts.since_undo_ms = 2 * LONGEST_MS - 5; /* begun by who had read it before, and held up */
     change = learn(&facts, VERDICT_UNSHIPPED);
     assert_int_equal(change.task_state, TASK_WAITING);
     assert_int_equal(change.due_ms, 5);
-    facts.since_undo_ms = LONGEST_MS;
+    facts.since_undo_ms = 2 * LONGEST_MS;
     change = learn(&facts, VERDICT_UNSHIPPED);
     assert_true(change.task_state == TASK_DONE && change.next == STAGE_CANCEL);
     change = learn(&facts, VERDICT_SHIPPED);
@@ -307,6 +328,7 @@ int main(void)
         cmocka_unit_test(what_is_found_paid_is_given_back_and_not_called_canceled),
         cmocka_unit_test(a_cancel_that_is_unknown_never_dies_of_it),
         cmocka_unit_test(the_payment_s_own_step_is_overruled_but_what_it_learnt_is_kept),
+        cmocka_unit_test(a_part_given_back_says_nothing_of_what_may_be_shipped),
         cmocka_unit_test(a_shipment_may_come_of_an_old_call_until_the_longest_is_over),
         cmocka_unit_test(what_the_carrier_refuses_for_good_is_given_back_and_the_rest_goes_forward),
         cmocka_unit_test(an_order_that_is_undone_owes_what_is_left),

@@ -62,9 +62,14 @@ static void proceed(struct job *job)
         begin_call(job, CARRIER_SHIP);
 }
 
+/* Nothing is asked for long after the order was read: by then it may have been taken back, and
+ * whoever looks for a shipment before the money is given back waits for just so long
+ * (order_undo.c). */
 static bool may_send(struct carrier_call *call)
 {
-    return job_may_send(container_of(call, struct fulfilment, call)->job);
+    const struct job *job = container_of(call, struct fulfilment, call)->job;
+
+    return job_may_send(job) && (call->operation == CARRIER_LOOK_UP || job_is_fresh(job));
 }
 
 static void learn_shipped(struct job *job, const struct carrier_result *result)

@@ -41,10 +41,9 @@ static void proceed(struct job *job)
 {
     const struct order_facts *facts = job_facts(job);
     struct refund *refund = job_work(job);
-    bool is_undoing = facts->status == ORDER_CANCELING || facts->status == ORDER_REFUNDING;
 
     if (facts->refund_number == 0) {
-        provider_learn(job, is_undoing ? VERDICT_REFUND_OWED : VERDICT_NOTHING);
+        provider_learn(job, order_owes_rest(facts) ? VERDICT_REFUND_OWED : VERDICT_NOTHING);
     } else if (refund->is_stored && facts->refund_state == REFUND_SENT) {
         refund->is_stored = false;
         send_refund(job);

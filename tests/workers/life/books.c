@@ -33,6 +33,7 @@ static void read_attempt(const struct book *book, struct order_facts *facts)
     facts->since_unknown_ms = since(attempt->unknown_ms);
     facts->since_ended_ms = since(attempt->ended_ms);
     facts->is_fenced = attempt->is_fenced;
+    facts->is_given_up = attempt->is_given_up;
     facts->resolution = attempt->resolution;
     snprintf(facts->intent_id, sizeof(facts->intent_id), "%s", attempt->intent);
 }
@@ -55,8 +56,10 @@ static void read_facts(struct job *job)
         .held = book->held,
         .is_shipped = book->is_shipped,
         .is_unknown = task->is_unknown,
+        .duplicate = book->duplicate,
     };
     job->pass = task->pass;
+    job->claimed_ms = world.now_ms;
     read_attempt(book, &job->facts);
     undo_read(book, &job->facts);
 }
@@ -77,8 +80,19 @@ void books_take(struct job *job)
              book->attempt_count > 1 ? book->attempt_count : 1);
 }
 
-/* --- another attempt (attempt_look.sql, attempt_open.sql) --------------------------------------
+/* --- another attempt (attempt_look.sql, attempt_give_up.sql, attempt_open.sql) -----------------
  */
+
+static void give_up(struct book *book)
+{
+    struct task *task = &book->tasks[STAGE_PAYMENT];
+
+    world_see(SAW_GIVEN_UP);
+    book->attempts[book->attempt_count - 1].is_given_up = true;
+    book->version++;
+    if (task->state == TASK_WAITING)
+        task->state = TASK_READY;
+}
 
 bool books_pay_again(int order)
 {
@@ -88,8 +102,17 @@ bool books_pay_again(int order)
     struct task *task = &book->tasks[STAGE_PAYMENT];
 
     read_attempt(book, &facts);
-    if (order_pay_again(&facts, PAY_AGAIN_MAX) != PAY_AGAIN_OPENS)
+    switch (order_pay_again(&facts, PAY_AGAIN_MAX)) {
+    case PAY_AGAIN_OPENS:
+        break;
+    case PAY_AGAIN_GIVES_UP:
+        give_up(book);
+        return true;
+    case PAY_AGAIN_IN_PROGRESS:
+    case PAY_AGAIN_CLOSED:
+    case PAY_AGAIN_EXHAUSTED:
         return false;
+    }
     world_see(SAW_PAY_AGAIN);
     book->attempts[book->attempt_count++] = (struct attempt){.state = ATTEMPT_CREATED,
                                                              .sent_ms = -1,
@@ -98,6 +121,7 @@ bool books_pay_again(int order)
                                                              .ended_ms = -1};
     book->version++;
     book->status = ORDER_PROCESSING;
+    book->reason = "";
     *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
     return true;
 }
@@ -217,9 +241,12 @@ static void note(const struct job *job, const struct order_change *change)
     if (change->status != book->status && !order_status_is_edge(book->status, change->status))
         world_break("order %d goes from %s to %s", job->order, order_status_name(book->status),
                     order_status_name(change->status));
+    promises_check_change(job, change);
     world_sights[SAW_PAID] += change->is_captured;
     world_sights[SAW_SHIPPED] += change->writes_shipment;
     world_sights[SAW_DEAD] += change->is_dead;
+    world_sights[SAW_TWIN_HELD] +=
+        change->reason && strcmp(change->reason, "possible_duplicate") == 0;
     world_sights[SAW_PARKED] += change->task_state == TASK_PARKED;
     world_sights[SAW_DECLINED] += change->attempt_state == ATTEMPT_DECLINED;
     world_sights[SAW_UNKNOWN] += change->attempt_state == ATTEMPT_UNKNOWN;
@@ -239,6 +266,7 @@ bool books_commit(struct job *job, const struct order_change *change)
     note(job, change);
     book->version++;
     book->status = change->status;
+    book->reason = change->reason ? change->reason : book->reason;
     write_task(book, job, change);
     write_attempt(book, change);
     write_stock(book, change);
@@ -266,6 +294,7 @@ void books_begin(void)
         order_id_format_uuid(&book->id, book->reference);
         book->version = 1;
         book->status = ORDER_ACCEPTED;
+        book->reason = "";
         book->tasks[STAGE_PAYMENT] = (struct task){.exists = true, .state = TASK_READY};
     }
 }

@@ -6,7 +6,15 @@
 #include "tests/workers/life/world.h"
 #include "workers/steps.h"
 
-enum { ATTEMPTS_MAX = 8, REFUNDS_MAX = 8, JOBS_MAX = 24, STOCK = 3, PIECES = 2, TOTAL = 7020 };
+enum {
+    ATTEMPTS_MAX = 8,
+    REFUNDS_MAX = 8,
+    JOBS_MAX = 24,
+    INBOX_MAX = 16,
+    STOCK = 3,
+    PIECES = 2,
+    TOTAL = 7020
+};
 
 struct task {
     bool exists, is_unknown;
@@ -21,7 +29,7 @@ struct attempt {
     char intent[INTENT_ID_SIZE];
     int16_t confirms;
     int64_t sent_ms, opened_ms, unknown_ms, ended_ms; /* -1: not yet, or not any more */
-    bool is_captured, is_fenced;
+    bool is_captured, is_fenced, is_given_up;
     enum resolution resolution;
 };
 
@@ -35,24 +43,36 @@ struct book {
     struct order_id id;
     char public_id[ORDER_ID_TEXT_SIZE], reference[ORDER_ID_UUID_SIZE];
     int32_t version;
-    enum order_status status;
+    enum order_status status, ended_as; /* 0: it has not ended */
+    const char *reason;
     struct task tasks[STAGE_COUNT];
     struct attempt attempts[ATTEMPTS_MAX];
     int attempt_count;
-    int64_t held, gone; /* pieces */
-    bool is_shipped;
+    int64_t held, gone;          /* pieces */
+    bool is_shipped, has_failed; /* was declined, out of stock or taken back, at some time */
+    bool is_noted;               /* what it is about (order_print) */
+    enum order_duplicate duplicate;
     enum undo undo;
     int64_t undo_ms;
     struct refund refunds[REFUNDS_MAX];
     int refund_count;
 };
 
+/* A row of webhook_inbox. */
+struct event {
+    int order, tries;
+    enum stage stage;
+    enum attempt_state says;
+    char intent[INTENT_ID_SIZE];
+};
+
 struct job {
     int order;
     enum stage stage;
+    bool began_given_up; /* as it knew when it began its last call */
     bool is_over, is_interrupted, has_call, has_lesson;
     struct order_facts facts;
-    int64_t pass;
+    int64_t pass, claimed_ms;
     struct claim_order claimed;
     struct claim_line line;
     struct order_lesson lesson;
@@ -65,7 +85,9 @@ extern struct world {
     struct job jobs[JOBS_MAX];
     int64_t available;
     struct job *caller;
-    bool is_outage, loses_write, pays_again;
+    bool is_outage, loses_write, pays_again, is_alike, was_always_alike;
+    struct event inbox[INBOX_MAX];
+    int inbox_count;
     uint32_t random;
     char wrong[256];
 } world;
@@ -75,7 +97,7 @@ void books_begin(void);
 void books_take(struct job *job); /* the task is this job's (again), and its facts are fresh */
 /* True: it is written, and its worker knows. */
 bool books_commit(struct job *job, const struct order_change *change);
-/* attempt_open.sql, if order_pay_again lets it. */
+/* attempt_open.sql or attempt_give_up.sql, as order_pay_again says. */
 bool books_pay_again(int order);
 /* payment_resolve(), by what is true at the provider; what can be is canceled there first. */
 void books_resolve(int order, bool says_declined);
@@ -84,6 +106,15 @@ void books_cancel(int order);
 void books_refund(int order, int64_t amount);
 void undo_read(const struct book *book, struct order_facts *facts);
 void undo_write(struct book *book, const struct job *job, const struct order_change *change);
+/* webhook_store.sql and webhook_apply.sql (events.c). */
+void events_tell(unsigned which, unsigned how);
+void events_hear(void);
+/* twin_check.sql: true if this order is flagged by it; order_release.sql (twins.c). */
+bool twins_check(int order);
+void twins_release(int order);
+/* What was promised, held against the books and the outside's, after each step (promises.c). */
+void promises_check(void);
+void promises_check_change(const struct job *job, const struct order_change *change);
 /* Its task is still this job's, or nobody's: it may claim it again. */
 bool books_have(const struct job *job);
 

@@ -14,6 +14,8 @@ const struct order_policy job_policy_of_all = {
     .customer_wait_ms = WORLD_WAIT_MS,
     .unknown_sla_ms = WORLD_SLA_MS,
     .longest_call_ms = WORLD_LONGEST_CALL_MS,
+    .duplicate_window_ms = 600000,
+    .holds_duplicates = true,
     .crashes_max = 4,
 };
 
@@ -74,6 +76,7 @@ void job_go_on(struct job *job)
     struct order_lesson crashed = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
 
     job->has_lesson = false;
+    job->began_given_up = job->facts.is_given_up;
     world.caller = job;
     if (job->facts.crashes < job_policy_of_all.crashes_max) {
         job_steps[job->stage]->proceed(job);
@@ -95,10 +98,17 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     decide(job);
 }
 
-/* No two orders of this world look alike. */
+/* Whoever is flagged has lost its version, and is read again. */
 void job_find_twins(struct job *job)
 {
-    job_go_on(job);
+    if (!world.is_alike || !twins_check(job->order)) {
+        job_go_on(job);
+    } else if (books_have(job)) {
+        books_take(job);
+        job_go_on(job);
+    } else {
+        job_end(job);
+    }
 }
 
 void job_reserve(struct job *job)
@@ -120,6 +130,7 @@ void job_reserve(struct job *job)
         }
         return;
     }
+    job->lesson = lesson;
     order_decide(&job->facts, &lesson, &job_policy_of_all, world.random, &change);
     world.loses_write = false; /* the stock is taken in the same transaction */
     books_commit(job, &change);
@@ -164,6 +175,11 @@ bool job_end_call(struct job *job, enum breaker_evidence evidence)
 bool job_may_send(const struct job *job)
 {
     return !job->is_over && !job->is_interrupted;
+}
+
+bool job_is_fresh(const struct job *job)
+{
+    return world.now_ms - job->claimed_ms < WORLD_LONGEST_CALL_MS;
 }
 
 const struct order_facts *job_facts(const struct job *job)

@@ -38,7 +38,8 @@ static enum op_kind draw_kind(void)
         [OP_LOSE] = 5,       [OP_CRASH] = 4,     [OP_STOP] = 2,     [OP_PASS] = 8,
         [OP_DUE] = 8,        [OP_CUSTOMER] = 3,  [OP_REPLAY] = 2,   [OP_OUTAGE] = 1,
         [OP_LOSE_WRITE] = 3, [OP_PAY_AGAIN] = 5, [OP_CANCEL] = 1,   [OP_REFUND] = 5,
-        [OP_RESOLVE] = 3,
+        [OP_RESOLVE] = 3,    [OP_EVENT] = 4,     [OP_HEAR] = 4,     [OP_RELEASE] = 1,
+        [OP_SMOOTH] = 3,
     };
     unsigned sum = 0, at;
 
@@ -63,6 +64,8 @@ static void draw(struct sequence *sequence)
         if (op->kind == OP_DELIVER && next_random() % 2 == 0)
             op->how = next_random() % 4 ? DOES_IT : DECLINES;
     }
+    if (next_random() % 8 == 0)
+        sequence->ops[0].kind = OP_ALIKE;
 }
 
 static bool breaks(const struct sequence *sequence, char *wrong, size_t size)
@@ -111,7 +114,9 @@ static void show(const struct sequence *sequence, uint64_t began, const char *wr
 
         [OP_CUSTOMER] = "customer", [OP_REPLAY] = "replay",       [OP_LOSE_WRITE] = "lose write",
         [OP_OUTAGE] = "outage",     [OP_PAY_AGAIN] = "pay again", [OP_CANCEL] = "cancel",
-        [OP_REFUND] = "refund",     [OP_RESOLVE] = "resolve",
+        [OP_REFUND] = "refund",     [OP_RESOLVE] = "resolve",     [OP_EVENT] = "event",
+        [OP_HEAR] = "hear",         [OP_ALIKE] = "alike",         [OP_RELEASE] = "release",
+        [OP_SMOOTH] = "smooth",
     };
 
     print_error("DOCKET_LIFE_SEED=%llu: %s; by these %d ops:\n", (unsigned long long)began, wrong,

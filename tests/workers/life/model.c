@@ -49,6 +49,12 @@ static struct {
 /* --- calls on their way ------------------------------------------------------------------------
  */
 
+/* What was sent so long ago does not arrive any more. */
+static bool is_lost_for_ever(const struct call *call)
+{
+    return world_now_ms() - call->sent_ms >= WORLD_LONGEST_CALL_MS;
+}
+
 static struct call *add_call(void)
 {
     struct call *call;
@@ -60,6 +66,35 @@ static struct call *add_call(void)
     call = &model.calls[model.call_count++];
     *call = (struct call){.job = world_caller(), .sent_ms = world_now_ms()};
     return call;
+}
+
+/* Of the same operation, that may still arrive. */
+static const struct call *find_on_its_way(const struct call *call)
+{
+    for (int i = 0; i < model.call_count; i++) {
+        const struct call *other = &model.calls[i];
+
+        if (other != call && other->is_payment && !other->is_delivered &&
+            other->operation == call->operation && strcmp(other->intent, call->intent) == 0 &&
+            strcmp(other->refund, call->refund) == 0 && !is_lost_for_ever(other))
+            return other;
+    }
+    return NULL;
+}
+
+/* Another key would be another effect, while the call under the last one may act yet. */
+static void check_begun(const struct call *call)
+{
+    const struct call *other = find_on_its_way(call);
+    bool moves_money = call->operation == PAYMENT_CONFIRM || call->operation == PAYMENT_REFUND;
+
+    if (moves_money && other &&
+        (call->operation == PAYMENT_REFUND || strcmp(other->key, call->key) != 0))
+        world_break("%s is asked for, and %s may still arrive", call->key, other->key);
+    if (call->operation == PAYMENT_CONFIRM && !promises_may_charge(call->order, call->intent))
+        world_break("a confirm of %s, which the books do not know of", call->intent);
+    if (call->operation == PAYMENT_CANCEL && !promises_may_fence(call->order))
+        world_break("%s is canceled before its time", call->intent);
 }
 
 static void start_payment(struct provider *provider, struct payment_call *payment)
@@ -77,6 +112,14 @@ static void start_payment(struct provider *provider, struct payment_call *paymen
     snprintf(call->key, sizeof(call->key), "%s", payment->key ? payment->key : "");
     snprintf(call->refund, sizeof(call->refund), "%s", payment->refund ? payment->refund : "");
     snprintf(call->method, sizeof(call->method), "%s", payment->method ? payment->method : "");
+    check_begun(call);
+}
+
+static void say_shipping(struct carrier_result *result, enum carrier_verdict verdict,
+                         enum fault_kind kind, const char *code)
+{
+    *result = (struct carrier_result){.verdict = verdict, .retry_after_ms = -1};
+    fail_as(&result->fault, kind, code, "%s", code);
 }
 
 static void start_shipping(struct carrier *carrier, struct carrier_call *shipping)
@@ -87,6 +130,12 @@ static void start_shipping(struct carrier *carrier, struct carrier_call *shippin
     call->shipping = shipping;
     call->operation = (int)shipping->operation;
     call->order = world_order_by_reference(shipping->reference);
+    if (!shipping->may_send(shipping)) {
+        say_shipping(&call->shipped, CARRIER_TRANSIENT, FAULT_TRANSIENT, "call_withheld");
+        call->is_delivered = true;
+    } else if (shipping->operation == CARRIER_SHIP && !promises_may_ship(call->order)) {
+        world_break("order %d is to be shipped, and is not paid", call->order);
+    }
 }
 
 static void remove_call(struct call *call)
@@ -312,13 +361,6 @@ static void deliver_payment(struct call *call, enum behaviour behaviour)
 /* --- what the carrier does ---------------------------------------------------------------------
  */
 
-static void say_shipping(struct carrier_result *result, enum carrier_verdict verdict,
-                         enum fault_kind kind, const char *code)
-{
-    *result = (struct carrier_result){.verdict = verdict, .retry_after_ms = -1};
-    fail_as(&result->fault, kind, code, "%s", code);
-}
-
 static void deliver_shipping(struct call *call, enum behaviour behaviour)
 {
     struct carrier_result *result = &call->shipped;
@@ -348,12 +390,6 @@ static void deliver_shipping(struct call *call, enum behaviour behaviour)
 
 /* --- ops ---------------------------------------------------------------------------------------
  */
-
-/* What was sent so long ago does not arrive any more. */
-static bool is_lost_for_ever(const struct call *call)
-{
-    return world_now_ms() - call->sent_ms >= WORLD_LONGEST_CALL_MS;
-}
 
 void model_deliver(unsigned which, enum behaviour behaviour)
 {
@@ -455,6 +491,17 @@ void model_customer(unsigned which, bool succeeds)
     }
 }
 
+bool model_intent(unsigned which, int *order, char id[PROVIDER_ID_SIZE])
+{
+    unsigned index = model.intent_count > 0 ? which % (unsigned)model.intent_count : 0;
+
+    if (model.intent_count == 0)
+        return false;
+    *order = model.orders[index];
+    snprintf(id, PROVIDER_ID_SIZE, "%s", model.intents[index].id);
+    return true;
+}
+
 bool model_cancel_all(int order)
 {
     if (!model_owes_nothing(order))
@@ -476,6 +523,37 @@ int64_t model_kept(int order)
     for (int i = 0; i < model.intent_count; i++)
         kept += model.orders[i] == order ? model.confirmed[i] * model.intents[i].amount : 0;
     return kept;
+}
+
+static bool is_confirm_on_its_way(const char *intent)
+{
+    for (int i = 0; i < model.call_count; i++)
+        if (model.calls[i].is_payment && model.calls[i].operation == PAYMENT_CONFIRM &&
+            !model.calls[i].is_delivered && !is_lost_for_ever(&model.calls[i]) &&
+            strcmp(model.calls[i].intent, intent) == 0)
+            return true;
+    return false;
+}
+
+bool model_is_canceled(const char *intent)
+{
+    for (int i = 0; i < model.intent_count; i++)
+        if (strcmp(model.intents[i].id, intent) == 0)
+            return model.intents[i].status == INTENT_CANCELED;
+    return false;
+}
+
+bool model_can_be_paid(int order)
+{
+    for (int i = 0; i < model.intent_count; i++) {
+        const struct payment_intent *intent = &model.intents[i];
+
+        if (model.orders[i] == order && intent->status != INTENT_CANCELED &&
+            intent->status != INTENT_SUCCEEDED &&
+            (model.last_key[i][0] != '\0' || is_confirm_on_its_way(intent->id)))
+            return true;
+    }
+    return false;
 }
 
 int model_charges(int order)

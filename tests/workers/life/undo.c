@@ -73,6 +73,8 @@ void undo_read(const struct book *book, struct order_facts *facts)
     facts->undo = book->undo;
     facts->since_undo_ms = book->undo == UNDO_NONE ? -1 : world.now_ms - book->undo_ms;
     facts->since_refund_sent_ms = -1;
+    facts->is_cancel_open =
+        !book->tasks[STAGE_CANCEL].exists || book->tasks[STAGE_CANCEL].state != TASK_DONE;
     facts->refunds = (int16_t)book->refund_count;
     for (int i = 0; i < book->attempt_count; i++)
         facts->captured += book->attempts[i].is_captured ? TOTAL : 0;

@@ -8,7 +8,8 @@
 #include "tests/workers/life/books.h"
 #include "tests/workers/life/inside.h"
 #include "tests/workers/life/model.h"
-#include "tests/workers/life/refunds.h"
+
+enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4 };
 
 static char sku[] = "sku";
 
@@ -34,6 +35,13 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_PAY_AGAIN] = "pay again",
     [SAW_RESOLVED] = "resolved",
     [SAW_STALE_LESSON] = "stale lesson",
+    [SAW_GIVEN_UP] = "given up",
+    [SAW_WOKEN] = "woken by an event",
+    [SAW_EVENT_LATE] = "late event",
+    [SAW_EVENT_KEPT] = "event kept for later",
+    [SAW_STRANGER] = "event of a stranger",
+    [SAW_TWIN_HELD] = "held as a duplicate",
+    [SAW_TWIN_RELEASED] = "released",
 };
 
 /* --- what the halves know of each other --------------------------------------------------------
@@ -231,6 +239,28 @@ static void replay(unsigned which)
                                                           : ORDER_CONFIRMED;
 }
 
+/* One task after the other: far into a life by one op. */
+static void go_smoothly(int order, int steps)
+{
+    for (int n = 0; n < steps; n++) {
+        for (unsigned stage = 0; stage < STAGE_COUNT - 1; stage++)
+            claim((unsigned)order + WORLD_ORDERS * stage, false);
+        for (unsigned call = 0; call < CALLS_A_STEP; call++) {
+            model_deliver(call, DOES_IT);
+            model_answer(call);
+        }
+        promises_check();
+    }
+}
+
+static void begin_alike(void)
+{
+    world.was_always_alike = true;
+    for (int i = 0; i < WORLD_ORDERS; i++)
+        world.was_always_alike &= world.books[i].version == 1;
+    world.is_alike = true;
+}
+
 static void turn_outage(void)
 {
     world.is_outage = !world.is_outage;
@@ -238,67 +268,8 @@ static void turn_outage(void)
         each_task(let_out);
 }
 
-/* --- promises ----------------------------------------------------------------------------------
+/* --- one op -------------------------------------------------------------------------------------
  */
-
-static void check_order(int order)
-{
-    const struct book *book = &world.books[order];
-    int charges = model_charges(order);
-
-    if (charges > 1)
-        world_break("order %d was charged %d times", order, charges);
-    if (book->is_shipped && charges != 1)
-        world_break("order %d is shipped and charged %d times", order, charges);
-    if (book->status == ORDER_FULFILLED && !model_shipments(order))
-        world_break("order %d is fulfilled, and the carrier knows nothing of it", order);
-    if (book->status == ORDER_CONFIRMED && charges == 0)
-        world_break("order %d is confirmed, and nobody paid", order);
-    if (book->status == ORDER_CANCELED && !model_owes_nothing(order) &&
-        book->tasks[STAGE_PAYMENT].state != TASK_DEAD)
-        world_break("order %d is canceled, its money is kept, and nobody looks", order);
-    if (order_status_is_final(book->status) && book->held != 0)
-        world_break("order %d is over and holds stock", order);
-}
-
-static void check_refunds(int order)
-{
-    const struct book *book = &world.books[order];
-    int64_t asked_for = 0;
-    char ours[64];
-
-    if (model_kept(order) < 0)
-        world_break("order %d was given back more than was taken", order);
-    for (int i = 0; i < book->refund_count; i++) {
-        snprintf(ours, sizeof(ours), "%s-%d", book->public_id, i + 1);
-        if (refunds_named(ours) > 1)
-            world_break("refund %d of order %d was made %d times", i + 1, order,
-                        refunds_named(ours));
-        if (book->refunds[i].state == REFUND_MADE && refunds_named(ours) != 1)
-            world_break("refund %d of order %d is made, and the provider knows nothing of it",
-                        i + 1, order);
-        asked_for += book->refunds[i].state != REFUND_REFUSED ? book->refunds[i].amount : 0;
-    }
-    if (asked_for > TOTAL)
-        world_break("order %d is to be given back more than it cost", order);
-    if (book->status == ORDER_REFUNDED && (model_kept(order) != 0 || model_shipments(order) != 0))
-        world_break("order %d is refunded, and money is kept or goods are gone", order);
-    if (book->status == ORDER_CANCELING && book->is_shipped)
-        world_break("order %d is shipped and still being canceled", order);
-}
-
-static void check(void)
-{
-    int64_t pieces = world.available;
-
-    for (int i = 0; i < WORLD_ORDERS; i++) {
-        check_order(i);
-        check_refunds(i);
-        pieces += world.books[i].held + world.books[i].gone;
-    }
-    if (pieces != STOCK || world.available < 0)
-        world_break("%lld pieces, and there were %d", (long long)pieces, STOCK);
-}
 
 void world_do(const struct op *op)
 {
@@ -334,6 +305,9 @@ void world_do(const struct op *op)
     case OP_CUSTOMER:
         model_customer(op->which, op->how % 4 != 0);
         break;
+    case OP_SMOOTH:
+        go_smoothly(op->which % WORLD_ORDERS, 1 + op->how % SMOOTH_MAX);
+        break;
     case OP_REPLAY:
         replay(op->which);
         break;
@@ -352,13 +326,25 @@ void world_do(const struct op *op)
     case OP_REFUND:
         books_refund(op->which % WORLD_ORDERS, op->how % 3 == 0 ? TOTAL : op->how % TOTAL);
         break;
+    case OP_EVENT:
+        events_tell(op->which, op->how);
+        break;
+    case OP_HEAR:
+        events_hear();
+        break;
+    case OP_ALIKE:
+        begin_alike();
+        break;
+    case OP_RELEASE:
+        twins_release(op->which % WORLD_ORDERS);
+        break;
     case OP_OUTAGE:
         turn_outage();
         break;
     case OP_KINDS:
         break;
     }
-    check();
+    promises_check();
 }
 
 /* --- the end -----------------------------------------------------------------------------------
@@ -374,13 +360,14 @@ static bool is_still(void)
                 return false;
         }
     }
-    return !model_has_calls();
+    return !model_has_calls() && world.inbox_count == 0;
 }
 
 static void settle_round(void)
 {
     for (unsigned which = 0; which < WORLD_ORDERS * (STAGE_COUNT - 1); which++) {
         claim(which, false);
+        promises_check();
         for (int i = 0; i < JOBS_MAX && model_has_calls(); i++) {
             for (unsigned n = 0; n < JOBS_MAX; n++) {
                 world_do(&(struct op){OP_DELIVER, (uint8_t)n, DOES_IT});
@@ -388,8 +375,11 @@ static void settle_round(void)
             }
         }
     }
+    for (int i = 0; i < WORLD_ORDERS; i++)
+        twins_release(i);
     pass(5);
     each_task(make_due_ready);
+    events_hear();
 }
 
 void world_settle(void)
@@ -405,7 +395,7 @@ void world_settle(void)
         crash(0);
     for (round = 0; round < ROUNDS_MAX && !is_still() && !world_wrong(); round++)
         settle_round();
-    check();
+    promises_check();
     if (round == ROUNDS_MAX)
         world_break("it never comes to an end");
     for (int i = 0; i < WORLD_ORDERS; i++) {
@@ -424,6 +414,8 @@ void world_begin(void)
 {
     world.now_ms = 1000000;
     world.is_outage = world.loses_write = world.pays_again = false;
+    world.is_alike = world.was_always_alike = false;
+    world.inbox_count = 0;
     world.wrong[0] = '\0';
     for (int i = 0; i < JOBS_MAX; i++)
         world.jobs[i].is_over = true;

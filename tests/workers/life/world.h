@@ -31,12 +31,17 @@ enum op_kind {
     OP_PASS,       /* time goes by: `how` chooses how much */
     OP_DUE,        /* the relay makes ready what is due */
     OP_CUSTOMER,   /* does what 3-D Secure asked for, or fails in it */
+    OP_SMOOTH,     /* the steps of order `which` go well, one after the other, `how` many */
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
     OP_PAY_AGAIN,  /* the customer pays otherwise: at once, or just before the next commit */
     OP_RESOLVE,    /* an operator knows what became of a payment that nobody else does */
     OP_CANCEL,     /* the customer or the shop takes an order back */
     OP_REFUND,     /* an operator gives some of its money back, or all */
+    OP_EVENT,      /* the provider tells of intent `which`: what is so, was, or never happened */
+    OP_HEAR,       /* the relay looks at the events that are kept */
+    OP_ALIKE,      /* the orders look like one another from now on */
+    OP_RELEASE,    /* an operator lets one go on that was held for that */
     OP_OUTAGE,     /* the breaker opens, or closes and lets out */
     OP_KINDS
 };
@@ -87,6 +92,13 @@ enum world_sight {
     SAW_RESOLVED,     /* a payment was settled by an operator */
     SAW_PAY_AGAIN,    /* a further attempt was opened */
     SAW_STALE_LESSON, /* … while a worker was about to write of the one before */
+    SAW_GIVEN_UP,     /* a payment that waited for the customer, who wants to pay otherwise */
+    SAW_WOKEN,        /* by an event, long before it was due */
+    SAW_EVENT_LATE,   /* the books said so already */
+    SAW_EVENT_KEPT,   /* its task was in a worker's hands */
+    SAW_STRANGER,     /* an event of an intent that the books do not know (yet) */
+    SAW_TWIN_HELD,
+    SAW_TWIN_RELEASED,
     WORLD_SIGHTS
 };
 extern uint64_t world_sights[WORLD_SIGHTS];

@@ -1,0 +1,218 @@
+/* What was promised, after each step, in words of its own: nothing here asks the code that is
+ * tested. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/workers/life/books.h"
+#include "tests/workers/life/inside.h"
+#include "tests/workers/life/model.h"
+#include "tests/workers/life/refunds.h"
+
+/* --- at the moment of a call -------------------------------------------------------------------
+ */
+
+static const struct attempt *last_attempt(const struct book *book)
+{
+    return book->attempt_count > 0 ? &book->attempts[book->attempt_count - 1] : NULL;
+}
+
+/* The books hold the intent, and that it was to be confirmed, before any money moves by it. */
+bool promises_may_charge(int order, const char *intent)
+{
+    const struct book *book = &world.books[order];
+
+    for (int i = 0; i < book->attempt_count; i++)
+        if (strcmp(book->attempts[i].intent, intent) == 0)
+            return book->attempts[i].sent_ms >= 0;
+    return false;
+}
+
+/* Whoever had read the order before it was taken back may still ask, but not for long. */
+bool promises_may_ship(int order)
+{
+    const struct book *book = &world.books[order];
+    bool is_just_canceled =
+        book->status == ORDER_CANCELING && world.now_ms - book->undo_ms < WORLD_LONGEST_CALL_MS;
+    const struct attempt *attempt = last_attempt(&world.books[order]);
+
+    return (book->status == ORDER_CONFIRMED || is_just_canceled) && attempt && attempt->is_captured;
+}
+
+/* A customer is not cut off before his time, nor a payment before it is unknown for too long. */
+bool promises_may_fence(int order)
+{
+    const struct book *book = &world.books[order];
+    const struct attempt *attempt = last_attempt(book);
+    int64_t unknown_ms = attempt->unknown_ms >= 0 ? attempt->unknown_ms : attempt->sent_ms;
+
+    if (book->status == ORDER_REQUIRES_ACTION)
+        return attempt->is_given_up || world.now_ms - attempt->opened_ms >= WORLD_WAIT_MS;
+    if (book->status == ORDER_PROCESSING || book->status == ORDER_ON_HOLD)
+        return unknown_ms >= 0 && world.now_ms - unknown_ms > WORLD_SLA_MS;
+    return true;
+}
+
+/* --- at the moment of a commit -----------------------------------------------------------------
+ */
+
+/* An attempt is over without the provider's word only where nobody was asked under it, and that is
+ * why the order itself comes to an end. */
+static void check_voided(const struct job *job, const struct order_change *change)
+{
+    const struct book *book = &world.books[job->order];
+    const struct attempt *attempt = &book->attempts[change->attempt_number - 1];
+    bool ends = book->undo != UNDO_NONE || change->status == ORDER_OUT_OF_STOCK;
+
+    if (attempt->resolution != RESOLUTION_NONE || attempt->state == ATTEMPT_VOIDED)
+        return;
+    if (attempt->intent[0] == '\0' ? !ends : !model_is_canceled(attempt->intent))
+        world_break("attempt %d of order %d is over, and nobody has said so",
+                    change->attempt_number, job->order);
+}
+
+/* An outage fills no dead letter and burns no attempt. */
+void promises_check_change(const struct job *job, const struct order_change *change)
+{
+    bool is_passing =
+        job->lesson.fault.kind == FAULT_TRANSIENT || job->lesson.fault.kind == FAULT_UNKNOWN;
+    bool is_outage = job->lesson.is_outage && is_passing && change->fault == &job->lesson.fault;
+
+    if (change->task_state == TASK_PARKED && change->task_attempt > job->facts.attempt)
+        world_break("order %d waits for the outside, and is counted an attempt", job->order);
+    if (job->began_given_up && job->lesson.verdict == VERDICT_REQUIRES_ACTION)
+        world_break("order %d is to be paid otherwise, and its customer is still waited for",
+                    job->order);
+    if (change->attempt_number > 0 && change->attempt_state == ATTEMPT_VOIDED)
+        check_voided(job, change);
+    if (is_outage && change->is_dead)
+        world_break("order %d is a dead letter, because of an outage", job->order);
+    if (is_outage && change->task_attempt > job->facts.attempt)
+        world_break("order %d is counted an attempt, because of an outage", job->order);
+}
+
+/* --- after each step ---------------------------------------------------------------------------
+ */
+
+static void check_order(int order)
+{
+    const struct book *book = &world.books[order];
+    int charges = model_charges(order);
+
+    if (charges > 1)
+        world_break("order %d was charged %d times", order, charges);
+    if (book->is_shipped && charges != 1)
+        world_break("order %d is shipped and charged %d times", order, charges);
+    if (book->status == ORDER_FULFILLED && !model_shipments(order))
+        world_break("order %d is fulfilled, and the carrier knows nothing of it", order);
+    if (book->status == ORDER_CONFIRMED && charges == 0)
+        world_break("order %d is confirmed, and nobody paid", order);
+    if (book->status == ORDER_CANCELED && !model_owes_nothing(order) &&
+        book->tasks[STAGE_PAYMENT].state != TASK_DEAD)
+        world_break("order %d is canceled, its money is kept, and nobody looks", order);
+    if (order_status_is_final(book->status) && book->held != 0)
+        world_break("order %d is over and holds stock", order);
+}
+
+static void check_refunds(int order)
+{
+    const struct book *book = &world.books[order];
+    int64_t asked_for = 0, captured = 0;
+    char ours[64];
+
+    if (model_kept(order) < 0)
+        world_break("order %d was given back more than was taken", order);
+    for (int i = 0; i < book->refund_count; i++) {
+        snprintf(ours, sizeof(ours), "%s-%d", book->public_id, i + 1);
+        if (refunds_named(ours) > 1)
+            world_break("refund %d of order %d was made %d times", i + 1, order,
+                        refunds_named(ours));
+        if (book->refunds[i].state == REFUND_MADE && refunds_named(ours) != 1)
+            world_break("refund %d of order %d is made, and the provider knows nothing of it",
+                        i + 1, order);
+        asked_for += book->refunds[i].state != REFUND_REFUSED ? book->refunds[i].amount : 0;
+    }
+    for (int i = 0; i < book->attempt_count; i++)
+        captured += book->attempts[i].is_captured ? TOTAL : 0;
+    if (asked_for > captured)
+        world_break("order %d is to be given back more than was taken", order);
+    if (asked_for > TOTAL)
+        world_break("order %d is to be given back more than it cost", order);
+    if (book->status == ORDER_REFUNDED && (model_kept(order) != 0 || model_shipments(order) != 0))
+        world_break("order %d is refunded, and money is kept or goods are gone", order);
+    if (book->status == ORDER_CANCELING && book->is_shipped)
+        world_break("order %d is shipped and still being canceled", order);
+}
+
+static bool is_open(enum attempt_state state)
+{
+    return state == ATTEMPT_CREATED || state == ATTEMPT_AUTHORIZING ||
+           state == ATTEMPT_REQUIRES_ACTION || state == ATTEMPT_UNKNOWN ||
+           state == ATTEMPT_INTEGRITY_FAILURE;
+}
+
+static void check_attempts(int order)
+{
+    const struct book *book = &world.books[order];
+    int open = 0, captured = 0;
+
+    for (int i = 0; i < book->attempt_count; i++) {
+        open += is_open(book->attempts[i].state);
+        captured += book->attempts[i].is_captured;
+    }
+    if (open > 1)
+        world_break("order %d has %d open attempts", order, open);
+    if (captured > model_charges(order))
+        world_break("order %d is captured %d times in our books, and charged %d times", order,
+                    captured, model_charges(order));
+    if (book->held == 0 && book->gone == 0 && model_can_be_paid(order))
+        world_break("order %d gave its stock back, and can still be paid", order);
+}
+
+/* What has ended stays so. */
+static void check_end(int order)
+{
+    struct book *book = &world.books[order];
+    bool has_ended = book->status == ORDER_FULFILLED || book->status == ORDER_CANCELED ||
+                     book->status == ORDER_REFUNDED;
+
+    if (book->ended_as != 0 && book->status != book->ended_as)
+        world_break("order %d was %s, and is %s", order, order_status_name(book->ended_as),
+                    order_status_name(book->status));
+    if (has_ended)
+        book->ended_as = book->status;
+}
+
+static void check_twins(void)
+{
+    const struct book *first = &world.books[0], *second = &world.books[1];
+
+    for (int i = 0; i < WORLD_ORDERS; i++) {
+        struct book *book = &world.books[i];
+
+        book->has_failed |= book->status == ORDER_PAYMENT_FAILED ||
+                            book->status == ORDER_OUT_OF_STOCK || book->undo != UNDO_NONE ||
+                            book->status == ORDER_CANCELED;
+        if (book->duplicate == DUPLICATE_FLAGGED && model_charges(i) > 0)
+            world_break("order %d is held as a duplicate, and charged", i);
+    }
+    if (world.was_always_alike && model_charges(0) > 0 && model_charges(1) > 0 &&
+        !first->has_failed && !second->has_failed && first->duplicate == DUPLICATE_NONE &&
+        second->duplicate == DUPLICATE_NONE)
+        world_break("both of two orders that look alike are charged, and nobody was asked");
+}
+
+void promises_check(void)
+{
+    int64_t pieces = world.available;
+
+    for (int i = 0; i < WORLD_ORDERS; i++) {
+        check_order(i);
+        check_refunds(i);
+        check_attempts(i);
+        check_end(i);
+        pieces += world.books[i].held + world.books[i].gone;
+    }
+    if (pieces != STOCK || world.available < 0)
+        world_break("%lld pieces, and there were %d", (long long)pieces, STOCK);
+    check_twins();
+}
