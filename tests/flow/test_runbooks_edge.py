@@ -82,7 +82,7 @@ def test_a_certificate_a_clock_and_a_limit_that_are_wrong_are_put_right(walk, tm
     give(shop, make_pair(str(tmp_path), "soon", days=3))
     shop.restart("api", env=TLS | clock_ahead(shop.home, 5))
     open_fds = int(value(shop, "api", "process_open_fds"))
-    walk.as_the_programs(["prlimit", "--pid", str(shop.pid("api")), f"--nofile={open_fds + open_fds // 10}:"])
+    walk.as_the_programs(f"prlimit --pid $PID --nofile={open_fds + open_fds // 10}:", shop.pid("api"))
     walk.fires("DocketCertificateExpires", "DocketClockSkew", "DocketFilesRunOut")
     said = walk.follow("DocketClockSkew")
     assert "the database's clock is 5.0 s behind that of the API's machine" in said, said

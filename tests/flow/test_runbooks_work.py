@@ -111,6 +111,7 @@ def test_a_forgotten_session_that_holds_orders_is_found_and_ended(walk):
     stranger = shop.services.connect(shop.database)
     stranger.cursor().execute("SELECT FROM orders WHERE NOT final FOR UPDATE")
     shop.no_faults()
+    shop.post_until_told()  # its row of the outbox is what the floor waits at
     walk.fires("DocketTasksLate", "DocketTransactionHeldOpen")
     assert walk.follow("DocketTasksLate").startswith("1|")
     wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' "

@@ -96,18 +96,18 @@ class Walk:
             elif words[0] in ("start", "restart"):
                 getattr(self, words[0])(words[1], exported)
             elif words[0] == "prlimit":
-                said += self.as_the_programs([word.replace("$PID", str(pid)) for word in words])
+                said += self.as_the_programs(line, pid)
             elif words[0] == "rabbitmqctl":
                 said += self._rabbitmqctl(words[1:])
             else:
                 said += self._shell(line, pid)
         return said
 
-    def as_the_programs(self, argv):
+    def as_the_programs(self, line, pid):
         """A command of the user whose processes they are."""
         with process.placed(self.shop.home, "") as place:
-            done = process.run(argv, env=process.CLEAN, **place)
-        must(done.returncode, 0, f"{argv}: {done.stderr}")
+            done = process.run(["bash", "-c", line], env=process.CLEAN | {"PID": str(pid)}, **place)
+        must(done.returncode, 0, f"{line}: {done.stderr}")
         return done.stdout
 
     def _rabbitmqctl(self, words):
