@@ -8,6 +8,7 @@ import pytest
 from harness import must, wait_for
 from harness.letters import make_letters
 from harness.outcomes import WORKER, begun, post, wait_dead
+from harness.relay import tell
 from harness.walk import IS_ASAN, lend_walk
 
 pytestmark = pytest.mark.skipif(IS_ASAN, reason="Prometheus and the shell are what is tested")
@@ -47,6 +48,14 @@ def test_what_an_outage_left_unknown_is_looked_up_until_there_is_evidence(walk):
     walk.quiet("DocketPaymentsUnknown", "DocketRefundsUnknown", "DocketOutsideFailing")
     shop.wait_status(unknown, "fulfilled")
     wait_for(lambda: shop.one("SELECT min(state) FROM refund") == 5, 20, "the refund is made")
+
+
+def test_a_message_that_cannot_be_read_is_seen(walk):
+    """It names no order: the broker gives it up, the relay keeps it, and a person closes it."""
+    tell(walk.shop, b"not a message of ours")
+    walk.fires("DocketDeadLetters")
+    assert "unreadable_message" in walk.shop.docket("dead", "list")
+    walk.shop.docket("dead", "discard", "code:unreadable_message", "--reason", "not ours", "--yes")
 
 
 def test_dead_letters_are_seen_and_replayed_and_a_run_that_stopped_is_resumed(walk):
