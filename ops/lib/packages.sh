@@ -12,8 +12,9 @@ packages_up=(
 packages_test=(
     libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev binutils shellcheck
     python3-pytest python3-pytest-xdist groff python3-psycopg2 python3-pika prometheus
-    python3-jsonschema chromium zsh fish
+    python3-jsonschema chromium zsh fish nginx
 )
+packages_report=(python3-matplotlib) # tests/bench/report
 
 # Where node and npm are there already, perhaps newer ones, they will do.
 command -v node >/dev/null && command -v npm >/dev/null || packages_test+=(nodejs npm)

@@ -2,6 +2,7 @@
 import contextlib
 import fcntl
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import time
 from docket_local import builds, programs
 from harness.docket import Docket
 from harness.services import ROOT, Services
+from harness.wait import wait_for
 
 from .meter import Meter
+from .times import curve, rank
 
 LOCK = os.environ.get("DOCKET_BENCH_LOCK", "/tmp/docket-bench.lock")
 GENERATOR = "tests/bench/load_generator"
@@ -77,7 +80,7 @@ class Bench:
 
     def begin_part(self, name):
         self.part = name
-        self.book.part = name
+        self.book.begin(name)
 
     def option(self, name, default):
         """NAME=VALUE of the command line, of the default's type."""
@@ -151,11 +154,15 @@ class Bench:
                 "-f", script, "-h", "127.0.0.1", "-p", str(self.services.home.port("postgres")), "-U", role]
         secret = self.services.home.secret("postgres" if role == "docket_admin" else role)
         env = {**os.environ, "PGPASSWORD": secret}
-        subprocess.run([*argv, "-T", str(max(1, round(self.warm))), database], env=env, check=True,
-                       capture_output=True)
-        child = subprocess.Popen([*argv, "-T", str(max(1, round(self.seconds))), "-l", "--log-prefix",
+        warm = subprocess.run([*argv, "-T", str(max(1, round(self.warm))), database], env=env, check=True,
+                              capture_output=True, text=True).stdout
+        connect_s = float(pgbench_line(warm, "initial connection time = ")) / 1000  # -T begins before it
+        child = subprocess.Popen([*argv, "-T", str(math.ceil(self.seconds + connect_s)), "-l", "--log-prefix",
                                   self.services.home.at("log", "pgbench"), database], env=env,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: child.poll() is not None or self.services.admin(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'")[0][0] == clients,
+            self.seconds + connect_s + 10, "all clients are connected")
         meter = self.meter(load=[child.pid]).begin()
         while child.poll() is None:
             meter.look()
@@ -174,7 +181,7 @@ class Bench:
         with open(path, encoding="ascii") as file:
             times = sorted(int(line.split()[2]) / 1000 for line in file)
         os.unlink(path)
-        return {"p50_ms": times[len(times) // 2], "p99_ms": times[len(times) * 99 // 100]}
+        return {"p50_ms": rank(times, .5), "p99_ms": rank(times, .99), "curve": curve(times)}
 
 
 def pgbench_line(text, start):

@@ -74,4 +74,10 @@ def figures(report, measured, kind):
             "offered_per_s": phase["offered"] / phase["seconds"], "kind": kind,
             "fates": {name: phase[name] for name in ("good", "refused", "failed", "late", "lost", "unsent")},
             **{name: answered[name] for name in ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")},
+            "curve": [[share_of(name), ms] for name, ms in answered.items() if name[0] == "p"],
             "report": report}
+
+
+def share_of(name):
+    """p999_ms → 0.999"""
+    return float("0." + name[1:].removesuffix("_ms"))

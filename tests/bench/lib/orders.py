@@ -21,10 +21,6 @@ def wait_final(shop, count, deadline_s=120):
              f"{count} orders are final", every_s=0.1)
 
 
-def rank(values, share):
-    return values[min(len(values) - 1, int(len(values) * share))]
-
-
 def latencies_ms(shop, after):
     """From the commit that accepted an order (its transaction's begin) to the one that shipped it, of the
     orders whose ids are greater."""

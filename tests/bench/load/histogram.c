@@ -52,7 +52,11 @@ void histogram_print(const struct histogram *histogram, FILE *out)
     static const struct {
         const char *name;
         double share;
-    } marks[] = {{"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p99_ms", 0.99}, {"p999_ms", 0.999}};
+    } marks[] = {
+        {"p10_ms", 0.1},    {"p25_ms", 0.25},     {"p50_ms", 0.5},  {"p75_ms", 0.75},
+        {"p90_ms", 0.9},    {"p95_ms", 0.95},     {"p99_ms", 0.99}, {"p995_ms", 0.995},
+        {"p999_ms", 0.999}, {"p9999_ms", 0.9999},
+    };
     double count = histogram->count ? (double)histogram->count : 1;
 
     fprintf(out, "{\"count\":%llu,\"mean_ms\":%.3f", (unsigned long long)histogram->count,

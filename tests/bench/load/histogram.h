@@ -13,5 +13,5 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t us);
 uint64_t histogram_at(const struct histogram *histogram, double share); /* 0.99: the p99, in µs */
-/* {"count":…,"mean_ms":…,"p50_ms":…, …} */
+/* {"count":…,"mean_ms":…,"p10_ms":…, … "p9999_ms":…,"max_ms":…} */
 void histogram_print(const struct histogram *histogram, FILE *out);

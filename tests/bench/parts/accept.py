@@ -4,7 +4,7 @@ The yardstick is the better of 16 and 64 clients of pgbench, round by round.  Af
 answer 202 has its order, and there are no more orders than requests.
 """
 from lib import Load, yardstick
-from lib.results import cpu_per_1000, field, ratios, verdict
+from lib.results import cpu_per_1000, field, ratios
 
 TARGET = 2.0
 
@@ -35,5 +35,5 @@ def run(bench):
         "CPU s/1,000": cpu_per_1000(), "of it API": cpu_per_1000("api"), "Postgres": cpu_per_1000("postgres"),
         "PSS MiB": field("pss_mib"), "foreign cores": field("foreign_cores")})
     for count in counts:
-        verdict(f"accept, {count} connections, by the best pgbench",
+        bench.book.verdict(f"orders/s over {count} connections, by the best pgbench",
                 ratios(runs, f"Docket, {count} connections", best), TARGET)

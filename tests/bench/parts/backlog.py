@@ -10,7 +10,7 @@ import time
 
 from harness.wait import wait_for
 from lib import Load, fill
-from lib.results import cpu_per_1000, field, ratios, verdict
+from lib.results import cpu_per_1000, field, ratios
 
 from . import drain as drain_part
 
@@ -78,7 +78,7 @@ def compare(bench, what, small, large, size):
     bench.book.table(f"backlog: {what}", runs, {"per s": field("per_s"), "CPU s/1,000": cpu_per_1000(),
                                                 "Postgres": cpu_per_1000("postgres"),
                                                 "foreign cores": field("foreign_cores")})
-    verdict(f"backlog, {what}, by that at {SMALL:,}", ratios(runs, labels[1], labels[:1]), TARGET)
+    bench.book.verdict(f"{what}, by that at {SMALL:,}", ratios(runs, labels[1], labels[:1]), TARGET)
 
 
 def run(bench):

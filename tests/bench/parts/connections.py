@@ -13,7 +13,7 @@ from docket_local import order, process
 
 from lib import Load
 from lib.bench import STREAMS
-from lib.results import field, verdict
+from lib.results import field
 
 from .status import fill
 
@@ -83,6 +83,7 @@ def run(bench):
         "p50 ms": field("p50_ms"), "p99 ms": field("p99_ms"), "max ms": field("max_ms"),
         "foreign cores": field("foreign_cores")})
     (records,) = runs.values()
-    verdict("connections, resident MiB of the API", [run["resident_mib"] for run in records], MEMORY_MIB, at_least=False)
-    verdict("connections, a change reaches its stream, p99 ms", [run["p99_ms"] for run in records], REACHED_MS,
-            at_least=False)
+    bench.book.verdict("resident memory of the API", [run["resident_mib"] for run in records], MEMORY_MIB, at_least=False,
+                       unit="MiB")
+    bench.book.verdict("p99 from the commit of a change to its stream", [run["p99_ms"] for run in records], REACHED_MS,
+                       at_least=False, unit="ms")

@@ -11,7 +11,7 @@ import time
 from docket_local import builds
 from harness.services import ROOT
 from harness.wait import wait_for
-from lib.results import cpu_per_1000, field, ratios, verdict
+from lib.results import cpu_per_1000, field, ratios
 
 TARGET, WINDOW, BYTES, QUEUE = 0.5, 1000, 420, "docket.payment"
 PUBLISHER = "tests/bench/bare_publisher"
@@ -69,4 +69,4 @@ def run(bench):
         "messages/s": field("per_s"), "CPU s/1,000": cpu_per_1000(),
         "of it client": cpu_per_1000("relay", "publisher"), "Postgres": cpu_per_1000("postgres"),
         "RabbitMQ": cpu_per_1000("rabbitmq"), "foreign cores": field("foreign_cores")})
-    verdict("drain, by a bare publisher", ratios(runs, "docket-relay", ["bare publisher"]), TARGET)
+    bench.book.verdict("messages/s, by a bare publisher", ratios(runs, "docket-relay", ["bare publisher"]), TARGET)

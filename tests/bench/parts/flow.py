@@ -5,7 +5,7 @@ from the first that is taken up to the last that is shipped.  Each order is thre
 its ledger in memory.  tests/bench/run peers holds the same against what others run.
 """
 from lib import Load, orders
-from lib.results import cpu_per_1000, field, verdict
+from lib.results import cpu_per_1000, field
 
 DELAYS, PSS_MIB = (0, 20), 96
 WORKING = ("relay", "payment", "fulfilment")
@@ -51,5 +51,5 @@ def run(bench):
         **{name: cpu_per_1000(name) for name in (*WORKING, "postgres", "rabbitmq", "sandbox")},
         "calls/order": field("calls_per_order"), "PSS MiB": field("pss_mib"),
         "foreign cores": field("foreign_cores")})
-    verdict("memory of all processes, MiB", [run["pss_mib"] for label in runs for run in runs[label]], PSS_MIB,
-            at_least=False)
+    bench.book.verdict("memory of all processes", [run["pss_mib"] for label in runs for run in runs[label]], PSS_MIB,
+                       at_least=False, unit="MiB")

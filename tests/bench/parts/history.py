@@ -9,7 +9,7 @@ import time
 from docket_local import order
 
 from lib import Load, fill
-from lib.results import cpu_per_1000, field, ratios, verdict
+from lib.results import cpu_per_1000, field, ratios
 
 SMALL, TARGET, TARGET_RANDOM, IDS = 10_000, 0.9, 0.7, 10_000
 LETTERS = """
@@ -56,7 +56,7 @@ def run(bench):
     def compare(what, contestant, target):
         runs = bench.alternate({label: lambda label=label: contestant(label) for label in shops})
         bench.book.table(f"history: {what}", runs, columns)
-        verdict(f"history, {what}, by that at {SMALL:,}", ratios(runs, large, [small]), target)
+        bench.book.verdict(f"{what}, by that at {SMALL:,}", ratios(runs, large, [small]), target)
 
     compare("orders accepted, time-ordered keys", lambda label: accept(loads[label], False), TARGET)
     compare("orders accepted, random keys", lambda label: accept(loads[label], True), TARGET_RANDOM)

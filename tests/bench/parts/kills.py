@@ -9,7 +9,7 @@ import time
 
 from harness.wait import wait_for
 from lib import Load, orders
-from lib.results import field, verdict
+from lib.results import field
 
 KILLED, DOWN_S, TARGET_S = ("api", "relay", "payment", "fulfilment"), 0.5, 2
 OPEN = "SELECT count(*) FROM orders WHERE NOT final AND id <= %s"
@@ -54,8 +54,9 @@ def kills(shop, load, rate, seconds):
     orders.wait_final(shop, before + stored)
     answered = outcome["report"]["statuses"].get("202", 0)
     single = orders.must_be_single(shop)
-    if stored > outcome["report"]["offered"] if "offered" in outcome["report"] else False:
-        raise RuntimeError(f"{stored} orders of {outcome['report']['offered']} keys")
+    keys = sum(phase["offered"] for phase in outcome["report"]["phases"])
+    if not answered <= stored <= keys:
+        raise RuntimeError(f"{keys} keys were offered, {answered} orders were answered 202, {stored} are stored")
     return {"count": stored, "answered": answered, "fulfilled": single, "kills": found,
             "final_s": max(one["final_s"] for one in found), "ready_s": max(one["ready_s"] for one in found),
             "open": max(one["open"] for one in found), "after_load_s": time.monotonic() - began,
@@ -71,5 +72,5 @@ def run(bench):
     bench.book.table("kills: everything killed twice", runs, {
         "orders": field("count"), "under way": field("open"), "ready again after s": field("ready_s"),
         "all final after s": field("final_s"), "and after the load s": field("after_load_s")})
-    verdict("seconds from the restart to the last final", [run["final_s"] for run in runs["Docket"]], TARGET_S,
-            at_least=False)
+    bench.book.verdict("from the restart to the last that is final", [run["final_s"] for run in runs["Docket"]], TARGET_S,
+                       at_least=False, unit="s")

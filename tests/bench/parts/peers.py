@@ -15,7 +15,8 @@ import time
 from docket_local import order
 from lib import Load, orders
 from lib.peer import SYSTEMS, Peer
-from lib.results import field, ratios, verdict
+from lib.results import field, ratios
+from lib.times import curve, rank
 
 PATIENCE_S, DOWN_S = 100, 0.5
 TARGETS = {"per_s": 2.5, "cpu": 0.4}
@@ -108,7 +109,7 @@ def latency(bench, system, load, rate):
     load.orders(32, rate)
     wait_done(system, system.one("SELECT count(*) FROM orders"))
     times = sorted((end - start) * 1000 for _, start, end in system.rows(TIMES[system.kind]) if start >= began + bench.warm)
-    return {"p50_ms": orders.rank(times, .5), "p99_ms": orders.rank(times, .99)}
+    return {"p50_ms": rank(times, .5), "p99_ms": rank(times, .99), "curve": curve(times)}
 
 
 def kills(system, load, rate, seconds):
@@ -172,9 +173,9 @@ def run(bench):
         "charged or shipped twice": of("kills", "charged_twice"), "left after 100 s": of("kills", "left"),
         "settled after s": of("kills", "settle_s")})
     if "docket" in names and "fastify-outbox" in names:
-        verdict("end to end, by fastify-outbox", ratios(runs, "docket", ["fastify-outbox"]), TARGETS["per_s"])
+        bench.book.verdict("orders/s end to end, by fastify-outbox", ratios(runs, "docket", ["fastify-outbox"]), TARGETS["per_s"])
     others = [name for name in names if name != "docket"]
     if "docket" in names and others:
         best = [min(runs[name][number]["cpu"] for name in others) for number in range(bench.rounds)]
-        verdict("CPU an order, by the best peer", [run["cpu"] / least for run, least in zip(runs["docket"], best)],
-                TARGETS["cpu"], at_least=False)
+        bench.book.verdict("CPU an order, by the best peer", [run["cpu"] / least for run, least in zip(runs["docket"], best)],
+                           TARGETS["cpu"], at_least=False)

@@ -10,7 +10,7 @@ import threading
 from docket_local import order
 
 from lib import Load, yardstick
-from lib.results import cpu_per_1000, field, ratios, verdict
+from lib.results import cpu_per_1000, field, ratios
 
 TARGETS = {"Docket, 304": 0.5, "Docket, 200": 0.35}
 CHANGED_AT_ONCE = 50
@@ -65,8 +65,9 @@ def never_stale(bench, shop, load, ids, connections):
                          conditional=1, floors=path)
     stale = sum(phase["stale"] for phase in run["report"]["phases"])
     bench.book.add("stale reads", 0, run | {"changes": changes.count, "stale": stale})
-    print(f"status, never stale: {run['count']:,} reads during {changes.count:,} changes, {stale} older than what "
-          "was committed before they began", flush=True)
+    bench.book.table("status: reads while orders change", {"Docket": [run | {"changes": changes.count, "stale": stale}]}, {
+        "reads": field("count"), "changes": field("changes"), "stale": field("stale")})
+    bench.book.verdict("reads older than what was committed before they began", [stale], 0, at_least=False, unit="")
     if stale:
         raise RuntimeError(f"{stale} stale reads")
 
@@ -87,5 +88,5 @@ def run(bench):
         "CPU s/1,000": cpu_per_1000("nginx", "api", "postgres"), "of it API": cpu_per_1000("api"),
         "foreign cores": field("foreign_cores")})
     for label, target in TARGETS.items():
-        verdict(f"status, {label[8:]}, by nginx", ratios(runs, label, ["nginx"]), target)
+        bench.book.verdict(f"reads/s, {label[8:]}, by nginx", ratios(runs, label, ["nginx"]), target)
     never_stale(bench, shop, load, ids, connections)
