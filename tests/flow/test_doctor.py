@@ -49,7 +49,7 @@ def bad(found):
     return {check: rows for check, rows in found.items() if any(row[0] in ("fail", "warn") for row in rows)}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def must_be_well_again(shop):
     """What a test has planted, its cure has mended."""
     yield
@@ -64,6 +64,9 @@ def must_be_well_again(shop):
         wait_for(is_well, 10, "all is well again", every_s=0.3)
     except AssertionError as error:
         raise AssertionError(f"{error}: {left}") from None
+
+
+plants = pytest.mark.usefixtures("must_be_well_again")
 
 
 def type_sql(shop, sentence):
@@ -94,7 +97,7 @@ SQL_FAULTS = {
         "ALTER ROLE docket_api IN DATABASE {db} SET synchronous_commit = off",
         "postgres.synchronous_commit", "fail", "docket_api"),
     "commits of all that are not waited for": (
-        "ALTER DATABASE {db} SET synchronous_commit = off", "postgres.synchronous_commit", "fail", "in database"),
+        "ALTER DATABASE {db} SET synchronous_commit = off", "postgres.synchronous_commit", "fail", "is set in database"),
     "a grant that was taken away": (
         "REVOKE INSERT ON outbox FROM docket_api", "roles.grants", "fail", "docket_api lacks INSERT on outbox"),
     "a function that may not be called": (
@@ -113,13 +116,18 @@ SQL_FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", SQL_FAULTS)
-def test_what_is_wrong_in_postgres_is_named_and_its_cure_mends_it(shop, name):
-    fault, check, state, words = SQL_FAULTS[name]
-    shop.sql(fault.format(db=shop.database))
-    type_sql(shop, finding(doctor(shop), check, state, words))
+@plants
+def test_what_is_wrong_in_postgres_is_named_and_its_cure_mends_it(shop):
+    """All at once: each has its own finding, and its own cure."""
+    for fault, _, _, _ in SQL_FAULTS.values():
+        shop.sql(fault.format(db=shop.database))
+    found = doctor(shop)
+    cures = {name: finding(found, check, state, words) for name, (_, check, state, words) in SQL_FAULTS.items()}
+    for cure in cures.values():
+        type_sql(shop, cure)
 
 
+@plants
 def test_who_holds_a_transaction_open_is_named(shop):
     stranger = shop.services.connect("postgres")
     with stranger.cursor() as cursor:
@@ -133,6 +141,7 @@ def test_who_holds_a_transaction_open_is_named(shop):
     stranger.close()
 
 
+@plants
 def test_a_database_that_is_read_only_is_named(shop):
     shop.sql(f"ALTER DATABASE {shop.database} SET default_transaction_read_only = on")
     cure = finding(doctor(shop), "postgres.read_only", "fail", "nothing can be accepted")
@@ -144,12 +153,14 @@ def docket(shop, line):
     return shop.docket(*line.partition("(")[0].split()[1:])
 
 
+@plants
 def test_partitions_that_are_missing_are_named_and_made(shop):
     month = shop.one("SELECT to_char((now() + interval '7 days') AT TIME ZONE 'UTC', 'YYYY_MM')")
     shop.sql(f"DROP TABLE shipment_{month}")
     docket(shop, finding(doctor(shop), "schema.partitions", "fail", f"shipment_{month}"))
 
 
+@plants
 def test_what_holds_a_month_that_is_to_go_is_named(shop):
     """An order of two months ago that is not final, as it is accepted on a machine whose clock is behind."""
     uuid, month = shop.one("SELECT (replace(month_floor(date_trunc('month', now()) - interval '2 months')::text, '-', ''))"
@@ -176,6 +187,7 @@ def test_a_database_without_a_schema_is_named(shop):
     shop.services.drop_database(name)
 
 
+@plants
 def test_a_migration_that_was_edited_is_named(shop):
     kept = shop.one("UPDATE migration m SET checksum = 'x' FROM migration old WHERE m.version = 2 "
                     "AND old.version = 2 RETURNING old.checksum")
@@ -183,6 +195,7 @@ def test_a_migration_that_was_edited_is_named(shop):
     shop.sql("UPDATE migration SET checksum = %s WHERE version = 2", kept)
 
 
+@plants
 def test_an_act_that_was_written_anew_is_named(shop):
     kept = shop.one("SELECT reason FROM audit WHERE id = 2")
     shop.sql("UPDATE audit SET reason = 'another' WHERE id = 2")
@@ -206,6 +219,7 @@ def start_as_told(shop, cure):
     shop.start(words[2] if words[1] == "docket-worker" else words[1].removeprefix("docket-"))
 
 
+@plants
 def test_what_does_not_run_is_named_and_started(shop):
     shop.stop("payment")
     shop.stop("relay")
@@ -216,6 +230,7 @@ def test_what_does_not_run_is_named_and_started(shop):
     assert "payment" in finding(found, "broker.consumers", "fail", "docket.payment")
 
 
+@plants
 def test_what_an_operator_holds_back_is_named_and_let_go(shop):
     shop.docket("pause", "carrier", "--reason", "a test")
     cure = finding(doctor(shop), "work.held", "warn", "carrier (a test)")
@@ -248,6 +263,7 @@ def test_a_topology_that_is_not_ours_is_named_and_put_back(shop):
     shop.services.drop_vhost(vhost)
 
 
+@plants
 def test_a_policy_that_loses_messages_is_named_and_cleared(shop):
     shop.services.broker_api("PUT", f"/api/policies/{shop.vhost}/short", {
         "pattern": "^docket", "definition": {"message-ttl": 60000}, "apply-to": "queues"}, expect=(201, 204))
@@ -269,6 +285,7 @@ def test_a_queue_without_a_leader_is_named(shop_fresh):
     shop_fresh.restart("payment")
 
 
+@plants
 def test_an_alarm_of_the_broker_is_named(shop):
     shop.services.broker_alarm(True)
     wait_for(shop.services.broker_has_alarm, 10, "the alarm")
@@ -292,22 +309,27 @@ def test_settings_that_are_wrong_are_named(shop, tmp_path):
     assert "settings.secrets" not in doctor(shop, **of_file)
 
 
-@pytest.mark.parametrize("days, state", [(-1, "fail"), (5, "warn"), (90, "ok")])
-def test_a_certificate_that_expires_is_named(shop, tmp_path, days, state):
-    until = time.strftime("%y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400 + 3600))
+def test_a_certificate_that_expires_is_named(shop, tmp_path):
     files = {"DOCKET_TLS_CERT": str(tmp_path / "cert.pem"), "DOCKET_TLS_KEY": str(tmp_path / "key.pem")}
     (tmp_path / "ca.conf").write_text("[ca]\ndefault_ca = one\n[one]\ndatabase = index\nnew_certs_dir = .\n"
-                                      "serial = serial\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n")
+                                      "serial = serial\nunique_subject = no\ndefault_md = sha256\npolicy = any\n"
+                                      "[any]\ncommonName = supplied\n")
     (tmp_path / "index").touch()
     (tmp_path / "serial").write_text("01")
-    for line in ("req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem",
-                 "ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
-                 f"-startdate 200101000000Z -enddate {until}"):
+
+    def openssl(line):
         subprocess.run(["openssl", *line.split()], cwd=tmp_path, check=True, capture_output=True)
+
+    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -keyout key.pem -out csr.pem")
     os.chmod(tmp_path / "key.pem", 0o600)
-    must(doctor(shop, **files)["settings.certificate"][0][0], state, "the certificate")
+    for days, state in ((-1, "fail"), (5, "warn"), (90, "ok")):
+        until = time.strftime("%y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400 + 3600))
+        openssl("ca -batch -config ca.conf -selfsign -keyfile key.pem -in csr.pem -out cert.pem -notext "
+                f"-startdate 200101000000Z -enddate {until}")
+        must(doctor(shop, **files)["settings.certificate"][0][0], state, f"a certificate of {days} days")
 
 
+@plants
 def test_it_never_hangs_when_the_parts_are_frozen(shop):
     frozen = shop.pid("api")
     shop.services.postgres_freeze()

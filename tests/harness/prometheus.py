@@ -14,13 +14,15 @@ from .wait import wait_for
 RULES = os.path.join(ROOT, "ops/prometheus/alerts.yml")
 UNITS = {"s": 1, "m": 60, "h": 3600}
 AGE = re.compile(r"((?:oldest|late|stands)_seconds\) > )(\d+)")
+WINDOW_SPEED, WINDOW_S = 60, (4, 15)
 
 
 def scaled(text, speed):
-    """The rules with every duration divided: how long a fault must last, over what a rate is taken,
-    and how old a backlog may be.  What a rate needs to see two scrapes stays."""
+    """The rules with every duration divided: how long a fault must last, and how old a backlog may be.  Over what a
+    rate is taken becomes a sixtieth, 4 s (two scrapes, whatever the machine does) to 15 s."""
     def window(match):
-        return f"[{max(4, round(int(match[1]) * UNITS[match[2]] / speed))}s]"
+        least, most = WINDOW_S
+        return f"[{min(most, max(least, round(int(match[1]) * UNITS[match[2]] / WINDOW_SPEED)))}s]"
 
     def patience(match):
         return f"for: {round(int(match[1]) * UNITS[match[2]] * 1000 / speed)}ms"
@@ -31,14 +33,14 @@ def scaled(text, speed):
 
 
 class Prometheus:
-    def __init__(self, port, targets, speed=60):
+    def __init__(self, port, targets, speed=300):
         self.directory = tempfile.mkdtemp(prefix="docket-prometheus-")
         self.client = Client(port, timeout_s=5)
         with open(RULES, encoding="utf-8") as file:
             self._write("alerts.yml", scaled(file.read(), speed))
         self._write("prometheus.yml", json.dumps({
             "global": {"scrape_interval": "500ms", "scrape_timeout": "400ms",
-                       "evaluation_interval": "500ms"},
+                       "evaluation_interval": "250ms"},
             "rule_files": ["alerts.yml"],
             "scrape_configs": [{"job_name": "docket", "static_configs": [{"targets": targets}]}]}))
         with open(os.path.join(self.directory, "log"), "wb") as log:
@@ -71,12 +73,6 @@ class Prometheus:
     def firing(self):
         """The names of the alerts that fire now."""
         return {row["metric"]["alertname"] for row in self.query('ALERTS{alertstate="firing"}')}
-
-    def wait_firing(self, alert, deadline_s=40):
-        wait_for(lambda: alert in self.firing(), deadline_s, f"{alert} fires", every_s=0.2)
-
-    def wait_quiet(self, alert, deadline_s=40):
-        wait_for(lambda: alert not in self.firing(), deadline_s, f"{alert} is over", every_s=0.2)
 
     def close(self):
         self.child.terminate()

@@ -104,6 +104,16 @@ class Services:
     def postgres_stop_immediate(self):
         process.stop(self.home, "postgres", signal.SIGQUIT, 10)
 
+    def postgres_jump_xids(self, segment):
+        """Stopped, set to the id that comes after `segment` times 1,048,576 transactions, and started."""
+        process.stop(self.home, "postgres", signal.SIGINT, 20)
+        self.home.give_file(f"postgres/pg_xact/{segment:04X}", "\0" * 262144)
+        with process.placed(self.home, "postgres", True) as place:
+            done = process.run([postgres.BIN + "pg_resetwal", "-x", str(segment * 1048576), "-D", postgres.BY_FD],
+                               env=process.CLEAN, **place)
+        assert done.returncode == 0, done.stderr
+        self.postgres_start()
+
     def postgres_start(self):
         postgres.begin(self.home)
         postgres.wait_ready(self.home)
