@@ -26,6 +26,7 @@ enum {
     DOUBTED,
     UNDO,
     SINCE_UNDO,
+    ACCOUNT,
 };
 
 /* The columns of claim_facts.sql. */
@@ -49,6 +50,7 @@ enum {
     SINCE_ENDED,
     RESOLUTION,
     DUPLICATE,
+    EMAIL,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -118,7 +120,7 @@ static bool send_batch(struct group_batch *batch)
     pg_params_init(&params);
     add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
-    pg_add_uuid(&params, context->worker_id);
+    pg_add_uuid(&params, worker_session_id(context->session));
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
     add_span(batch, &params);
@@ -141,6 +143,7 @@ static bool send_batch(struct group_batch *batch)
         struct claim_ticket *claim = claim_of(ticket);
 
         claim->is_claimed = false;
+        claim->epoch = worker_session_epoch(context->session);
         claim_order_finish(&claim->order); /* of a batch that was rolled back */
     }
     return true;
@@ -179,6 +182,7 @@ static void read_claimed(struct claim_ticket *claim, const PGresult *result, int
         .since_undo_ms = pg_i64(result, row, SINCE_UNDO),
     };
     order->total = claim->facts.total;
+    order->account = pg_i64(result, row, ACCOUNT);
     snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
     snprintf(order->payment_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, PAYMENT_METHOD));
     snprintf(order->shipping_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, SHIPPING_METHOD));
@@ -242,6 +246,7 @@ static void read_more(struct claim_ticket *claim, const PGresult *result, int ro
         snprintf(claim->order.payment_method, CLAIM_TEXT_SIZE, "%s", method);
     claim->order.name = xstrdup(pg_text(result, row, NAME));
     claim->order.address = xstrdup(pg_text(result, row, ADDRESS));
+    claim->order.email = xstrdup(pg_text(result, row, EMAIL));
     read_lines(&claim->order, result, row);
 }
 
@@ -272,6 +277,7 @@ void claim_order_finish(struct claim_order *order)
     free(order->lines);
     free(order->name);
     free(order->address);
+    free(order->email);
     memset(order, 0, sizeof(*order));
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "queue/group.h"
+#include "queue/worker_session.h"
 #include "schema/hop.h"
 #include "schema/order_state.h"
 
@@ -27,6 +28,8 @@ struct claim_order {
     struct claim_line *lines;
     int line_count;
     char *name, *address; /* of the fulfilment stage; address is JSON */
+    int64_t account;
+    char *email; /* of the payment stage, as twins are compared; "": it was erased */
 };
 
 struct claim_ticket {
@@ -36,6 +39,7 @@ struct claim_ticket {
 
     /* After COMMITTED. */
     bool is_claimed;
+    uint64_t epoch; /* of the session that it was claimed in: of the last send, not of the submit */
     struct order_facts facts;
     int64_t pass; /* with which it was let out of the park; 0: it never was */
     struct claim_order order;
@@ -44,7 +48,7 @@ struct claim_ticket {
 /* Whom the claims are for; read at each send. */
 struct claim_context {
     enum stage stage;
-    const uint8_t *worker_id; /* 16 bytes */
+    const struct worker_session *session;
     const char *process;
 };
 

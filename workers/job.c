@@ -85,6 +85,7 @@ struct job *job_create(struct source *source, const struct order_id *id, int64_t
     job->reserve.row.facts = &job->claim.facts;
     job->twins.ticket.on_settled = on_twins_found;
     job->twins.order_id = job->id;
+    job->twins.order = &job->claim.order;
     job->reserve.order = &job->claim.order;
     job->reserve.policy = &runner->options.policy;
     job_trace_begin(job, delivery->trace);
@@ -125,7 +126,6 @@ void job_start_claim(struct job *job)
         enter(job, HELD);
         return;
     }
-    job->epoch = worker_session_epoch(job->source->session);
     job_trace_begin_part(job, "claim");
     if (group_submit(job->source->claims, &job->claim.ticket))
         enter(job, CLAIMING);
@@ -148,7 +148,7 @@ void job_claim_held(struct runner *runner)
 static bool is_epoch_current(const struct job *job)
 {
     return worker_session_is_alive(job->source->session) &&
-           worker_session_epoch(job->source->session) == job->epoch;
+           worker_session_epoch(job->source->session) == job->claim.epoch;
 }
 
 /* The broker may notice sooner than Postgres that a worker has died: a message that comes again is
@@ -575,7 +575,7 @@ void job_add_pass(const struct job *job, char *key, size_t size)
 
 bool job_may_send(const struct job *job)
 {
-    return !job->is_interrupted && worker_session_may_send(job->source->session, job->epoch);
+    return !job->is_interrupted && worker_session_may_send(job->source->session, job->claim.epoch);
 }
 
 static void learn_held(struct job *job)

@@ -276,7 +276,7 @@ static void open_session(struct source *source)
                                          .owner = source});
     source->claim_context = (struct claim_context){
         .stage = stage,
-        .worker_id = worker_session_id(source->session),
+        .session = source->session,
         .process = options->process,
     };
 }

@@ -31,7 +31,6 @@ struct job {
     uint64_t link, tag; /* of its delivery */
     int64_t outbox_id;
     uint64_t claimed_ns;            /* monotonic; 0: it was not */
-    uint64_t epoch;                 /* of the session it was claimed in */
     bool is_ours;                   /* it was claimed; a further claim reads it again */
     bool is_solo;                   /* it runs alone */
     bool is_redelivered;            /* whoever had its message before may be dying at this moment */

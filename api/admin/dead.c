@@ -13,7 +13,7 @@
 enum {
     LIST_DEFAULT = 50,
     LIST_MAX = 1000,
-    SEARCH_MAX = 20000,
+    SEARCH_MAX = 10000,
     COUNT_MAX = 5000,
     PLAN_MAX = 1000,
     DISCARD_MAX = 500

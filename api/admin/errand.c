@@ -127,6 +127,16 @@ void admin_errand_send(struct admin_errand *errand, struct ask *ask)
     admin_errand_free(errand);
 }
 
+/* What somebody else held too long may be had a moment later; the rest is a bug. */
+static void refuse(struct http_request *request, const struct fault *fault)
+{
+    bool is_passing = fault->kind == FAULT_TRANSIENT;
+
+    problem_reply(request, &(struct problem){.code = is_passing ? "temporarily_unavailable"
+                                                                : "internal_error",
+                                             .detail = fault->text});
+}
+
 static void on_settled(struct ask_ticket *ticket)
 {
     struct admin_errand *errand = container_of(ticket, struct admin_errand, ticket);
@@ -136,9 +146,7 @@ static void on_settled(struct ask_ticket *ticket)
         errand->on_rows(errand, ticket->rows);
         break;
     case GROUP_REFUSED:
-        problem_reply(
-            errand->request,
-            &(struct problem){.code = "internal_error", .detail = ticket->group_ticket.fault.text});
+        refuse(errand->request, &ticket->group_ticket.fault);
         break;
     case GROUP_UNSENT:
         problem_reply(errand->request, &(struct problem){.code = "temporarily_unavailable",
@@ -187,7 +195,8 @@ bool admin_param_order(struct http_request *request, struct order_id *id)
 
     if (order_id_parse(id, text) || order_id_parse_uuid(id, text))
         return true;
-    problem_reply(request, &(struct problem){.code = "order_not_found"});
+    problem_reply(request, &(struct problem){.code = "order_not_found",
+                                             .detail = "that is no id of an order"});
     return false;
 }
 

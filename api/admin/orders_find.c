@@ -4,9 +4,10 @@
 #include "api/admin/admin.h"
 #include "api/admin/names.h"
 #include "api/list_query.h"
+#include "schema/reasons.h"
 #include "schema/statements.h"
 
-enum { LOOK_MAX = 20000, WORD_BYTES_MAX = 400 };
+enum { LOOK_MAX = 10000, WORD_BYTES_MAX = 400 };
 
 /* What is asked besides GET /v1/orders' own parameters. */
 struct search {
@@ -59,6 +60,14 @@ static bool read_word(struct admin_errand *errand, const char *name, const char 
            refuse(errand, arena_print(&errand->arena, "%s is too long", name));
 }
 
+/* One that no order can have is a slip of the pen, and would list nothing. */
+static bool check_reason(struct admin_errand *errand, const char *reason)
+{
+    return reason == NULL || reason_of("", reason) ||
+           refuse(errand, "no order waits for such a reason: docs/api.md lists them, and docket "
+                          "order show says it of an order");
+}
+
 static bool read_own(struct admin_errand *errand, struct search *search)
 {
     search->least = 0;
@@ -67,6 +76,7 @@ static bool read_own(struct admin_errand *errand, struct search *search)
         !read_word(errand, "reason", &search->reason) ||
         !read_word(errand, "email", &search->email) ||
         !read_word(errand, "currency", &search->currency) ||
+        !check_reason(errand, search->reason) ||
         !admin_query_number(errand, "least", 0, MONEY_MAX, &search->least) ||
         !admin_query_number(errand, "most", 0, MONEY_MAX, &search->most))
         return false;

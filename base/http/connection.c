@@ -488,11 +488,14 @@ static void turn_away(struct http_connection *connection)
     refuse(connection, &full);
 }
 
-static void receive_surplus(struct http_connection *connection)
+void http_connection_begin(struct http_connection *connection)
 {
-    connection->is_surplus = true;
-    begin_request(connection);
-    http_connection_enter(connection, HTTP_CONNECTION_HEAD);
+    connection->state = HTTP_CONNECTION_IDLE;
+    start_deadline(connection);
+    if (connection->is_surplus) {
+        begin_request(connection);
+        http_connection_enter(connection, HTTP_CONNECTION_HEAD);
+    }
 }
 
 bool http_connection_accept(struct http_server *server, bool is_surplus)
@@ -514,14 +517,13 @@ bool http_connection_accept(struct http_server *server, bool is_surplus)
     uv_tcp_nodelay(&connection->tcp, 1);
     if (server->options.tls)
         connection->tls = http_tls_begin(server->options.tls);
-    if (connection->tls && is_surplus) {
-        http_connection_close(connection, HTTP_END_GENTLY);
-        return true;
+    connection->is_surplus = is_surplus;
+    if (connection->tls) {
+        connection->state = HTTP_CONNECTION_HANDSHAKE;
+        start_deadline(connection);
+    } else {
+        http_connection_begin(connection);
     }
-    connection->state = connection->tls ? HTTP_CONNECTION_HANDSHAKE : HTTP_CONNECTION_IDLE;
-    start_deadline(connection);
-    if (is_surplus)
-        receive_surplus(connection);
     update_reading(connection);
     return true;
 }

@@ -46,7 +46,7 @@ void http_connection_receive_sealed(struct http_connection *connection, const ch
             return;
         }
         if (connection->state == HTTP_CONNECTION_HANDSHAKE && SSL_is_init_finished(connection->tls))
-            http_connection_enter(connection, HTTP_CONNECTION_IDLE);
+            http_connection_begin(connection);
         if (step == HTTP_TLS_READ)
             http_connection_receive(connection, plain, plain_length);
     }

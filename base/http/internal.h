@@ -108,6 +108,7 @@ struct http_connection {
 TAILQ_HEAD(http_connection_list, http_connection);
 
 bool http_connection_accept(struct http_server *server, bool is_surplus);
+void http_connection_begin(struct http_connection *connection); /* requests may come now */
 void http_connection_turn(struct http_connection *connection);
 void http_connection_wake(struct http_connection *connection); /* a turn, soon */
 void http_connection_flush(struct http_connection *connection);
@@ -164,6 +165,8 @@ struct http_server {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t grace;
+    uv_timer_t surplus; /* when the next one that is too many may be told so */
+    uint64_t turned_away_ms;
     struct http_deadlines deadlines;
     struct http_server_options options;
     struct http_parser_limits parser_limits;

@@ -9,7 +9,8 @@
 #include "base/http/internal.h"
 #include "base/log.h"
 
-enum { BACKLOG = 1024, LINGER_MS = 2000, HOLD_MS = 250, SURPLUS_MAX = 64, DATE_MS = 200 };
+enum { BACKLOG = 1024, LINGER_MS = 2000, HOLD_MS = 250, DATE_MS = 200 };
+enum { SURPLUS_MAX = 64, SURPLUS_GAP_MS = 10 };
 
 const struct http_limits http_limits_default = {
     .head_bytes_max = 16 << 10,
@@ -28,6 +29,8 @@ static void on_connection(uv_stream_t *listener, int status);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
 static void on_grace(uv_timer_t *timer);
+static void on_surplus(uv_timer_t *timer);
+static void accept_pending(struct http_server *server);
 static void close_handles(struct http_server *server);
 static void on_closed_handle(uv_handle_t *handle);
 
@@ -55,10 +58,31 @@ static void warn_of_failure(struct http_server *server, int error)
     log_warn("http_accept_failed", "a connection could not be accepted: %s", uv_strerror(error));
 }
 
+/* One that is too many costs little to be told so, but with TLS a handshake, too. */
+static bool may_turn_away(struct http_server *server)
+{
+    uint64_t since_ms = uv_now(server->loop) - server->turned_away_ms;
+    int most = server->options.limits.connections_max;
+
+    if (server->connection_count >= most + SURPLUS_MAX)
+        return false;
+    if (server->options.tls && since_ms < SURPLUS_GAP_MS) {
+        uv_timer_start(&server->surplus, on_surplus, SURPLUS_GAP_MS - since_ms, 0);
+        return false;
+    }
+    server->turned_away_ms = uv_now(server->loop);
+    return true;
+}
+
+static void on_surplus(uv_timer_t *timer)
+{
+    accept_pending(container_of(timer, struct http_server, surplus));
+}
+
 /* Over the limit an idle connection is closed for the new one; if all are busy the new one is told
  * 503; if even those are many it stays in the listener (libuv then stops accepting) until one
- * closes.  When the process has no descriptor left, libuv accepts and closes with one it keeps in
- * reserve. */
+ * closes (server.h says why).  When the process has no descriptor left, libuv accepts and closes
+ * with one it keeps in reserve. */
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_server *server = container_of(listener, struct http_server, listener);
@@ -70,7 +94,7 @@ static void on_connection(uv_stream_t *listener, int status)
         return;
     if (!server->is_pausing && (server->connection_count < most || evict_idle(server)))
         http_connection_accept(server, false);
-    else if (!server->is_pausing && server->connection_count < most + SURPLUS_MAX)
+    else if (!server->is_pausing && may_turn_away(server))
         http_connection_accept(server, true);
     else
         server->has_pending = true;
@@ -217,6 +241,7 @@ static void close_handles(struct http_server *server)
     uv_close((uv_handle_t *)&server->prepare, on_closed_handle);
     uv_close((uv_handle_t *)&server->check, on_closed_handle);
     uv_close((uv_handle_t *)&server->grace, on_closed_handle);
+    uv_close((uv_handle_t *)&server->surplus, on_closed_handle);
     http_deadlines_close(&server->deadlines, on_closed_handle);
 }
 
@@ -277,14 +302,16 @@ static bool parse_address(const char *address, struct sockaddr_storage *parsed)
 static void open_handles(struct http_server *server)
 {
     const struct http_limits *limits = &server->options.limits;
-    uv_handle_t *handles[] = {(uv_handle_t *)&server->listener, (uv_handle_t *)&server->prepare,
-                              (uv_handle_t *)&server->check, (uv_handle_t *)&server->grace,
-                              (uv_handle_t *)&server->deadlines.timer};
+    uv_handle_t *handles[] = {
+        (uv_handle_t *)&server->listener, (uv_handle_t *)&server->prepare,
+        (uv_handle_t *)&server->check,    (uv_handle_t *)&server->grace,
+        (uv_handle_t *)&server->surplus,  (uv_handle_t *)&server->deadlines.timer};
 
     uv_tcp_init(server->loop, &server->listener);
     uv_prepare_init(server->loop, &server->prepare);
     uv_check_init(server->loop, &server->check);
     uv_timer_init(server->loop, &server->grace);
+    uv_timer_init(server->loop, &server->surplus);
     http_deadlines_init(&server->deadlines, server->loop);
     for (size_t i = 0; i < ARRAY_SIZE(handles); i++)
         handles[i]->data = server;

@@ -10,6 +10,15 @@
  * keep the pointer until http_reply, and must call exactly one of http_reply, http_stream_end and
  * http_abort once.
  *
+ * One connection over `connections_max` makes room by ending the one that has been idle longest. If
+ * all are busy it is told 503 `too_many_connections` with `Connection: close`, once its head is
+ * there or after 2 s: a client understands that, and a browser, which sees a cut as a failure of
+ * the network, asks again later.  With TLS that takes a handshake, which is the dearest thing a
+ * stranger can ask for (up to 1 ms of this loop with an RSA key): so no more than 100 a second are
+ * begun, each ends within 2 s, and the rest, like those beyond 64 at once, wait in the kernel's
+ * queue, whose end pushes back on who connects.  That bounds what a crowd costs to a tenth of the
+ * loop.
+ *
  * OPTIONS is answered by the server itself: 204 and Allow (RFC 9110 §9.3.7).
  *
  * What cannot be framed (RFC 9112: CL and TE together, a repeated or signed length, a bare CR or

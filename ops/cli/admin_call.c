@@ -33,11 +33,22 @@ static bool is_act(const char *method)
     return strcmp(method, "GET") != 0;
 }
 
+/* Not a row that is missing: the listener has no such thing at all, or is none of Docket's. */
+static bool is_no_path(const json_t *problem)
+{
+    const char *detail = text_of(problem, "detail");
+
+    return *detail == '\0' || strcmp(detail, "There is nothing at this path.") == 0;
+}
+
 static void say_next(const json_t *problem, long status)
 {
     if (status == 401 || status == 403)
         fprintf(stderr, "Set DOCKET_OPERATOR_KEY to a key with scope operator.\n");
-    if (status == 404 && strcmp(text_of(problem, "detail"), "") == 0)
+    if (strcmp(text_of(problem, "code"), "order_not_found") == 0)
+        fprintf(stderr,
+                "docket order list, and docket order show --key or --email, find orders.\n");
+    else if (status == 404 && is_no_path(problem))
         fprintf(stderr, "Is DOCKET_OPERATOR_URL the operators' listener, and is docket-api as new "
                         "as this command?\n");
     if (status == 503 && strcmp(text_of(problem, "code"), "outcome_unknown") == 0)
@@ -80,12 +91,29 @@ static void say_unreached(const struct admin_answer *answer, const char *method)
 static void perform(const struct settings *settings, const char *method, const char *path,
                     const char *body, struct admin_answer *answer)
 {
-    if (is_act(method))
-        (void)signal(SIGINT, on_interrupt);
+    void (*before)(int) = is_act(method) ? signal(SIGINT, on_interrupt) : SIG_ERR;
+
     admin_http(settings, method, path, body, TOTAL_MS, answer);
-    (void)signal(SIGINT, SIG_DFL);
+    if (before != SIG_ERR)
+        (void)signal(SIGINT, before);
     if (answer->status == 0)
         say_unreached(answer, method);
+}
+
+/* What would be sent somewhere else, or cut a request in two.  False: said why. */
+static bool check_door(const struct settings *settings)
+{
+    const char *url = settings->operator_url, *host = strstr(url, "://");
+    bool is_http = strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+
+    if (!is_http || strchr("/?#", host[3]) || strpbrk(host + 3, "/?# \t\r\n"))
+        refuse("Write http://HOST:PORT or https://HOST:PORT, and nothing after it.",
+               "DOCKET_OPERATOR_URL \"%s\" is no listener of Docket", url);
+    else if (strpbrk(settings->operator_key, " \t\r\n"))
+        refuse("Is there a line end in it?", "DOCKET_OPERATOR_KEY is no key: it has blanks in it");
+    else
+        return true;
+    return false;
 }
 
 /* Read once, since its texts live until the process ends.  NULL: said why. */
@@ -94,7 +122,7 @@ static const struct settings *settings_of_docket(void)
     static struct settings settings;
     static bool is_read;
 
-    is_read = is_read || command_settings(&settings, PROGRAM_DOCKET);
+    is_read = is_read || (command_settings(&settings, PROGRAM_DOCKET) && check_door(&settings));
     return is_read ? &settings : NULL;
 }
 

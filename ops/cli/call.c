@@ -107,6 +107,10 @@ static bool no_such_command(const struct call *call, const char *name)
 {
     const char *guess = NULL;
 
+    if (name[0] == '-') {
+        call_misused(call, "%s comes after a command", name);
+        return false;
+    }
     for (int i = 0; call_command(call)->commands[i]; i++)
         guess = near_miss(name, guess, call_command(call)->commands[i]->name);
     if (guess)
@@ -283,11 +287,25 @@ void operand_counts(const struct command *command, int *least, int *most)
     }
 }
 
+/* A variable of a shell that was not set, most likely: nothing is meant by it. */
+static bool is_any_empty(const struct call *call)
+{
+    for (int i = 0; i < call->operand_count; i++) {
+        if (call->operands[i][0] == '\0')
+            return true;
+    }
+    return false;
+}
+
 static bool check_operands(const struct call *call)
 {
     const char *operands = call_command(call)->operands;
     int least, most;
 
+    if (operands && !call_command(call)->is_plain && is_any_empty(call)) {
+        call_misused(call, "\"\" is no %s", operands);
+        return false;
+    }
     operand_counts(call_command(call), &least, &most);
     if (call->operand_count < least) {
         call_misused(call, "%s is missing", operands);

@@ -13,8 +13,11 @@ static json_t *read_file(const char *path)
     json_t *value = strcmp(path, "-") == 0 ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &error)
                                            : json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 
-    if (value == NULL)
-        fprintf(stderr, "docket: %s, line %d: %s\n", path, error.line, error.text);
+    if (value == NULL && error.line < 1)
+        refuse("docket catalogue load --help shows what is in such a file.", "%s", error.text);
+    else if (value == NULL)
+        refuse("docket catalogue load --help shows what is in such a file.", "%s, line %d: %s",
+               path, error.line, error.text);
     return value;
 }
 

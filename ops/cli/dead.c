@@ -5,6 +5,7 @@
 
 #include "ops/cli/dead.h"
 #include "ops/cli/screen.h"
+#include "schema/value_text.h"
 
 static void print_more(const json_t *answer)
 {
@@ -33,6 +34,8 @@ static int list(const struct call *call)
     struct dead_words words;
     json_t *answer;
 
+    if (call_number(call, "limit", 50) == 0)
+        return call_misused(call, "--limit 0 lists nothing");
     if (!dead_words_read(call, &words))
         return EXIT_USAGE;
     answer = wants_rows ? dead_page("/admin/dead", &words, call_text(call, "cursor"),
@@ -53,19 +56,26 @@ static int list(const struct call *call)
     return EXIT_SUCCESS;
 }
 
+static bool is_shown(const char *word)
+{
+    int64_t id;
+
+    return strncmp(word, "inc_", 4) == 0
+               ? strlen(word) == 16 && strspn(word + 4, "0123456789abcdef") == 12
+               : value_number(word, INT64_MAX, &id) && id > 0;
+}
+
 static int show(const struct call *call)
 {
     struct dead_words words;
     char path[128];
     json_t *answer;
 
-    if (!dead_words_read(call, &words))
-        return EXIT_USAGE;
-    if (!words.is_letter && !words.is_incident) {
-        dead_words_finish(&words);
+    if (!is_shown(call_operand(call, 0)))
         return call_misused(call, "%s is no id of a dead letter and no incident",
                             call_operand(call, 0));
-    }
+    if (!dead_words_read(call, &words))
+        return EXIT_USAGE;
     snprintf(path, sizeof(path), "/admin/%s/%.40s", words.is_letter ? "dead" : "incidents",
              call_operand(call, 0));
     answer = admin_call("GET", path, NULL);
@@ -137,16 +147,22 @@ static const struct command command_discard = {
     .run = dead_discard_run,
 };
 static const struct option export_options[] = {
-    {"format", "json|csv", "A JSON array (json), or RFC 4180 with a head.", OPTION_CHOICE, false},
+    {"format", "json|jsonl|csv",
+     "A JSON array (json), a letter a line (jsonl), or RFC 4180 with a head.", OPTION_CHOICE,
+     false},
+    {"cursor", "CURSOR", "Go on where an export was stopped: without the head of csv.", OPTION_TEXT,
+     false},
     {.name = NULL},
 };
 static const struct command command_export = {
     .name = "export",
     .summary = "Write dead letters to stdout, however many; nothing of the persons who ordered.",
-    .about = FILTER_HELP,
+    .about = "Ctrl-C, or an API that is away, stops it between two pages, and it says with which "
+             "--cursor the rest follows.\n" FILTER_HELP,
     .operands = "[FILTER…]",
     .options = export_options,
-    .examples = "docket dead export state:all --format csv > letters.csv",
+    .examples = "docket dead export state:all --format csv > letters.csv\n"
+                "docket dead export state:all --format jsonl --cursor 17… >> letters.jsonl",
     .run = dead_export_run,
 };
 static const struct option replay_options[] = {

@@ -9,7 +9,7 @@
 #include "ops/cli/screen.h"
 #include "queue/replay_rule.h"
 
-enum { RATE_DEFAULT = 100, STOP_DEFAULT = 20, OUTCOME_MS = 1000 };
+enum { RATE_DEFAULT = 100, RATE_MAX = 100000, STOP_DEFAULT = 20, OUTCOME_MS = 1000 };
 
 static void say_replayed(const struct call *call, const json_t *answer)
 {
@@ -118,11 +118,33 @@ static void print_letters(const json_t *letters)
     sayf("\n");
 }
 
-/* What the pages add up to. */
+/* What the pages add up to; letter by letter is told page by page, however many they are. */
 struct look {
-    json_t *plans, *letters, *held_back;
-    int64_t outcome_ms;
+    json_t *plans, *held_back;
+    int64_t outcome_ms, told;
+    bool has_begun; /* the JSON */
 };
+
+static void tell_letters(const struct call *call, const json_t *letters, struct look *look)
+{
+    size_t index;
+    const json_t *letter;
+
+    if (!call_flag(call, "json")) {
+        if (json_array_size(letters) > 0)
+            print_letters(letters);
+        screen_forget();
+        return;
+    }
+    if (!look->has_begun)
+        printf("{\n  \"dry_run\": true,\n  \"letters\": [");
+    look->has_begun = true;
+    json_array_foreach(letters, index, letter)
+    {
+        printf(look->told++ > 0 ? ",\n    " : "\n    ");
+        json_dumpf(letter, stdout, JSON_COMPACT);
+    }
+}
 
 static bool look_at_all(const struct call *call, const struct dead_words *words, struct look *look)
 {
@@ -139,7 +161,7 @@ static bool look_at_all(const struct call *call, const struct dead_words *words,
             return false;
         json_array_foreach(json_object_get(page, "plans"), index, row)
             dead_add_row(look->plans, row, "plan");
-        json_array_extend(look->letters, json_object_get(page, "letters"));
+        tell_letters(call, json_object_get(page, "letters"), look);
         if (json_array_size(json_object_get(page, "held_back")) > 0) {
             json_decref(look->held_back);
             look->held_back = json_incref(json_object_get(page, "held_back"));
@@ -149,7 +171,7 @@ static bool look_at_all(const struct call *call, const struct dead_words *words,
         snprintf(cursor, sizeof(cursor), "%s", text_of(page, "next"));
         json_decref(page);
         progress("looked at", seen, 0);
-    } while (*cursor);
+    } while (*cursor && !ferror(stdout));
     progress_end();
     return true;
 }
@@ -179,8 +201,6 @@ static void print_look(const struct look *look, int64_t ends_in_ms)
     size_t index;
     const json_t *row;
 
-    if (json_array_size(look->letters) > 0)
-        print_letters(look->letters);
     print_plans(look->plans);
     sayf("\n");
     json_array_foreach(look->held_back, index, row)
@@ -190,26 +210,28 @@ static void print_look(const struct look *look, int64_t ends_in_ms)
          span_text((double)ends_in_ms / 1000));
 }
 
+/* The end of what began with "letters". */
+static void print_json_look(const struct look *look, int64_t ends_in_ms)
+{
+    printf("%s],\n  \"plans\": ", look->told > 0 ? "\n  " : "");
+    json_dumpf(look->plans, stdout, JSON_COMPACT);
+    printf(",\n  \"held_back\": ");
+    json_dumpf(look->held_back, stdout, JSON_COMPACT);
+    printf(",\n  \"ends_in_ms\": %lld\n}\n", (long long)ends_in_ms);
+}
+
 static int preview(const struct call *call, const struct dead_words *words, const json_t *ramp)
 {
-    struct look look = {json_array(), json_array(), json_array(), 0};
+    struct look look = {json_array(), json_array(), 0, 0, false};
     bool is_whole = look_at_all(call, words, &look);
-    int64_t ends_in_ms = least_ms(call, ramp, &look);
 
-    if (is_whole && call_flag(call, "json")) {
-        json_t *answer = json_pack("{s:b, s:O, s:O, s:O, s:I}", "dry_run", 1, "plans", look.plans,
-                                   "letters", look.letters, "held_back", look.held_back,
-                                   "ends_in_ms", (json_int_t)ends_in_ms);
-
-        print_json(answer);
-        json_decref(answer);
-    } else if (is_whole && json_array_size(look.plans) == 0) {
+    if (is_whole && call_flag(call, "json"))
+        print_json_look(&look, least_ms(call, ramp, &look));
+    else if (is_whole && json_array_size(look.plans) == 0)
         sayf("No dead letter fits.\n");
-    } else if (is_whole) {
-        print_look(&look, ends_in_ms);
-    }
+    else if (is_whole)
+        print_look(&look, least_ms(call, ramp, &look));
     json_decref(look.plans);
-    json_decref(look.letters);
     json_decref(look.held_back);
     return is_whole ? EXIT_SUCCESS : EXIT_REFUSED;
 }
@@ -241,6 +263,12 @@ static int replay_many(const struct call *call, const struct dead_words *words)
 
     if (text && ramp == NULL)
         return call_misused(call, "%s is no ramp: steps like 1,5,20", text);
+    if (call_number(call, "rate", RATE_DEFAULT) > RATE_MAX ||
+        call_number(call, "stop-at", STOP_DEFAULT) > 100) {
+        json_decref(ramp);
+        return call_misused(call, "--rate is at most %d a second, --stop-at at most 100 percent",
+                            RATE_MAX);
+    }
     if (words->is_empty && !call_flag(call, "all"))
         code = call_misused(call, "without a filter it is about every dead letter: say --all");
     else if (call_flag(call, "yes") && !call_flag(call, "dry-run"))

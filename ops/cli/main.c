@@ -9,6 +9,7 @@
 #include "ops/cli/admin_call.h"
 #include "ops/cli/help.h"
 #include "ops/cli/screen.h"
+#include "queue/database.h"
 
 extern const struct command command_audit, command_catalogue, command_config, command_dead,
     command_doctor, command_key, command_migrate, command_order, command_orphan, command_pause,
@@ -42,7 +43,8 @@ const struct command command_docket = {
     .summary = "The operator's command of Docket, the durable order queue.",
     .about = "It asks the API's operators' listener, by a key with scope operator; only migrate "
              "and doctor "
-             "go to Postgres. Every act is kept in the audit, with who and why.",
+             "go to Postgres. Every act is kept in the audit, with who and why. --version says "
+             "which it is.",
     .commands = commands,
     .examples = "docket order show ord_01hf3yz…\n"
                 "docket dead list\n"
@@ -72,6 +74,10 @@ int main(int argc, char **argv)
     log_open("docket", LOG_WARN);
     end_quietly();
     screen_open(NULL, false);
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("docket %s, schema %d\n", DOCKET_VERSION, (int)database_schema_version());
+        return finish(EXIT_SUCCESS);
+    }
     if (!call_read(&call, argc - 1, argv + 1))
         return EXIT_USAGE;
     if (call.wants_help) {

@@ -29,6 +29,7 @@ static bool add_money(const struct call *call, struct text *path)
     static const char *const options[] = {"at-least", "at-most"};
     static const char *const names[] = {"least", "most"};
     char currency[CURRENCY_SIZE] = "";
+    int64_t least = 0;
 
     for (int i = 0; i < 2; i++) {
         const char *text = call_text(call, options[i]);
@@ -36,11 +37,17 @@ static bool add_money(const struct call *call, struct text *path)
 
         if (text == NULL)
             continue;
-        if (!value_money(text, &money) || (*currency && strcmp(currency, money.currency) != 0)) {
+        if (!value_money(text, &money)) {
             (void)call_misused(call, "--%s %s: an amount with its currency, as 50.00EUR",
                                options[i], text);
             return false;
         }
+        if (*currency && (strcmp(currency, money.currency) != 0 || money.amount < least)) {
+            (void)call_misused(call, "--at-least %s and --at-most %s: no total is both",
+                               call_text(call, "at-least"), text);
+            return false;
+        }
+        least = money.amount;
         admin_query_number(path, names[i], money.amount);
         if (*currency == '\0')
             admin_query(path, "currency", money.currency);
@@ -49,8 +56,21 @@ static bool add_money(const struct call *call, struct text *path)
     return true;
 }
 
+static bool check_times(const struct call *call)
+{
+    int64_t since, until;
+
+    if (!call_time(call, "since", &since) || !call_time(call, "until", &until) || since < until)
+        return true;
+    (void)call_misused(call, "--since %s and --until %s: nothing lies between them",
+                       call_text(call, "since"), call_text(call, "until"));
+    return false;
+}
+
 static bool add_filters(const struct call *call, struct text *path)
 {
+    if (!check_times(call))
+        return false;
     text_add(path, "/admin/orders");
     admin_query(path, "status", call_text(call, "status"));
     admin_query(path, "reason", call_text(call, "reason"));
@@ -180,7 +200,7 @@ static const struct option options[] = {
 const struct command command_order_list = {
     .name = "list",
     .summary = "List orders of every account, the newest first, by what is known of them.",
-    .about = "All that is given must fit. There is no index for these but time: 20,000 orders are "
+    .about = "All that is given must fit. There is no index for these but time: 10,000 orders are "
              "looked at in each call, as many calls as it takes; --since and --until bound it. "
              "Nothing of the persons who ordered is shown.",
     .options = options,

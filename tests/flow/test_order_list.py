@@ -1,11 +1,14 @@
 """docket order list and show --email: orders of every account, found by what is known of them."""
+import itertools
 import json
+import os
 
 import pytest
 
 from docket_local import order
 from docket_local.problem import Problem
 from harness import must
+from harness.services import ROOT
 
 
 @pytest.fixture(scope="module", name="shop")
@@ -38,7 +41,10 @@ def test_the_newest_come_first(shop):
     (("--cart", "cart-4"), (4,)), (("--email", "ada3@example.com"), (3,)), (("--email", "nobody@example.com"), ()),
     (("--cart", "cart-9"), ()), (("--since", "2h", "--email", "ADA5@example.com"), (5,)), (("--until", "2h"), ()),
     (("--at-least", "70.21EUR"), ()), (("--at-most", "70USD"), ()), (("--account", "shop2"), ()),
-    (("--sku", "NO-SUCH"), ())])
+    (("--sku", "NO-SUCH"), ()), (("--sku", "TEA-EARL-250", "--email", "ada3@example.com", "--open"), (3,)),
+    (("--cart", "cart-4", "--email", "ada4@example.com"), (4,)), (("--cart", "cart-4", "--email", "ada3@example.com"), ()),
+    (("--cart", "cart-4", "--sku", "TEA-EARL-250"), (4,)), (("--cart", "cart-4", "--sku", "NO-SUCH"), ()),
+    (("--account", "nobody"), ()), (("--email", "ada1@example.com", "--reason", "payment_outcome_unknown"), (1,))])
 def test_what_is_given_must_fit(shop, options, numbers):
     must(found(shop, *options), [shop.made[n] for n in numbers], f"orders by {options}")
 
@@ -47,6 +53,23 @@ def test_amounts_skus_and_finality_fit(shop):
     must(found(shop, "--at-least", "70.20EUR", "--at-most", "70.2EUR", "--sku", "TEA-EARL-250", "--account", "default"),
          [shop.other, *shop.made[::-1]], "orders of that total")
     must(shop.made[2] not in found(shop, "--open") and len(found(shop, "--open")) == 6, True, "open ones")
+
+
+def test_whatever_is_asked_is_read_along_the_ids(shop):
+    """As the API's session plans it; how much each reads of 5,000,000 orders is in docs/performance.md."""
+    with open(os.path.join(ROOT, "schema/statements/order_search.sql"), encoding="utf-8") as file:
+        statement = file.read()
+    least, most = ("'" + digit * 8 + "-0000-0000-0000-000000000000'" for digit in "0f")
+    link = shop.services.connect(shop.database, "docket_api")
+    with link.cursor() as cursor:
+        cursor.execute("PREPARE search (uuid, uuid, int2[], text, text, text, text, int8, int8, text, text, int8, int8, "
+                       "bool) AS " + statement)
+        for sku, email, cart in itertools.product(("NULL", "'TEA'"), ("NULL", "'a@example.com'"), ("NULL", "'c'")):
+            cursor.execute(f"EXPLAIN EXECUTE search ({most}, {least}, '{{2}}', 'x', 'default', {sku}, 'EUR', 0, 9, {email}, "
+                           f"{cart}, 50, 10000, false)")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "Seq Scan" not in plan and "Index" in plan, plan
+    link.close()
 
 
 def test_a_list_goes_on_where_it_ended(shop):
@@ -59,7 +82,7 @@ def test_a_list_goes_on_where_it_ended(shop):
 
 @pytest.mark.parametrize("options, words", [
     (("--status", "odd"), "status is one or more of"), (("--at-least", "7x"), "with its currency"),
-    (("--at-least", "7EUR", "--at-most", "7USD"), "with its currency"), (("--cursor", "x"), "cursor"),
+    (("--at-least", "7EUR", "--at-most", "7USD"), "no total is both"), (("--cursor", "x"), "cursor"),
     (("--limit", "0"), "lists nothing")])
 def test_what_is_wrong_is_said(shop, options, words):
     with pytest.raises(Problem, match=words):

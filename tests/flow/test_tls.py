@@ -6,6 +6,8 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -282,6 +284,51 @@ def test_the_operators_listener_speaks_it_too_if_told_so(shop, pairs):
     assert wait_for(listed, 20, "docket reaches it")
     with pytest.raises(Problem):
         shop.docket("key", "list", env={"DOCKET_OPERATOR_URL": env["DOCKET_OPERATOR_URL"]})
+
+
+def end_of(link):
+    """All that comes until close_notify; a bare end of the connection raises."""
+    data = b""
+    while part := link.recv(65536):
+        data += part
+    return data
+
+
+def test_one_connection_too_many_is_told_so_in_tls(shop, pairs):
+    """503 with the last word of TLS, not a cut; handshakes for it are paced, and it gets in when there is room."""
+    give(shop, pairs["first"])
+    shop.start("api", env=SETTINGS | {"DOCKET_CONNECTIONS_MAX": 16}, label="api4")
+    port, told = shop.processes["api4"].world.ports["api"], shop.post_order(
+        client=Https(shop, trusting(*pairs.values())))
+    context = trusting(pairs["first"])
+
+    def dial():
+        plain = socket.create_connection(("127.0.0.1", port), 5)
+        return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+
+    busy = [dial() for _ in range(16)]
+    for link in busy:
+        get(link, f"/v1/orders/{told.id}/events?client_token={told.json['client_token']}")
+        assert link.recv(12) == b"HTTP/1.1 200"
+    late = dial()
+    get(late)
+    answer = end_of(late)
+    assert answer.startswith(b"HTTP/1.1 503") and b"Connection: close" in answer, answer
+    assert b"too_many_connections" in answer and b"Retry-After" in answer, answer
+    silent, stuck = dial(), socket.create_connection(("127.0.0.1", port), 5)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: (link := dial(), get(link), end_of(link))[2], range(40)))
+    assert all(answer.startswith(b"HTTP/1.1 503") for answer in answers), answers
+    assert time.monotonic() - began > 0.3, "40 handshakes were not paced"
+    assert end_of(silent).startswith(b"HTTP/1.1 503"), "who says nothing is told, too"
+    assert stuck.recv(1) == b"", "nor is the place kept of who begins no handshake"
+    for link in busy:
+        link.close()
+    with dial() as link:
+        get(link)
+        assert link.recv(12) == b"HTTP/1.1 404"
+    shop.kill("api4")
 
 
 def test_a_drain_answers_and_says_goodbye(shop, pairs):

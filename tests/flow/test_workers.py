@@ -245,6 +245,40 @@ def test_magento_25862_sessions_that_are_cut_lose_nothing_that_was_charged(shop)
     shop.books().must_balance()
 
 
+def test_a_claim_is_of_the_lease_it_was_sent_under(shop, services):
+    """A claim that is asked for under one lease and, after a crash of Postgres, committed under the
+    next: the job that it begins is that lease's.  (Else it would be given up when something else
+    moves its order, here a flag, while everybody sees it in living hands.)"""
+    def waiting():
+        return [pid for pid, in shop.sql(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+            "usename = 'docket_worker' AND wait_event_type = 'Lock'")]
+
+    def lease():
+        return shop.sql("SELECT id::text FROM worker WHERE stage = 1 AND NOT worker_gone(id)")
+
+    who = {"customer": {"email": "twice@example.com", "name": "Ada"}}
+    shop.wait_status(post(shop, **who), "fulfilled")
+    shop.stop("payment")
+    second = post(shop, **who)
+    link = services.connect(shop.database)
+    link.cursor().execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.to_uuid(second)])
+    start(shop, "payment", DOCKET_DUPLICATE_WINDOW_S=600)
+    wait_for(waiting, 10, "a claim that waits")
+    before = lease()
+    shop.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'docket_worker' "
+             "AND datname = current_database()")
+    wait_for(lambda: lease() not in ([], before), 10, "another lease", every_s=0.02)
+    under_either = wait_for(waiting, 10, "the claim waits again")
+    shop.sql("SELECT pg_terminate_backend(%s)", under_either[0])
+    wait_for(lambda: waiting() not in ([], under_either), 10, "the claim waits under this lease")
+    link.close()
+    shop.wait_status(second, "fulfilled", deadline_s=8)
+    must([kind for kind in kinds(shop, second) if kind in ("possible_duplicate", "interrupted")],
+         ["possible_duplicate"], "what came between")
+    shop.books().must_balance()
+
+
 def test_a_claim_that_waited_for_a_commit_knows_what_it_wrote(shop, services):
     """A reservation whose worker was cut off commits while its order is being claimed again: the
     claim must see the pieces that are held, or they are taken from the stock twice."""

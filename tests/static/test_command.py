@@ -11,8 +11,8 @@ from harness.terminal import Terminal
 DOCKET = os.path.join(tree.ROOT, os.environ.get("DOCKET_BUILD", "build"), "ops/docket")
 
 
-def docket(*arguments):
-    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+def docket(*arguments, **more):
+    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **more}
     done = subprocess.run([DOCKET, *arguments], capture_output=True, text=True, env=env, timeout=20,
                           check=False)
     return done.returncode, done.stdout, done.stderr
@@ -66,10 +66,67 @@ def test_a_near_miss_is_guessed(words, guess):
     (("key", "revoke", "-5", "--reason", "x"), "no number of a row"), (("key", "list", "--color=red"), "auto|always|never"),
     (("audit", "list", "--limit", "x"), "a number"), (("audit", "list", "--since", "x"), "how long"),
     (("audit", "list", "--since", "2026-02-30"), "how long"),
+    (("order", "show", ""), '"" is no [ID]'), (("pause", "", "--reason", "x"), '"" is no NAME'),
+    (("dead", "discard", "", "--reason", "x", "--yes"), '"" is no [FILTER…]'),
+    (("--json", "status"), "--json comes after a command"), (("-v",), "-v comes after a command"),
+    (("dead", "show", "0"), "no id of a dead letter"), (("dead", "show", "inc_zzz"), "no id of a dead letter"),
+    (("dead", "show", "9" * 20), "no id of a dead letter"), (("dead", "list", "--limit", "0"), "lists nothing"),
+    (("dead", "list", "code:"), "code lacks its value"), (("dead", "list", 'text~"x'), "quote has no end"),
+    (("dead", "replay", "code:x", "--reason", "x", "--stop-at", "101"), "at most 100 percent"),
+    (("dead", "replay", "code:x", "--reason", "x", "--rate", "9" * 12), "--rate is at most"),
+    (("dead", "replay", "code:x", "--reason", "x", "--ramp", "1,,2"), "no ramp"),
+    (("order", "list", "--since", "5h", "--until", "6h"), "nothing lies between"),
+    (("order", "list", "--at-least", "5EUR", "--at-most", "4EUR"), "no total is both"),
+    (("order", "list", "--at-least", "5EUR", "--at-most", "9USD"), "no total is both"),
+    (("order", "list", "--at-most", "5"), "with its currency"), (("order", "list", "--limit", "-1"), "0 or more"),
+    (("order", "show", "../keys"), "no id of an order"), (("stock", "set", "TEA", "9" * 20, "--reason", "x"), "pieces"),
     (("audit", "list", "--json=1"), "takes no value"), (("audit", "verify", "--expect", "1:"), "head")])
 def test_a_mistake_is_named(words, said):
     code, out, why = docket(*words)
     assert code == 2 and said in why and not out
+
+
+@pytest.mark.parametrize("settings, exit_code, said", [
+    ({"DOCKET_OPERATOR_URL": "nonsense"}, 1, "no listener of Docket"),
+    ({"DOCKET_OPERATOR_URL": "http://"}, 1, "no listener of Docket"),
+    ({"DOCKET_OPERATOR_URL": "file:///etc/passwd"}, 1, "no listener of Docket"),
+    ({"DOCKET_OPERATOR_URL": "http://127.0.0.1:9/admin"}, 1, "nothing after it"),
+    ({"DOCKET_OPERATOR_KEY": "dk_a\nX: y"}, 1, "DOCKET_OPERATOR_KEY"),
+    ({"DOCKET_OPERATOR_URLL": "x"}, 1, "no setting of Docket"),
+    ({"DOCKET_OPERATOR_URL": "http://127.0.0.1:9"}, 3, "Is docket-api running"),
+    ({"DOCKET_OPERATOR_URL": "http://nohost.invalid:1"}, 3, "Is docket-api running")], ids=str)
+def test_a_listener_that_is_none_is_said_before_anything_is_sent(settings, exit_code, said):
+    code, out, why = docket("key", "list", "--json", **settings)
+    assert code == exit_code and said in why and not out, why
+
+
+@pytest.mark.parametrize("content, said", [(None, "No such file"), ("", "end of file"), ("root:x", "line 1"),
+                                           ('{"products": [], "products": []}', "duplicate")])
+def test_a_file_that_is_no_catalogue_is_said(tmp_path, content, said):
+    path = tmp_path / "catalogue.json"
+    if content is not None:
+        path.write_text(content)
+    code, _, why = docket("catalogue", "load", str(path), "--reason", "x")
+    assert code == 1 and said in why and str(path) in why and "--help" in why and "line -1" not in why, why
+
+
+def test_the_version_is_said_with_the_schema():
+    code, said, _ = docket("--version")
+    newest = max(os.path.basename(path)[:4] for path in glob.glob(f"{tree.ROOT}/schema/migrations/*.sql"))
+    assert code == 0 and re.fullmatch(rf"docket \d+\.\d+\.\d+, schema {int(newest)}\n", said), said
+
+
+@pytest.mark.parametrize("end", [">/dev/full", ">&-"])
+def test_an_output_that_cannot_be_written_is_a_failure(end):
+    done = subprocess.run(["bash", "-c", f'"$0" --help {end}', DOCKET], capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 1 and "standard output" in done.stderr
+
+
+def test_an_output_that_nobody_reads_on_ends_quietly():
+    done = subprocess.run(["bash", "-c", '"$0" config | head -1', DOCKET], capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 0 and not done.stderr and done.stdout.count("\n") == 1
 
 
 def complete(*words):
