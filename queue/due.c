@@ -11,7 +11,7 @@
 enum { IS_HELD, SEEN, ORDER_ID };
 
 struct due {
-    struct due_options options;
+    struct duty_world world;
     struct duty *duty;
 
     /* Of the look under way. */
@@ -34,7 +34,7 @@ static void on_turn(void *owner)
     pg_add_i64(&params, duty_fence(due->duty));
     pg_add_bool(&params, duty_look(due->duty));
     pg_add_i32(&params, DUE_MAX);
-    pg_add_text(&params, due->options.process);
+    pg_add_text(&params, due->world.process);
     duty_send(due->duty, &sql_due_ready, &params);
     pg_params_finish(&params);
 }
@@ -56,12 +56,9 @@ static void on_rows(void *owner, const PGresult *result)
 static void tell(struct due *due)
 {
     metric_add(&moved, due->moved);
-    for (int i = 0; i < due->moved; i++)
-        hint_order(due->options.hint, &due->orders[i]);
-    if (due->moved > 0)
-        due->options.on_work(due->options.owner);
+    duty_tell_moved(&due->world, due->orders, due->moved);
     if (!due->is_held)
-        due->options.on_fenced(due->options.owner);
+        due->world.on_fenced(due->world.owner);
 }
 
 /* What was passed over for a lock is looked at again, but not at once. */
@@ -84,13 +81,13 @@ void due_end(struct due *due)
     duty_end(due->duty);
 }
 
-struct due *due_create(uv_loop_t *loop, const struct due_options *options)
+struct due *due_create(uv_loop_t *loop, const struct duty_world *world)
 {
     static const struct pg_statement *const statements[] = {&sql_due_ready, NULL};
     struct due *due = xcalloc(1, sizeof(*due));
     const struct duty_options duty = {
         .name = "due",
-        .server = options->server,
+        .server = world->server,
         .statements = statements,
         .rest_ms_least = DUE_MS_LEAST,
         .rest_ms_most = DUE_MS_MOST,
@@ -100,7 +97,7 @@ struct due *due_create(uv_loop_t *loop, const struct due_options *options)
         .owner = due,
     };
 
-    due->options = *options;
+    due->world = *world;
     due->duty = duty_create(loop, &duty);
     return due;
 }

@@ -10,23 +10,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "queue/errand.h"
-#include "queue/hint.h"
+#include "queue/duty.h"
 
 enum { DUE_MAX = 500, DUE_MS_LEAST = 200, DUE_MS_MOST = 1000 };
 
 struct due;
 
-struct due_options {
-    const struct pg_server *server;
-    struct hint *hint;
-    const char *process;            /* for the timeline */
-    void (*on_work)(void *owner);   /* the outbox has rows */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
-    void *owner;
-};
-
-struct due *due_create(uv_loop_t *loop, const struct due_options *options);
+struct due *due_create(uv_loop_t *loop, const struct duty_world *world);
 void due_destroy(struct due *due); /* NULL is fine */
 void due_begin(struct due *due, int64_t fence);
 void due_end(struct due *due);

@@ -71,6 +71,14 @@ void duty_rest(struct duty *duty, int found, int limit)
                    0);
 }
 
+void duty_tell_moved(const struct duty_world *world, const struct order_id *orders, int count)
+{
+    for (int i = 0; i < count; i++)
+        hint_order(world->hint, &orders[i]);
+    if (count > 0)
+        world->on_work(world->owner);
+}
+
 void duty_looked(struct duty *duty)
 {
     (void)scan_end(&duty->scan, clock_monotonic_ms(), 0, 1);

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "queue/errand.h"
+#include "queue/hint.h"
 #include "queue/scan.h"
 
 struct duty;
@@ -26,6 +27,16 @@ struct duty_options {
     void *owner;
 };
 
+/* What every duty that makes tasks go on is given, and whom it tells. */
+struct duty_world {
+    const struct pg_server *server;
+    struct hint *hint;
+    const char *process;            /* for the timeline */
+    void (*on_work)(void *owner);   /* the outbox has rows */
+    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
+    void *owner;
+};
+
 struct duty *duty_create(uv_loop_t *loop, const struct duty_options *options);
 void duty_destroy(struct duty *duty); /* NULL is fine */
 void duty_begin(struct duty *duty, int64_t fence);
@@ -37,6 +48,8 @@ bool duty_may_go_on(const struct duty *duty); /* it leads yet, and is free */
 bool duty_look(struct duty *duty);
 void duty_send(struct duty *duty, const struct pg_statement *statement,
                const struct pg_params *params);
+/* These orders' tasks are ready, as committed; 0: none is. */
+void duty_tell_moved(const struct duty_world *world, const struct order_id *orders, int count);
 /* The look found all there was; what comes next is the duty's own to pace. */
 void duty_looked(struct duty *duty);
 /* The next turn comes then, whatever was found: of a duty that paces itself. */

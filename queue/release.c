@@ -156,7 +156,7 @@ static void send_step(struct release *release, struct hold *hold)
     pg_add_i32(&params, hold->step.rate);
     pg_add_i32(&params, hold->step.count);
     pg_add_uuid(&params, cursor_of(hold)->bytes);
-    pg_add_text(&params, release->options.process);
+    pg_add_text(&params, release->options.world.process);
     pg_array_begin(&params, PG_INT2);
     for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++) {
         if (outside_lead((enum stage)stage) == release->stage)
@@ -210,10 +210,7 @@ static void tell_released(struct release *release, struct hold *hold)
         log_info("breaker_moved", "%s is %s", outside ? outside->name : stage_name(release->stage),
                  breaker_state_name(hold->step.state));
     metric_add(&released_total[release->stage], release->moved);
-    for (int i = 0; i < release->moved; i++)
-        hint_order(release->options.hint, &release->orders[i]);
-    if (release->moved > 0)
-        release->options.on_work(release->options.owner);
+    duty_tell_moved(&release->options.world, release->orders, release->moved);
 }
 
 static void end_step(struct release *release)
@@ -267,7 +264,7 @@ static void on_done(void *owner, bool is_committed)
         return;
     duty_rest(release->duty, is_committed ? release->found : -1, RELEASE_PAGE);
     if (is_committed && !release->is_leased)
-        release->options.on_fenced(release->options.owner);
+        release->options.world.on_fenced(release->options.world.owner);
 }
 
 /* --- the beginning and the end -----------------------------------------------------------------
@@ -296,7 +293,7 @@ struct release *release_create(uv_loop_t *loop, const struct release_options *op
     struct release *release = xcalloc(1, sizeof(*release));
     const struct duty_options duty = {
         .name = "release",
-        .server = options->server,
+        .server = options->world.server,
         .statements = statements,
         .rest_ms_least = REST_MS_LEAST,
         .rest_ms_most = REST_MS_MOST,

@@ -17,20 +17,14 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "queue/errand.h"
-#include "queue/hint.h"
+#include "queue/duty.h"
 #include "queue/release_rule.h"
 
 struct release;
 
 struct release_options {
-    const struct pg_server *server;
-    struct hint *hint;
-    const char *process; /* for the timeline */
+    struct duty_world world;
     struct release_policy policy;
-    void (*on_work)(void *owner);   /* the outbox has rows */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
-    void *owner;
 };
 
 struct release *release_create(uv_loop_t *loop, const struct release_options *options);

@@ -42,7 +42,7 @@ struct run {
 };
 
 struct replay {
-    struct replay_options options;
+    struct duty_world world;
     struct duty *duty;
 
     /* Of the round under way: outcomes, then the runs, then an act for each of them. */
@@ -147,7 +147,7 @@ static void release(struct replay *replay)
     pg_add_bool(&params, decision->begins_step);
     pg_add_i32(&params, decision->ramp_at);
     pg_add_i64(&params, decision->paced_us);
-    pg_add_text(&params, replay->options.process);
+    pg_add_text(&params, replay->world.process);
     replay->rest_ms = REPLAY_MS_LEAST;
     send_part(replay, &sql_replay_release, &params);
 }
@@ -281,10 +281,7 @@ static void tell_released(struct replay *replay)
 {
     metric_add(&released, replay->moved);
     metric_add(&skipped, replay->skips);
-    for (int i = 0; i < replay->moved; i++)
-        hint_order(replay->options.hint, &replay->orders[i]);
-    if (replay->moved > 0)
-        replay->options.on_work(replay->options.owner);
+    duty_tell_moved(&replay->world, replay->orders, replay->moved);
 }
 
 static void tell_ended(const struct replay *replay, const struct run *run)
@@ -342,7 +339,7 @@ static void on_done(void *owner, bool is_committed)
         end_round(replay);
     } else if (!replay->is_held) {
         end_round(replay);
-        replay->options.on_fenced(replay->options.owner);
+        replay->world.on_fenced(replay->world.owner);
     } else {
         tell(replay);
         go_on(replay);
@@ -360,7 +357,7 @@ void replay_end(struct replay *replay)
     metric_set(&open_runs, 0);
 }
 
-struct replay *replay_create(uv_loop_t *loop, const struct replay_options *options)
+struct replay *replay_create(uv_loop_t *loop, const struct duty_world *world)
 {
     static const struct pg_statement *const statements[] = {&sql_replay_fold,
                                                             &sql_replay_runs,
@@ -372,7 +369,7 @@ struct replay *replay_create(uv_loop_t *loop, const struct replay_options *optio
     struct replay *replay = xcalloc(1, sizeof(*replay));
     const struct duty_options duty = {
         .name = "run",
-        .server = options->server,
+        .server = world->server,
         .statements = statements,
         .rest_ms_least = REPLAY_MS_LEAST,
         .rest_ms_most = REPLAY_MS_MOST,
@@ -382,7 +379,7 @@ struct replay *replay_create(uv_loop_t *loop, const struct replay_options *optio
         .owner = replay,
     };
 
-    replay->options = *options;
+    replay->world = *world;
     replay->duty = duty_create(loop, &duty);
     return replay;
 }

@@ -22,24 +22,14 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "queue/errand.h"
-#include "queue/hint.h"
+#include "queue/duty.h"
 
 enum { REPLAY_RUNS_MAX = 100, REPLAY_PAGE = 5000 };
 enum { REPLAY_MS_LEAST = 20, REPLAY_MS_MOST = 500 };
 
 struct replay;
 
-struct replay_options {
-    const struct pg_server *server;
-    struct hint *hint;
-    const char *process;            /* for the timeline */
-    void (*on_work)(void *owner);   /* the outbox has rows */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
-    void *owner;
-};
-
-struct replay *replay_create(uv_loop_t *loop, const struct replay_options *options);
+struct replay *replay_create(uv_loop_t *loop, const struct duty_world *world);
 void replay_destroy(struct replay *replay); /* NULL is fine */
 void replay_begin(struct replay *replay, int64_t fence);
 void replay_end(struct replay *replay);

@@ -282,7 +282,7 @@ static void add_decisions(struct sweeper *sweeper, const PGresult *page,
     add_column(params, page, decisions, is_moved, STATE);
     add_column(params, page, decisions, is_moved, FENCE);
     add_column(params, page, decisions, is_moved, TRACE);
-    pg_add_text(params, sweeper->options.process);
+    pg_add_text(params, sweeper->options.world.process);
 }
 
 static void decide_page(struct sweeper *sweeper, const PGresult *page)
@@ -347,12 +347,9 @@ static void end_page(struct sweeper *sweeper, bool is_committed)
     duty_rest(sweeper->duty, is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX);
     if (!is_committed || !sweeper->is_writing)
         return;
-    for (int i = 0; i < sweeper->moved; i++)
-        hint_order(sweeper->options.hint, &sweeper->orders[i]);
-    if (sweeper->moved > 0)
-        sweeper->options.on_work(sweeper->options.owner);
+    duty_tell_moved(&sweeper->options.world, sweeper->orders, sweeper->moved);
     if (!sweeper->is_held)
-        sweeper->options.on_fenced(sweeper->options.owner);
+        sweeper->options.world.on_fenced(sweeper->options.world.owner);
 }
 
 /* --- the beginning and the end -------------------------------------------------------------------
@@ -375,7 +372,7 @@ struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *op
     struct sweeper *sweeper = xcalloc(1, sizeof(*sweeper));
     const struct duty_options duty = {
         .name = "sweep",
-        .server = options->server,
+        .server = options->world.server,
         .statements = statements,
         .rest_ms_least = REST_MS_LEAST,
         .rest_ms_most = (uint64_t)options->sweep_ms / 4,

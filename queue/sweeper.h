@@ -15,8 +15,7 @@
 #include <uv.h>
 
 #include "base/amqp.h"
-#include "queue/errand.h"
-#include "queue/hint.h"
+#include "queue/duty.h"
 #include "queue/lease.h"
 #include "schema/stages.h"
 
@@ -25,14 +24,9 @@ enum { SWEEP_ROWS_MAX = 20, SWEEP_MOVES_MAX = 500 };
 struct sweeper;
 
 struct sweeper_options {
-    const struct pg_server *server;
-    struct hint *hint;
-    const char *process;       /* for the timeline */
+    struct duty_world world;
     const struct lease *lease; /* for the database's clock */
     int64_t sweep_ms;
-    void (*on_work)(void *owner);   /* the outbox has rows */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
-    void *owner;
 };
 
 struct sweeper *sweeper_create(uv_loop_t *loop, const struct sweeper_options *options);

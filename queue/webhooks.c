@@ -13,7 +13,7 @@ enum { FORGET_MS = 600000, FORGET_MAX = 1000 };
 enum { IS_HELD, SEEN, OUTCOME, ORDER_ID };
 
 struct webhooks {
-    struct webhooks_options options;
+    struct duty_world world;
     struct duty *duty;
     uint64_t forget_at_ms;
 
@@ -50,7 +50,7 @@ static void look(struct webhooks *webhooks)
     pg_add_i64(&params, duty_fence(webhooks->duty));
     pg_add_bool(&params, duty_look(webhooks->duty));
     pg_add_i32(&params, WEBHOOKS_MAX);
-    pg_add_text(&params, webhooks->options.process);
+    pg_add_text(&params, webhooks->world.process);
     duty_send(webhooks->duty, &sql_webhook_apply, &params);
     pg_params_finish(&params);
 }
@@ -107,12 +107,9 @@ static void tell(struct webhooks *webhooks)
 {
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
         metric_add(&counters[i].metric, webhooks->outcomes[i]);
-    for (int i = 0; i < webhooks->moved; i++)
-        hint_order(webhooks->options.hint, &webhooks->orders[i]);
-    if (webhooks->moved > 0)
-        webhooks->options.on_work(webhooks->options.owner);
+    duty_tell_moved(&webhooks->world, webhooks->orders, webhooks->moved);
     if (!webhooks->is_held)
-        webhooks->options.on_fenced(webhooks->options.owner);
+        webhooks->world.on_fenced(webhooks->world.owner);
 }
 
 /* What is put off has its time; nothing is looked at again at once. */
@@ -140,14 +137,14 @@ void webhooks_end(struct webhooks *webhooks)
     duty_end(webhooks->duty);
 }
 
-struct webhooks *webhooks_create(uv_loop_t *loop, const struct webhooks_options *options)
+struct webhooks *webhooks_create(uv_loop_t *loop, const struct duty_world *world)
 {
     static const struct pg_statement *const statements[] = {&sql_webhook_apply, &sql_webhook_forget,
                                                             NULL};
     struct webhooks *webhooks = xcalloc(1, sizeof(*webhooks));
     const struct duty_options duty = {
         .name = "webhooks",
-        .server = options->server,
+        .server = world->server,
         .statements = statements,
         .rest_ms_least = WEBHOOKS_MS_LEAST,
         .rest_ms_most = WEBHOOKS_MS_MOST,
@@ -157,7 +154,7 @@ struct webhooks *webhooks_create(uv_loop_t *loop, const struct webhooks_options 
         .owner = webhooks,
     };
 
-    webhooks->options = *options;
+    webhooks->world = *world;
     webhooks->forget_at_ms = clock_monotonic_ms() + FORGET_MS;
     webhooks->duty = duty_create(loop, &duty);
     return webhooks;

@@ -17,23 +17,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "queue/errand.h"
-#include "queue/hint.h"
+#include "queue/duty.h"
 
 enum { WEBHOOKS_MAX = 200, WEBHOOKS_MS_LEAST = 50, WEBHOOKS_MS_MOST = 250 };
 
 struct webhooks;
 
-struct webhooks_options {
-    const struct pg_server *server;
-    struct hint *hint;
-    const char *process;            /* for the timeline */
-    void (*on_work)(void *owner);   /* the outbox has rows */
-    void (*on_fenced)(void *owner); /* the lease is somebody else's: nothing was done */
-    void *owner;
-};
-
-struct webhooks *webhooks_create(uv_loop_t *loop, const struct webhooks_options *options);
+struct webhooks *webhooks_create(uv_loop_t *loop, const struct duty_world *world);
 void webhooks_destroy(struct webhooks *webhooks); /* NULL is fine */
 void webhooks_begin(struct webhooks *webhooks, int64_t fence);
 void webhooks_end(struct webhooks *webhooks);

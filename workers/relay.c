@@ -340,53 +340,26 @@ static void open_duties(struct relay *relay)
 {
     uv_loop_t *loop = &relay->service.loop;
     const struct pg_server *server = &relay->service.database.server;
+    const struct settings *settings = &relay->service.settings;
+    struct duty_world world;
 
     relay->hint = hint_create(loop, server);
-    relay->due = due_create(loop, &(struct due_options){
-                                      .server = server,
-                                      .hint = relay->hint,
-                                      .process = relay->service.process,
-                                      .on_work = on_work,
-                                      .on_fenced = on_fenced,
-                                      .owner = relay,
-                                  });
-    relay->release =
-        release_create(loop, &(struct release_options){
-                                 .server = server,
-                                 .hint = relay->hint,
-                                 .process = relay->service.process,
-                                 .policy = {relay->service.settings.breaker_pause_ms,
-                                            relay->service.settings.breaker_pause_max_ms},
-                                 .on_work = on_work,
-                                 .on_fenced = on_fenced,
-                                 .owner = relay,
-                             });
-    relay->replay = replay_create(loop, &(struct replay_options){
-                                            .server = server,
-                                            .hint = relay->hint,
-                                            .process = relay->service.process,
-                                            .on_work = on_work,
-                                            .on_fenced = on_fenced,
-                                            .owner = relay,
-                                        });
-    relay->webhooks = webhooks_create(loop, &(struct webhooks_options){
-                                                .server = server,
-                                                .hint = relay->hint,
-                                                .process = relay->service.process,
-                                                .on_work = on_work,
-                                                .on_fenced = on_fenced,
-                                                .owner = relay,
-                                            });
-    relay->sweeper = sweeper_create(loop, &(struct sweeper_options){
-                                              .server = server,
-                                              .hint = relay->hint,
-                                              .process = relay->service.process,
-                                              .lease = relay->lease,
-                                              .sweep_ms = relay->service.settings.sweep_s * 1000,
-                                              .on_work = on_work,
-                                              .on_fenced = on_fenced,
-                                              .owner = relay,
-                                          });
+    world = (struct duty_world){
+        .server = server,
+        .hint = relay->hint,
+        .process = relay->service.process,
+        .on_work = on_work,
+        .on_fenced = on_fenced,
+        .owner = relay,
+    };
+    relay->due = due_create(loop, &world);
+    relay->replay = replay_create(loop, &world);
+    relay->webhooks = webhooks_create(loop, &world);
+    relay->release = release_create(
+        loop, &(struct release_options){
+                  world, {settings->breaker_pause_ms, settings->breaker_pause_max_ms}});
+    relay->sweeper = sweeper_create(
+        loop, &(struct sweeper_options){world, relay->lease, settings->sweep_s * 1000});
     relay->dead_drain = dead_drain_create(loop, &(struct dead_drain_options){
                                                     .server = server,
                                                     .amqp = relay->service.settings.amqp,

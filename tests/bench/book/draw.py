@@ -1,4 +1,5 @@
 """Draws one picture each: f(figure, part).  Units stand on the axes; the yardstick is grey, a target a dashed line."""
+import math
 import statistics
 
 from .figures import number
@@ -83,6 +84,7 @@ def plain_log(axis):
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(NullFormatter())
+    axis.set_tick_params(which="minor", length=0)
 
 
 def thousands(axis):
@@ -161,7 +163,7 @@ def overload(figure, part):
     refused = column(part, "overload: by the capacity of a closed loop", "refused/s")
     good = [median(records, "per_s") for records in offered.values()]
     rate.plot(x, good, marker="o", color=BLUE, label="accepted")
-    rate.plot(x, [statistics.median(refused[label]) for label in offered], marker="s", color=GREY, label="refused (503)")
+    rate.plot(x, [statistics.median(refused[label]) or math.nan for label in offered], marker="s", color=GREY, label="refused (503)")
     rate.plot(x, [median(records, "offered_per_s") for records in offered.values()], color=MUTED, linewidth=1,
               linestyle=":", label="really offered")
     rate.plot([4, 10], [.95 * max(good), .9 * max(good)], linestyle="", marker="v", color=INK, markersize=7,
@@ -176,14 +178,14 @@ def overload(figure, part):
                    label=f"accepted, {name[:3]}")
     late = column(part, "overload: by the capacity of a closed loop", "refused p99 ms")
     times.plot(x, [statistics.median(late[label]) for label in offered], marker="s", color=GREY, label="refused, p99")
-    aim(times, 250, "target at 10 ×: p99 ≤ 250 ms")
-    times.set_ylim(0, max(300, times.get_ylim()[1]) * 1.12)
+    times.plot([10], [250], linestyle="", marker="v", color=INK, markersize=7, label="target: p99 ≤ 250 ms")
+    times.set_ylim(0, max(300, times.get_ylim()[1]) * 1.25)
     times.set_ylabel("ms")
     times.set_xlabel("offered, by the capacity of a closed loop")
     times.set_xscale("log")
     times.set_xticks(x, [f"{value:g} ×" for value in x])
     times.minorticks_off()
-    times.legend(loc="upper right", ncol=3)
+    times.legend(loc="upper right", ncol=4)
 
 
 def recovery(figure, part):
@@ -240,9 +242,12 @@ def flat(figure, part):
     axis.axvline(1, color=MUTED, linewidth=1)
     axis.set_yticks(range(len(verdicts)), [what.removesuffix(", by that at 10,000") for what in verdicts])
     axis.set_ylim(len(verdicts) - .5, -.5)
-    axis.set_xlim(0, max(2.0, axis.get_xlim()[1]))
+    values = [value for verdict in verdicts.values() for value in verdict["values"]]
+    axis.set_xscale("log")
+    plain_log(axis.xaxis)
+    axis.set_xlim(min(.5, *values) / 1.1, max(2.0, *values) * 1.1)
     axis.grid(axis="y", visible=False)
-    axis.set_xlabel("rate by that of 10,000 orders (bar: median; dashed: target)")
+    axis.set_xlabel("× the rate with 10,000 orders (dot: a round; bar: median; dashed: target)")
 
 
 def peers(figure, part):

@@ -8,7 +8,7 @@ On a line of their own, in {{ }}:
     targets PART       a table: target, found, reached or missed
     table PART: TITLE  a table of the run, as it was printed
     plot NAME          a picture of book/plots.py
-    if missed PART: WHAT … end     (also reached) what stands only where that is so; not nested
+    if missed PART: WHAT … end     (also reached; WHAT | WHAT: one of them) what stands only where that is so; not nested
 
 and within a line, {{WHAT of PART}}: what was found for a target, as "2.3 (1.4–3.2) ×";
 {{HEADING of LABEL in PART: TITLE}}: a cell of a table.  Of a part that has no result, `about` says so.
@@ -67,10 +67,11 @@ class Page:
         return self.parts.get(name)
 
     def _holds(self, rest):
-        fate, name, what = re.fullmatch(r"(missed|reached) (\w+): (.*)", rest).groups()
-        self.asked.add((name, what))
+        fate, name, whats = re.fullmatch(r"(missed|reached) (\w+): (.*)", rest).groups()
+        self.asked |= {(name, what) for what in whats.split(" | ")}
         part = self._part(name)
-        return part is not None and is_met(among(part, part.verdicts, what)) == (fate == "reached")
+        return part is not None and any(is_met(among(part, part.verdicts, what)) == (fate == "reached")
+                                        for what in whats.split(" | "))
 
     def _score(self):
         verdicts = [(name, verdict) for name, part in self.parts.items() for verdict in part.verdicts.values()]

@@ -1,10 +1,13 @@
 """Many orders by SQL, as the programs would have left them (tests/bench/fill)."""
+import concurrent.futures
+import contextlib
 import itertools
 import os
 import time
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fill")
 STEP = 100_000
+EACH_S = 4e-5  # about what one takes to fill in: retries are not due before all are there
 salts = itertools.count(time.time_ns() // 1000)
 
 
@@ -13,17 +16,21 @@ def script(name):
         return file.read()
 
 
-def fill(bench, shop, kind, count):
-    """kind: ready or fulfilled.  The statistics are left as they are: nobody waits for autovacuum."""
-    link = shop.services.connect(shop.database)
-    try:
-        with link.cursor() as cursor:
-            cursor.execute("SET synchronous_commit = off")
-            for done in range(0, count, STEP):
-                cursor.execute(script("made") + script(kind) + "DROP TABLE made",
-                               {"count": min(STEP, count - done), "salt": next(salts)})
-                link.commit()
-                if count > STEP:
-                    bench.say(f"{min(done + STEP, count):,} of {count:,} orders are there")
-    finally:
-        link.close()
+def fill(bench, shop, kind, count, newest_ms=None):
+    """kind: ready or fulfilled; newest_ms: when the newest of each step was made, an hour ago if nothing is said.  The
+    statistics are left as they are: nobody waits for autovacuum."""
+    numbers = {"newest_ms": newest_ms or int(time.time() * 1000) - 3_600_000, "due_s": time.time() + count * EACH_S}
+    steps = [min(STEP, count - done) for done in range(0, count, STEP)]
+    with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), len(steps))) as pool:
+        jobs = [pool.submit(fill_step, shop, kind, {"count": step, "salt": next(salts), **numbers}) for step in steps]
+        for number, job in enumerate(concurrent.futures.as_completed(jobs), 1):
+            job.result()
+            if len(steps) > 1:
+                bench.say(f"{min(number * STEP, count):,} of {count:,} orders are there")
+
+
+def fill_step(shop, kind, numbers):
+    with contextlib.closing(shop.services.connect(shop.database)) as link, link.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off; SET work_mem = '64MB'; SET temp_buffers = '64MB'")
+        cursor.execute(script("made") + script(kind), numbers)
+        link.commit()

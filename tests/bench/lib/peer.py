@@ -8,6 +8,7 @@ import subprocess
 import types
 
 from docket_local import postgres, programs
+from docket_local.ports import accepts
 from harness.client import Client
 from harness.services import ROOT
 from harness.wait import wait_for
@@ -22,7 +23,10 @@ SYSTEMS = {
     "pg-boss": {"worker": "worker.js"},
     "naive-dual-write": {"writer": "worker.js writer", "payment": "worker.js payment",
                          "fulfilment": "worker.js fulfilment"},
+    "bullmq": {"worker": "worker.js"},
 }
+REDIS = ("redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
+         "--maxmemory-policy", "noeviction")
 ORDER = {"customer": {"email": "ada@example.com", "name": "Ada Lovelace"}, "currency": "EUR", "total": 7098,
          "items": [{"sku": "SKU-1001", "quantity": 2, "unit_price": 1299},
                    {"sku": "SKU-2002", "quantity": 1, "unit_price": 4500}],
@@ -51,7 +55,20 @@ class Peer:
                     "PROVIDER_URL": sandbox_url,
                     "DATABASE_URL": self._database_url(),
                     "AMQP_URL": programs.World(self.services.home, {}, self.database, self.vhost).amqp()}
+        self.redis, self.servers = None, {}  # beside Postgres and RabbitMQ: {name: [pid]}
+        if name == "bullmq":
+            self._start_redis()
         self._node("setup.js").wait()
+
+    def _start_redis(self):
+        port = self.services.free_port()
+        directory = self.services.home.at(f"redis-{port}")
+        os.makedirs(directory)
+        with open(self.services.home.log(f"redis-{port}"), "ab") as log:
+            self.redis = subprocess.Popen([*REDIS, "--port", str(port), "--dir", directory], stdin=subprocess.DEVNULL,
+                                          stdout=log, stderr=log)
+        wait_for(lambda: accepts(port), 10, "Redis listens")
+        self.servers, self.env["REDIS_URL"] = {"redis": [self.redis.pid]}, f"redis://127.0.0.1:{port}"
 
     def _database_url(self):
         home = self.services.home
@@ -106,6 +123,9 @@ class Peer:
     def close(self):
         for name in list(self.processes):
             self.end(name, signal.SIGKILL)
+        if self.redis:
+            self.redis.terminate()
+            self.redis.wait()
         if self.link:
             self.link.close()
         self.services.drop_database(self.database)

@@ -1,15 +1,17 @@
 """accept with time-ordered and with random keys, status and `docket dead list`, with a history of history=300000 orders
 
 Against the same with 10,000; the orders are filled in by SQL as fulfilled ones, under random keys.  Status is polled with
-10,000 ids from all of it.  That a month goes in less than a second, and stops no insert, is
-tests/flow/test_retention.py's.
+10,000 ids from all of it.  Then a month that is older than what is kept, with a fifth as many orders, is taken away by
+`docket migrate retire` while orders come in (rate=500 a second): how long its tables take to go, and how long the
+order waited that waited longest.  The keys of its orders are forgotten one stretch of the table at a time; that has no target.
 """
 import time
 
 from docket_local import order
-
 from lib import Load, fill
 from lib.results import cpu_per_1000, field, ratios
+
+from . import _month as month
 
 SMALL, TARGET, TARGET_RANDOM, IDS = 10_000, 0.9, 0.7, 10_000
 LETTERS = """
@@ -63,3 +65,4 @@ def run(bench):
     compare("status polled", lambda label: status(loads[label], ids.setdefault(label, public_ids(shops[label]))),
             TARGET)
     compare("docket dead list", lambda label: dead_list(shops[label]), TARGET)
+    month.compare(bench, shops[large], loads[large], max(size // 5, 1))

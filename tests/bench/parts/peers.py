@@ -1,14 +1,16 @@
 """Docket side by side with what a team would run instead (tests/bench/peers): end to end, latency, kills
 
-systems=docket,fastify-outbox,graphile-worker,pg-boss,naive-dual-write (that order), orders=10000.  For each: orders that
-were accepted while its workers were down, from the first call to the last that is fulfilled, with provider
-and carrier at 0 and at 20 ms; from accepted to fulfilled at 200 orders/s (60 ms of it outside); and two kills of all its
-processes at that rate, whose clients go on with the same keys: orders missing, doubled, charged twice, and how long the
-last was under way after the load.  Every system makes the same three calls an order to the same sandbox.
+systems=docket,fastify-outbox,graphile-worker,pg-boss,naive-dual-write,bullmq (that order; the last is left out where
+there is no redis-server), orders=10000.  For each: orders that were accepted while its workers were down, from the first
+call to the last that is fulfilled, with provider and carrier at 0 and at 20 ms; from accepted to fulfilled at 200 orders/s
+(60 ms of it outside); and two kills of all its processes at that rate, whose clients go on with the same keys: orders
+missing, doubled, charged twice, and how long the last was under way after the load.  Every system makes
+the same three calls an order to the same sandbox.
 """
 import collections
 import contextlib
 import datetime
+import shutil
 import threading
 import time
 
@@ -31,7 +33,7 @@ KEYS = {"docket": "SELECT key FROM order_key", "peer": "SELECT idempotency_key F
 class Docket:
     """A shop, used as a Peer is."""
 
-    kind, workers = "docket", ("relay", "payment", "fulfilment")
+    kind, workers, servers = "docket", ("relay", "payment", "fulfilment"), {}
 
     def __init__(self, bench, sandbox_url):
         self.shop = bench.shop("api")
@@ -92,7 +94,7 @@ def flow(bench, sandbox, system, load, count, ms):
     there, before = system.one("SELECT count(*) FROM orders"), done(system)
     began = time.time()
     each(system.workers, system.start)
-    meter = bench.meter(system).begin()
+    meter = bench.meter(system, **system.servers).begin()
     all_done = wait_done(system, there)
     used = meter.end()
     each(system.workers, system.end)
@@ -158,12 +160,16 @@ def measure(bench, sandbox, name):
     return {**record, "per_s": record["flow_0"]["per_s"], "cpu": record["flow_0"]["cpu"], **record["latency"]}
 
 
+def here(systems):
+    return [name for name in systems if name != "bullmq" or shutil.which("redis-server")]
+
+
 def of(part, name):
     return lambda record: record[part][name]
 
 
 def run(bench):
-    names = bench.option("systems", ",".join(["docket", *SYSTEMS])).split(",")
+    names = bench.option("systems", ",".join(["docket", *here(SYSTEMS)])).split(",")
     sandbox = bench.shop("sandbox", env={"sandbox": {"DOCKET_SANDBOX_DIR": ""}})
     runs = bench.alternate({name: lambda name=name: measure(bench, sandbox, name) for name in names})
     bench.book.table("peers: the same load, services and provider", runs, {
