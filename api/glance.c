@@ -78,13 +78,9 @@ bool glances_submit(struct glances *glances, struct glance *glance)
 static bool send_faces(struct group_batch *batch)
 {
     struct glances *glances = group_owner(batch);
-    struct group_ticket *ticket;
 
     pg_params_clear(&glances->params);
-    pg_array_begin(&glances->params, PG_UUID);
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        pg_array_uuid(&glances->params, glance_of(ticket)->reading.id.bytes);
-    pg_array_end(&glances->params);
+    reader_add_ids(&glances->params, batch);
     group_send(batch, &sql_order_face, &glances->params);
     return true;
 }

@@ -58,16 +58,35 @@ static struct reading *reading_of(struct group_ticket *ticket)
 
 static void send_passed(struct group_batch *batch, struct reader *reader);
 
+static void add_span(struct pg_params *params, const struct group_batch *batch)
+{
+    const struct order_id *first = &reading_of(TAILQ_FIRST(&batch->tickets))->id;
+    struct order_span span = {*first, *first};
+    struct group_ticket *ticket;
+
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        order_span_add(&span, &reading_of(ticket)->id);
+    pg_add_uuid(params, span.least.bytes);
+    pg_add_uuid(params, span.greatest.bytes);
+}
+
+void reader_add_ids(struct pg_params *params, const struct group_batch *batch)
+{
+    struct group_ticket *ticket;
+
+    pg_array_begin(params, PG_UUID);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_uuid(params, reading_of(ticket)->id.bytes);
+    pg_array_end(params);
+    add_span(params, batch);
+}
+
 static bool send_reads(struct group_batch *batch)
 {
     struct reader *reader = group_owner(batch);
-    struct group_ticket *ticket;
 
     pg_params_clear(&reader->params);
-    pg_array_begin(&reader->params, PG_UUID);
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        pg_array_uuid(&reader->params, reading_of(ticket)->id.bytes);
-    pg_array_end(&reader->params);
+    reader_add_ids(&reader->params, batch);
     group_send(batch, &sql_order_read, &reader->params);
     send_passed(batch, reader);
     return true;
@@ -94,6 +113,7 @@ static void send_passed(struct group_batch *batch, struct reader *reader)
             pg_array_i32(&reader->params, reading_of(ticket)->known_version);
     }
     pg_array_end(&reader->params);
+    add_span(&reader->params, batch);
     if (count > 0)
         group_send(batch, &sql_order_passed, &reader->params);
 }

@@ -20,6 +20,7 @@ struct pg_link {
     enum link_state state;
     PGconn *conn;     /* NULL while resting and resolving */
     uv_poll_t *watch; /* on the socket of conn */
+    int watched;      /* the events it is watched for */
     int wants;        /* the events libpq waits for: UV_READABLE | UV_WRITABLE */
     int syncs_owed;   /* sent and not yet answered */
     int results_owed; /* statements whose result has not come */
@@ -108,8 +109,9 @@ static void on_socket(uv_poll_t *watch, int status, int events)
 {
     struct pg_link *link = watch->data;
 
-    (void)status; /* libpq finds out for itself, and words it better */
     (void)events;
+    if (status < 0) /* libpq finds out for itself, and words it better */
+        link->watched = 0;
     states[link->state].step(link);
     if (link->conn)
         watch_socket(link);
@@ -444,6 +446,9 @@ static void watch_socket(struct pg_link *link)
         if (uv_poll_init(link->loop, link->watch, fd) != 0)
             abort(); /* somebody else watches this descriptor: all events would be his */
     }
+    if (link->watched == link->wants)
+        return; /* to start it again costs two calls of the kernel */
+    link->watched = link->wants;
     uv_poll_start(link->watch, link->wants, on_socket);
 }
 
@@ -454,6 +459,7 @@ static void unwatch_socket(struct pg_link *link)
     uv_poll_stop(link->watch);
     uv_close((uv_handle_t *)link->watch, free_handle);
     link->watch = NULL;
+    link->watched = 0;
 }
 
 bool pg_link_is_ready(const struct pg_link *link)
@@ -481,9 +487,10 @@ void pg_link_send(struct pg_link *link, const struct pg_statement *statement,
         end_watch(link);
 }
 
-static void want_writing(struct pg_link *link)
+/* What does not fit into the socket, or fails, is for step_ready() once that can be written to. */
+static void send_out(struct pg_link *link)
 {
-    link->wants = UV_READABLE | UV_WRITABLE;
+    link->wants = PQflush(link->conn) == 0 ? UV_READABLE : UV_READABLE | UV_WRITABLE;
     watch_socket(link);
 }
 
@@ -491,7 +498,7 @@ void pg_link_flush_request(struct pg_link *link)
 {
     assert(link->state == READY);
     (void)PQsendFlushRequest(link->conn);
-    want_writing(link);
+    send_out(link);
 }
 
 void pg_link_sync(struct pg_link *link)
@@ -499,7 +506,7 @@ void pg_link_sync(struct pg_link *link)
     assert(link->state == READY);
     (void)PQpipelineSync(link->conn);
     link->syncs_owed++;
-    want_writing(link);
+    send_out(link);
 }
 
 void pg_link_abandon(struct pg_link *link, const char *reason)

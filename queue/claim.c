@@ -26,6 +26,7 @@ enum {
     DOUBTED,
     UNDO,
     SINCE_UNDO,
+    ACCOUNT,
 };
 
 /* The columns of claim_facts.sql. */
@@ -49,6 +50,7 @@ enum {
     SINCE_ENDED,
     RESOLUTION,
     DUPLICATE,
+    EMAIL,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -180,6 +182,7 @@ static void read_claimed(struct claim_ticket *claim, const PGresult *result, int
         .since_undo_ms = pg_i64(result, row, SINCE_UNDO),
     };
     order->total = claim->facts.total;
+    order->account = pg_i64(result, row, ACCOUNT);
     snprintf(order->currency, sizeof(order->currency), "%s", pg_text(result, row, CURRENCY));
     snprintf(order->payment_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, PAYMENT_METHOD));
     snprintf(order->shipping_method, CLAIM_TEXT_SIZE, "%s", pg_text(result, row, SHIPPING_METHOD));
@@ -243,6 +246,7 @@ static void read_more(struct claim_ticket *claim, const PGresult *result, int ro
         snprintf(claim->order.payment_method, CLAIM_TEXT_SIZE, "%s", method);
     claim->order.name = xstrdup(pg_text(result, row, NAME));
     claim->order.address = xstrdup(pg_text(result, row, ADDRESS));
+    claim->order.email = xstrdup(pg_text(result, row, EMAIL));
     read_lines(&claim->order, result, row);
 }
 
@@ -273,6 +277,7 @@ void claim_order_finish(struct claim_order *order)
     free(order->lines);
     free(order->name);
     free(order->address);
+    free(order->email);
     memset(order, 0, sizeof(*order));
 }
 

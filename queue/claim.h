@@ -28,6 +28,8 @@ struct claim_order {
     struct claim_line *lines;
     int line_count;
     char *name, *address; /* of the fulfilment stage; address is JSON */
+    int64_t account;
+    char *email; /* of the payment stage, as twins are compared; "": it was erased */
 };
 
 struct claim_ticket {

@@ -12,6 +12,7 @@ enum { TICK_MS = 25, BATCH_MS_MAX = 30000 };
 
 static void send_batch(struct group_line *line, struct group_batch *batch);
 static void on_tick(uv_timer_t *timer);
+static void await_turn_end(struct group *group);
 
 void group_note_waiting(struct group *group)
 {
@@ -57,8 +58,33 @@ bool group_submit(struct group *group, struct group_ticket *ticket)
     group_note_waiting(group);
     if (!uv_is_active((uv_handle_t *)group->tick))
         uv_timer_start(group->tick, on_tick, TICK_MS, TICK_MS);
-    group_begin_batches(group);
+    await_turn_end(group);
     return true;
+}
+
+static void end_turn(struct group *group)
+{
+    uv_prepare_stop(group->before_poll);
+    uv_check_stop(group->after_poll);
+    group_begin_batches(group);
+}
+
+static void on_before_poll(uv_prepare_t *prepare)
+{
+    end_turn(prepare->data);
+}
+
+static void on_after_poll(uv_check_t *check)
+{
+    end_turn(check->data);
+}
+
+/* All that one turn of the loop brings goes out together: the first of it alone would make the rest
+ * wait for its commit. */
+static void await_turn_end(struct group *group)
+{
+    uv_prepare_start(group->before_poll, on_before_poll);
+    uv_check_start(group->after_poll, on_after_poll);
 }
 
 /* A free line, unless a batch that is not stuck holds all of them. */
@@ -311,6 +337,12 @@ struct group *group_create(uv_loop_t *loop, const struct group_work *work,
     group->tick = xcalloc(1, sizeof(*group->tick));
     group->tick->data = group;
     uv_timer_init(loop, group->tick);
+    group->before_poll = xcalloc(1, sizeof(*group->before_poll));
+    group->before_poll->data = group;
+    uv_prepare_init(loop, group->before_poll);
+    group->after_poll = xcalloc(1, sizeof(*group->after_poll));
+    group->after_poll->data = group;
+    uv_check_init(loop, group->after_poll);
     for (int i = 0; i < options->links; i++) {
         group->lines[i].group = group;
         group->lines[i].link = pg_link_create(loop, &link_options, &events, &group->lines[i]);
@@ -337,7 +369,8 @@ void group_destroy(struct group *group)
         TAILQ_REMOVE(&group->again, batch, next);
         free(batch);
     }
-    uv_timer_stop(group->tick);
     uv_close((uv_handle_t *)group->tick, free_handle);
+    uv_close((uv_handle_t *)group->before_poll, free_handle);
+    uv_close((uv_handle_t *)group->after_poll, free_handle);
     free(group);
 }

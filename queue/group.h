@@ -1,7 +1,8 @@
 /* queue/group.h - group commit: what arrives while one batch is being committed forms the next
  *
  * The one mechanism behind accepting, claiming, settling, marking and reading.  There is no linger
- * timer: a lone ticket never waits, and under load one fsync serves hundreds.
+ * timer: a lone ticket goes out at the end of its loop turn, and under load one fsync serves
+ * hundreds.
  *
  *     submit ─► WAITING ─► SENT ──(Sync, no fault before it)──────────────► COMMITTED
  *                  ▲         │

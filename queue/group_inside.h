@@ -29,7 +29,10 @@ struct group {
     struct batch_list
         again;        /* surely rolled back or lost with their link: sent before anything new */
     uv_timer_t *tick; /* deadlines, pauses and stuck batches; runs while there is a ticket */
-    bool is_failing;  /* a fault that blames nobody was logged, and nothing succeeded since */
+    uv_prepare_t *before_poll;
+    uv_check_t
+        *after_poll; /* the end of a loop turn, whichever comes first; run while waited for */
+    bool is_failing; /* a fault that blames nobody was logged, and nothing succeeded since */
 };
 
 /* group.c */

@@ -13,7 +13,7 @@
 
 #include "queue/errand.h"
 
-enum { KEEPER_MONTHS = 13, KEEPER_MS = 5000 };
+enum { KEEPER_MONTHS = 3, KEEPER_MS = 5000 };
 
 struct keeper;
 

@@ -34,7 +34,13 @@ void order_id_make(struct order_id *id, int64_t unix_ms)
     b[9] = (uint8_t)counter;
 }
 
-/* The 128 bits as 26 digits: the first carries the top 3. */
+void order_id_first(struct order_id *id, int64_t unix_ms)
+{
+    *id = (struct order_id){{0}};
+    for (int i = 0; i < 6; i++)
+        id->bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+}
+
 int64_t order_id_unix_ms(const struct order_id *id)
 {
     int64_t ms = 0;
@@ -44,6 +50,7 @@ int64_t order_id_unix_ms(const struct order_id *id)
     return ms;
 }
 
+/* The 128 bits as 26 digits: the first carries the top 3. */
 void order_id_format(const struct order_id *id, char text[ORDER_ID_TEXT_SIZE])
 {
     memcpy(text, "ord_", 4);

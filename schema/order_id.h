@@ -17,7 +17,8 @@ struct order_id {
 
 /* Strictly rising within one process, also when the date stands still or falls back. */
 void order_id_make(struct order_id *id, int64_t unix_ms);
-int64_t order_id_unix_ms(const struct order_id *id); /* when it was made */
+void order_id_first(struct order_id *id, int64_t unix_ms); /* that could be made then */
+int64_t order_id_unix_ms(const struct order_id *id);       /* when it was made */
 void order_id_format(const struct order_id *id, char text[ORDER_ID_TEXT_SIZE]);
 bool order_id_parse(struct order_id *id, const char *text) __attribute__((warn_unused_result));
 /* "xxxxxxxx-xxxx-…", as Postgres and messages write it. */

@@ -85,6 +85,7 @@ struct job *job_create(struct source *source, const struct order_id *id, int64_t
     job->reserve.row.facts = &job->claim.facts;
     job->twins.ticket.on_settled = on_twins_found;
     job->twins.order_id = job->id;
+    job->twins.order = &job->claim.order;
     job->reserve.order = &job->claim.order;
     job->reserve.policy = &runner->options.policy;
     job_trace_begin(job, delivery->trace);

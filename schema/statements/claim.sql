@@ -6,6 +6,8 @@
 -- others have nothing to do (done, waiting, or somebody alive has them).  What the other books say of
 -- it is asked afterwards (claim_facts.sql): while this statement waited for a lock, its snapshot has
 -- grown old.
+-- LIMIT changes nothing but what a plan believes: that there is one row.  Otherwise it may read all between
+-- the least and the greatest order, once, and look through that for each row.
 -- A task whose holder is gone is taken over, and counts a crash.  One that this worker holds is its
 -- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
 -- time, and whatever it had still to write has lost its version.
@@ -14,7 +16,7 @@ WITH wanted AS MATERIALIZED (
            w.published, w.received
     FROM (SELECT w.order_id, w.published, w.received
           FROM unnest($1::uuid[], $8::int8[], $9::int8[]) AS w (order_id, published, received)
-          ORDER BY w.order_id) AS w
+          ORDER BY w.order_id LIMIT cardinality($1::uuid[])) AS w
     CROSS JOIN LATERAL (
         SELECT o.id, o.version, o.status FROM orders o
         WHERE o.id = w.order_id AND o.id BETWEEN $6::uuid AND $7::uuid LIMIT 1 FOR UPDATE
@@ -38,4 +40,5 @@ FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid
 RETURNING o.id, o.version, o.status, c.fence, c.attempt, c.crashes, o.total, o.currency,
           o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown,
           c.doubted, o.undo,
-          coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo
+          coalesce((extract(epoch FROM clock_timestamp() - o.undo_at) * 1000)::int8, -1) AS since_undo,
+          o.account_id

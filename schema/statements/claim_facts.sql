@@ -23,7 +23,8 @@ SELECT w.order_id,
            AS since_unknown,
        coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended,
        coalesce(p.resolution, 0::int2) AS resolution,
-       coalesce(u.duplicate, 0::int2) AS duplicate
+       coalesce(u.duplicate, 0::int2) AS duplicate,
+       coalesce(a.email, '') AS email
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
@@ -48,8 +49,11 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) s ON true
 LEFT JOIN LATERAL (
-    SELECT a.name, a.address FROM order_contact a
-    WHERE a.order_id = w.order_id AND a.order_id BETWEEN $3::uuid AND $4::uuid AND $2::int2 <> 1
+    SELECT CASE WHEN $2::int2 <> 1 THEN a.name END AS name,
+           CASE WHEN $2::int2 <> 1 THEN a.address END AS address,
+           CASE WHEN $2::int2 = 1 THEN lower(btrim(a.email)) END AS email
+    FROM order_contact a
+    WHERE a.order_id = w.order_id AND a.order_id BETWEEN $3::uuid AND $4::uuid
     LIMIT 1
 ) a ON true
 LEFT JOIN LATERAL (

@@ -1,2 +1,2 @@
--- A year of partitions ahead; the relay keeps them so.
-SELECT make_partitions(13)
+-- Partitions three months ahead; the relay keeps them so.
+SELECT make_partitions(3)

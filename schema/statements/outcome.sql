@@ -14,6 +14,7 @@
 -- A task that goes on as it was is not written.  Dead letters: outcome_letters.sql, right after.
 --   $29, $30 least and greatest order id: only their months' partitions are opened
 -- One row back for each that won: its position from 1, its new version.
+-- LIMIT: as in claim.sql.
 -- The update itself locks, in the order of the ids (a nested loop over a sorted list), and sees the
 -- newest version of a row it had to wait for: who won is what it returns.
 WITH winner AS (
@@ -32,7 +33,7 @@ WITH winner AS (
                is_captured, carrier_id, tracking, stock, fault_kind, fault_code,
                fault_text, keeps_running, doubted, decline_reason, retry_same_card,
                try_another_card, next_action, fenced, called, answered, n)
-          ORDER BY c.order_id) AS c
+          ORDER BY c.order_id LIMIT cardinality($1::uuid[])) AS c
     WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $29::uuid AND $30::uuid
     RETURNING c.*, o.trace, o.total, o.currency, o.payment_method
 ), happened AS (

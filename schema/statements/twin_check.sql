@@ -1,34 +1,18 @@
--- Notes what these orders are about, and flags of each two that look like one another the later one.
---   $1 order ids   $2 window in ms   $3 flagged orders are held before payment   $4 process
+-- Flags of each two orders that look like one another the later one.
+--   $1 order ids, noted in the same transaction (twin_note.sql)   $2 window in ms
+--   $3 flagged orders are held before payment   $4 process   $5 their prints
 -- One row back for each order that was flagged, of these or of others, and for each of these that has
 -- to be looked at again: the other one was just being written.
--- Of many that look alike the nearest are looked at.  Orders of the second before these that nobody has looked at yet are noted, too: the later one then
--- finds the earlier, whichever worker is faster.
+-- Of many that look alike the nearest are looked at.
 -- If the later one was looked at long before (the earlier was slower) and is to be held, it is flagged only
 -- while its money has not been asked for, which its version proves: whatever its worker goes on with
 -- has lost.  Otherwise the earlier one is the one that can be held.
 WITH mine AS MATERIALIZED (
-    SELECT o.id, o.accepted_at AS at, p.print
-    FROM unnest($1::uuid[]) AS w (order_id)
+    SELECT o.id, o.accepted_at AS at, w.print
+    FROM unnest($1::uuid[], $5::bytea[]) AS w (order_id, print)
     CROSS JOIN LATERAL (
-        SELECT o.id, o.accepted_at FROM orders o WHERE o.id = w.order_id AND o.total > 0 LIMIT 1
+        SELECT o.id, o.accepted_at FROM orders o WHERE o.id = w.order_id LIMIT 1
     ) AS o
-    CROSS JOIN LATERAL (SELECT order_print(o.id) AS print) AS p
-    WHERE p.print IS NOT NULL
-), newest AS MATERIALIZED (
-    SELECT m.id, m.at FROM mine m ORDER BY m.id DESC LIMIT 1
-), near AS MATERIALIZED (
-    SELECT o.id, o.accepted_at AS at, order_print(o.id) AS print
-    FROM orders o
-    WHERE o.id >= month_floor((SELECT at FROM newest) - interval '1 second')
-      AND o.id < (SELECT id FROM newest) AND o.id <> ALL ($1::uuid[]) AND o.total > 0
-      AND NOT EXISTS (SELECT FROM order_print p WHERE p.order_id = o.id)
-    UNION ALL
-    SELECT m.id, m.at, m.print FROM mine m
-), noted AS (
-    INSERT INTO order_print (print, order_id, at)
-    SELECT n.print, n.id, n.at FROM near n WHERE n.print IS NOT NULL ORDER BY n.print, n.id
-    ON CONFLICT DO NOTHING
 ), twin AS MATERIALIZED (
     SELECT m.id AS mine, t.id AS other
     FROM mine m
@@ -38,11 +22,6 @@ WITH mine AS MATERIALIZED (
         UNION
         (SELECT p.order_id, p.at FROM order_print p
          WHERE p.print = m.print AND p.order_id > m.id ORDER BY p.order_id LIMIT 20)
-        UNION
-        (SELECT n.id, n.at FROM near n WHERE n.print = m.print AND n.id < m.id
-         ORDER BY n.id DESC LIMIT 20)
-        UNION
-        (SELECT n.id, n.at FROM near n WHERE n.print = m.print AND n.id > m.id ORDER BY n.id LIMIT 20)
     ) AS t
     WHERE t.at BETWEEN m.at - $2::int8 * interval '1 millisecond'
                    AND m.at + $2::int8 * interval '1 millisecond'
