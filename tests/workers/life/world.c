@@ -271,6 +271,39 @@ static void turn_outage(void)
 /* --- one op -------------------------------------------------------------------------------------
  */
 
+/* What people and the provider's events do. */
+static void do_beside(const struct op *op)
+{
+    switch ((int)op->kind) {
+    case OP_PAY_AGAIN:
+        world.pays_again = op->how % 2 != 0 || !books_pay_again(op->which % WORLD_ORDERS);
+        break;
+    case OP_RESOLVE:
+        books_resolve(op->which % WORLD_ORDERS, op->how % 2 == 0);
+        break;
+    case OP_CANCEL:
+        books_cancel(op->which % WORLD_ORDERS);
+        break;
+    case OP_REFUND:
+        books_refund(op->which % WORLD_ORDERS, op->how % 3 == 0 ? TOTAL : op->how % TOTAL);
+        break;
+    case OP_EVENT:
+        events_tell(op->which, op->how);
+        break;
+    case OP_HEAR:
+        events_hear();
+        break;
+    case OP_ALIKE:
+        begin_alike();
+        break;
+    case OP_RELEASE:
+        twins_release(op->which % WORLD_ORDERS);
+        break;
+    default:
+        break;
+    }
+}
+
 void world_do(const struct op *op)
 {
     world.random = op->how * 2654435761U;
@@ -315,28 +348,14 @@ void world_do(const struct op *op)
         world.loses_write = true;
         break;
     case OP_PAY_AGAIN:
-        world.pays_again = op->how % 2 != 0 || !books_pay_again(op->which % WORLD_ORDERS);
-        break;
     case OP_RESOLVE:
-        books_resolve(op->which % WORLD_ORDERS, op->how % 2 == 0);
-        break;
     case OP_CANCEL:
-        books_cancel(op->which % WORLD_ORDERS);
-        break;
     case OP_REFUND:
-        books_refund(op->which % WORLD_ORDERS, op->how % 3 == 0 ? TOTAL : op->how % TOTAL);
-        break;
     case OP_EVENT:
-        events_tell(op->which, op->how);
-        break;
     case OP_HEAR:
-        events_hear();
-        break;
     case OP_ALIKE:
-        begin_alike();
-        break;
     case OP_RELEASE:
-        twins_release(op->which % WORLD_ORDERS);
+        do_beside(op);
         break;
     case OP_OUTAGE:
         turn_outage();
