@@ -252,9 +252,10 @@ def flat(figure, part):
 
 def peers(figure, part):
     rate, cost, times = figure.subplots(3, 1)
-    shown = {name: records for name, records in part.runs.items()}
+    shown = part.runs
     pick = {name: [record["flow_0"]["per_s"] for record in records] for name, records in shown.items()}
-    bars(rate, pick, [BLUE if name == "docket" else GREY for name in pick], "orders a second from accepted to fulfilled, provider at 0 ms")
+    bars(rate, pick, [BLUE if name == "docket" else GREY for name in pick],
+         "orders a second from accepted to fulfilled, provider at 0 ms")
     thousands(rate.xaxis)
     stacked(cost, {name: cpu_ms(middle([record["flow_0"] for record in records])) for name, records in shown.items()})
     for place, records in enumerate(shown.values()):
@@ -268,4 +269,4 @@ def peers(figure, part):
     times.set_xscale("log")
     plain_log(times.xaxis)
     times.set_xlabel("ms from accepted to fulfilled at 200 orders/s")
-    times.legend(loc="upper right", ncol=2)
+    times.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=.2, ncol=2)
