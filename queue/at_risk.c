@@ -32,7 +32,7 @@ void at_risk_register_metrics(void)
 static void take_place(size_t i, const char *currency)
 {
     snprintf(places[i].currency, sizeof(places[i].currency), "%s", currency);
-    snprintf(places[i].labels, sizeof(places[i].labels), "currency=\"%s\"", places[i].currency);
+    snprintf(places[i].labels, sizeof(places[i].labels), "currency=\"%s\"", currency);
     places[i].metric.labels = places[i].labels;
     places[i].metric.is_absent = false;
 }

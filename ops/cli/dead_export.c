@@ -22,7 +22,8 @@ static void on_interrupt(int number)
 
 static void catch_interrupt(void)
 {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
 
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);

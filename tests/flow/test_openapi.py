@@ -256,7 +256,7 @@ ARRANGED = {
         "replayed": lambda shop: paid_again(shop, "pm_card_visa"),
         "unauthorized": lambda shop: pay_again(shop, shop.fulfilled.id, client=Client(shop.port("api"))),
         "forbidden": lambda shop: pay_again(shop, shop.fulfilled.id, client=shop.read),
-        "order_not_found": lambda shop: pay_again(shop, "ord_" + "0" * 26),
+        "order_not_found": lambda shop: pay_again(shop, NO_ORDER),
         "payment_in_progress": asked,
         "payment_not_possible": lambda shop: pay_again(shop, shop.fulfilled.id),
         "payment_attempts_exhausted": exhausted,
@@ -352,7 +352,7 @@ ARRANGED = {
     },
     "showOrder": {
         "fulfilled": lambda shop: shop.operator.get(f"/admin/orders/{shop.fulfilled.id}"),
-        "order_not_found": lambda shop: shop.operator.get("/admin/orders/ord_0"),
+        "order_not_found": lambda shop: shop.operator.get(f"/admin/orders/{NO_ORDER}"),
     },
     "listDeadLetters": {
         "open": lambda shop: shop.operator.get("/admin/dead"),
@@ -384,14 +384,21 @@ ARRANGED = {
 }
 
 
+NO_ORDER = "ord_" + "0" * 26
+
+
+def path_of(template):
+    """With names that are well formed, and nobody's."""
+    return template.replace("{id}", NO_ORDER if "/orders/" in template else "1").replace("{name}", "default")
+
+
 def send_example(shop, operation, name, client=None):
     """The request example of that name, or without a body."""
     body = requests_of(operation).get(name, {}).get("value")
     if operation.template.startswith("/v1/"):
         client = client or shop.api
     headers = {"Idempotency-Key": new_key()} if operation.method == "POST" else {}
-    return (client or shop.operator).request(operation.method, operation.template.replace("{id}", "1").replace("{name}", "default"), body,
-                                             headers=headers)
+    return (client or shop.operator).request(operation.method, path_of(operation.template), body, headers=headers)
 
 
 def answer_for(shop, operation, name):

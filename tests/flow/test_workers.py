@@ -258,6 +258,7 @@ def test_a_claim_is_of_the_lease_it_was_sent_under(shop, services):
         return shop.sql("SELECT id::text FROM worker WHERE stage = 1 AND NOT worker_gone(id)")
 
     who = {"customer": {"email": "twice@example.com", "name": "Ada"}}
+    shop.restart("payment", env={"DOCKET_DUPLICATE_WINDOW_S": 600})
     shop.wait_status(post(shop, **who), "fulfilled")
     shop.stop("payment")
     second = post(shop, **who)

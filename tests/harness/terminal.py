@@ -15,6 +15,7 @@ class Terminal:
         self.shown = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored, if the tests run in the background of a shell
             os.execvpe(argv[0], argv, env)
         self.resize(columns, lines)
 
