@@ -269,11 +269,11 @@ static void answer(struct listing *listing)
 {
     CLEANUP(text_finish) struct text body;
 
+    text_init(&body, LIST_BYTES_MAX);
     if (listing->is_broken) {
         problem_reply(listing->request, &(struct problem){.code = "temporarily_unavailable"});
         return;
     }
-    text_init(&body, LIST_BYTES_MAX);
     text_add(&body, "{\"orders\":[");
     add_orders(listing, &body);
     text_add(&body, "]");

@@ -38,7 +38,7 @@ static double pause_of(const json_t *events, size_t index)
 void order_hops_sum(const json_t *events)
 {
     double sums[ARRAY_SIZE(hops)] = {0}, waits = 0, whole = 0;
-    CLEANUP(text_finish) struct text line;
+    struct text line;
     bool is_told = false;
     size_t index;
     const json_t *event;
@@ -60,6 +60,7 @@ void order_hops_sum(const json_t *events)
     for (size_t i = 0; i < ARRAY_SIZE(hops); i++)
         text_print(&line, "%s%s %s", i ? ", " : "", hops[i].name, span_text(sums[i]));
     say_line("time", "%s: %s, waiting %s", span_text(whole), line.bytes, span_text(waits));
+    text_finish(&line);
 }
 
 /* Above the event, in the order in which it went by. */

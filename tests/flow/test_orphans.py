@@ -149,9 +149,11 @@ def test_a_worker_that_dies_at_it_is_followed_by_another(shop):
 
 
 def test_a_provider_that_is_paused_is_not_asked(shop):
+    wait_for(lambda: shop.sql("UPDATE orphan_sweep SET due_at = now() + interval '1 hour' "
+                              "WHERE until = '-infinity' RETURNING fence"),
+             90, "no sweep is under way, also of a worker that died at it, and none comes")
+    fence = sweeps(shop)
     shop.docket("pause", "stripe", "--reason", "a test")
-    fence = wait_for(lambda: shop.one("SELECT until = '-infinity' FROM orphan_sweep") and sweeps(shop),
-                     30, "no sweep is under way")
     shop.sql("UPDATE orphan_sweep SET due_at = now()")
     wait_for(lambda: shop.one("SELECT now() > due_at + interval '3 seconds' FROM orphan_sweep"), 10,
              "its time has come")

@@ -101,6 +101,28 @@ def test_a_long_function_is_found():
     assert [length for _, _, length in functions(body)] == [FUNCTION_LINES_MAX + 3]
 
 
+def left_unmade(source):
+    """Names that a scope cleans up at its end, though it may be left before they are made."""
+    code = tree.without_comments(source)
+    for match in re.finditer(r"CLEANUP\(\w+\) struct \w+ (\w+);", code):
+        body = code[match.end():code.index("\n}\n", match.end())]
+        made = re.search(rf"_init\(&{match[1]}\b", body)
+        if not made or "return" in body[:made.start()]:
+            yield match[1]
+
+
+def test_what_is_cleaned_up_was_made():
+    wrong = [f"{path}: {name} may be cleaned up before it was made" for path in tree.files(".c")
+             for name in left_unmade(tree.text(path))]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_return_before_the_making_is_found():
+    head = "static void f(void)\n{\n    CLEANUP(text_finish) struct text body;\n\n"
+    assert list(left_unmade(head + "    if (g())\n        return;\n    text_init(&body, 9);\n}\n")) == ["body"]
+    assert not list(left_unmade(head + "    text_init(&body, 9);\n    if (g())\n        return;\n}\n"))
+
+
 def test_no_file_is_longer_than_it_may_be():
     lengths = {path: tree.text(path).count("\n")
                for path in tree.files(".c", ".h", ".py", below=(*tree.ROOMS, "tests"))}
