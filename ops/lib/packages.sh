@@ -12,7 +12,7 @@ packages_up=(
 packages_test=(
     libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev binutils shellcheck
     python3-pytest python3-pytest-xdist groff python3-psycopg2 python3-pika prometheus
-    python3-jsonschema chromium zsh fish nginx
+    python3-jsonschema chromium zsh fish nginx prometheus-node-exporter
 )
 packages_report=(python3-matplotlib) # tests/bench/report
 

@@ -8,6 +8,7 @@ import pytest
 from harness import must, wait_for
 from harness.metrics import value
 from harness.prometheus import scaled
+from harness.small_disk import SmallDisk, may_be_made
 from harness.walk import IS_ASAN, clock_ahead, customers, lend_walk, stolen_time
 from harness.webhooks import deliver, event_of, sign
 from test_tls import SETTINGS as TLS
@@ -17,8 +18,18 @@ pytestmark = pytest.mark.skipif(IS_ASAN, reason="Prometheus and the shell are wh
 
 
 @pytest.fixture(scope="module")
-def walk(shop):
-    yield from lend_walk(shop)
+def disk(services):
+    if not may_be_made():
+        yield None
+        return
+    small = SmallDisk(services.free_port())
+    yield small
+    small.close()
+
+
+@pytest.fixture(scope="module")
+def walk(shop, disk):
+    yield from lend_walk(shop, disk)
 
 
 def test_a_postgres_that_is_down_is_started(walk):
@@ -116,6 +127,16 @@ def test_a_program_without_cpu_is_noticed(walk):
         walk.fires("DocketLoopLag")
         assert "load average" in walk.follow("DocketLoopLag")
     walk.quiet("DocketLoopLag")
+
+
+def test_a_disk_that_old_logs_fill_is_given_room(walk):
+    if walk.disk is None:
+        pytest.skip("no mount namespace may be made here")
+    walk.disk.fill("docket.log.1", left_mib=1)
+    walk.fires("DocketDiskFilling")
+    said = walk.follow("DocketDiskFilling")
+    assert "docket.log.1" in said and "15M" in said, said
+    walk.quiet("DocketDiskFilling")
 
 
 def test_partitions_that_are_missing_are_made(walk):

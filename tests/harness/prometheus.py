@@ -33,7 +33,7 @@ def scaled(text, speed):
 
 
 class Prometheus:
-    def __init__(self, port, targets, speed=300):
+    def __init__(self, port, targets, node=None, speed=300):
         self.directory = tempfile.mkdtemp(prefix="docket-prometheus-")
         self.client = Client(port, timeout_s=5)
         with open(RULES, encoding="utf-8") as file:
@@ -42,7 +42,8 @@ class Prometheus:
             "global": {"scrape_interval": "500ms", "scrape_timeout": "400ms",
                        "evaluation_interval": "250ms"},
             "rule_files": ["alerts.yml"],
-            "scrape_configs": [{"job_name": "docket", "static_configs": [{"targets": targets}]}]}))
+            "scrape_configs": [{"job_name": job, "static_configs": [{"targets": hosts}]}
+                               for job, hosts in (("docket", targets), ("node", [node])) if hosts != [None]]}))
         with open(os.path.join(self.directory, "log"), "wb") as log:
             self.child = subprocess.Popen(
                 ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",

@@ -26,12 +26,12 @@ def blocks(alert):
 
 
 class Walk:
-    """env: the settings with which `start` and `restart` start a program."""
+    """env: the settings with which `start` and `restart` start a program; disk: a SmallDisk to be watched."""
 
-    def __init__(self, shop, **env):
-        self.shop, self.env = shop, env
+    def __init__(self, shop, disk=None, **env):
+        self.shop, self.disk, self.env = shop, disk, env
         targets = [shop.world.listen("operator" if name == "api" else name) for name in PROGRAMS]
-        self.prometheus = Prometheus(shop.services.free_port(), targets)
+        self.prometheus = Prometheus(shop.services.free_port(), targets, node=disk and disk.target)
 
     def begin(self):
         wait_for(lambda: len(self.prometheus.query("docket_ready == 1")) == len(PROGRAMS), 30,
@@ -120,7 +120,7 @@ class Walk:
         env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "DOCKET_OPERATOR_URL": world.url("operator"),
                "DOCKET_OPERATOR_KEY": world.operator_key(), "DOCKET_PG": world.pg("docket_owner"),
                "DOCKET_SINGLE_NODE": "1", "PG_ADMIN": postgres.conninfo(shop.home, postgres.SUPERUSER, shop.database),
-               "PID": str(pid)}
+               "PID": str(pid), "DISK": self.disk.path if self.disk else ""}
         docket = os.path.join(shop.services.build, "ops/docket")
         done = subprocess.run(["bash", "-c", f"docket() {{ {shlex.quote(docket)} \"$@\"; }}\n{line}"], env=env,
                               capture_output=True, text=True, check=False, timeout=60)
@@ -128,9 +128,9 @@ class Walk:
         return done.stdout
 
 
-def lend_walk(shop, **env):
+def lend_walk(shop, disk=None, **env):
     """For a fixture: `yield from`."""
-    walk = Walk(shop, **env)
+    walk = Walk(shop, disk, **env)
     try:
         walk.begin()
         yield walk
