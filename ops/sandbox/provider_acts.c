@@ -8,12 +8,19 @@
 
 /* --- wording ------------------------------------------------------------------------------- */
 
-static void show_intent(struct exchange *exchange, const struct intent *intent)
+/* As the answer shows it. */
+static struct intent shown_of(const struct exchange *exchange, const struct intent *intent)
 {
     struct intent shown = *intent;
 
-    if (exchange_misstates_amount(exchange))
-        shown.amount++;
+    shown.amount += exchange_misstates_amount(exchange);
+    return shown;
+}
+
+static void show_intent(struct exchange *exchange, const struct intent *intent)
+{
+    struct intent shown = shown_of(exchange, intent);
+
     exchange->status = 200;
     exchange->executed = true;
     intent_render(&shown, &exchange->body);
@@ -29,9 +36,11 @@ static void show_refund(struct exchange *exchange, const struct refund *refund)
 static void show_refusal(struct exchange *exchange, const struct refusal *refusal,
                          const struct intent *intent)
 {
+    struct intent shown = shown_of(exchange, intent);
+
     exchange->status = refusal->status;
     exchange->executed = true;
-    refusal_render(refusal, intent, &exchange->body);
+    refusal_render(refusal, &shown, &exchange->body);
 }
 
 static bool intent_named(struct exchange *exchange, const struct provider_call *call)

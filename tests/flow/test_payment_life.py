@@ -249,7 +249,7 @@ def replay(shop, public):
 
 
 @pytest.mark.parametrize("op, method", [("create", "pm_card_visa"), ("confirm", "pm_card_visa"),
-                                        ("retrieve", ASKS_CUSTOMER),
+                                        ("confirm", "pm_card_visa_chargeDeclined"), ("retrieve", ASKS_CUSTOMER),
                                         ("cancel", "pm_card_visa_chargeDeclined")])
 def test_another_amount_in_any_answer_is_on_hold_and_for_a_person(shop, op, method):
     [public] = post_before_payment(shop, **paying_with(method))
