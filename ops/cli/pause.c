@@ -54,10 +54,62 @@ static int pause_it(const struct call *call)
     return hold(call, &pausing, say_paused);
 }
 
+/* One act for each that an operator holds, in the order of their names; the first that fails ends
+ * it, and what was let go on stays so. */
+static int resume_held(const struct call *call, const json_t *status, json_t *resumed)
+{
+    const json_t *breaker;
+    size_t index;
+
+    json_array_foreach(json_object_get(status, "breakers"), index, breaker)
+    {
+        char path[PATH_BYTES_MAX];
+        json_t *wish, *answer;
+
+        if (!is_true(breaker, "held"))
+            continue;
+        snprintf(path, sizeof(path), "/admin/holds/%.*s/%s", NAME_BYTES_MAX,
+                 text_of(breaker, "name"), resuming.act);
+        wish = json_pack("{s:s}", "reason", call_text(call, "reason"));
+        answer = admin_call("POST", path, wish);
+        json_decref(wish);
+        if (answer == NULL)
+            return EXIT_REFUSED;
+        json_decref(answer);
+        json_array_append_new(resumed, json_string(text_of(breaker, "name")));
+        if (!call_flag(call, "json"))
+            sayf("%s is %s\n", text_of(breaker, "name"), resuming.done);
+    }
+    return EXIT_SUCCESS;
+}
+
+static int resume_all(const struct call *call)
+{
+    json_t *status = admin_call("GET", "/admin/status", NULL), *resumed = json_array();
+    int code = status ? resume_held(call, status, resumed) : EXIT_REFUSED;
+
+    if (code == EXIT_SUCCESS && !call_flag(call, "json") && json_array_size(resumed) == 0)
+        sayf("Nothing was paused; nothing was done.\n");
+    resumed = json_pack("{s:o}", "resumed", resumed);
+    if (code == EXIT_SUCCESS && call_flag(call, "json"))
+        print_json(resumed);
+    json_decref(resumed);
+    json_decref(status);
+    return code;
+}
+
 static int resume_it(const struct call *call)
 {
-    return hold(call, &resuming, say_resumed);
+    if (call_flag(call, "all") == (call_operand(call, 0) != NULL))
+        return call_misused(call, "either a NAME, or --all");
+    return call_flag(call, "all") ? resume_all(call) : hold(call, &resuming, say_resumed);
 }
+
+static const struct option resume_options[] = {
+    ACT_REASON,
+    {"all", NULL, "Whatever an operator paused, each as an act of its own.", OPTION_FLAG, false},
+    {.name = NULL},
+};
 
 const struct command command_pause = {
     .name = "pause",
@@ -76,8 +128,9 @@ const struct command command_resume = {
     .summary = "Let a queue, provider or carrier go on.",
     .about = "Parked tasks are let out again: one first, then more and more, the oldest order "
              "first. Of a provider that was found away by itself, it is probed at once.",
-    .operands = "NAME",
-    .options = act_options,
-    .examples = "docket resume stripe --reason \"the maintenance is over\"",
+    .operands = "[NAME]",
+    .options = resume_options,
+    .examples = "docket resume stripe --reason \"the maintenance is over\"\n"
+                "docket resume --all --reason \"restored, and compared\"",
     .run = resume_it,
 };

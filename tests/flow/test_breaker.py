@@ -1,5 +1,7 @@
 """A provider or carrier that is away: tasks are parked, nothing is counted, all get out, the oldest
 first.  Each test ends in the comparison of the three books."""
+import json
+
 import pytest
 
 from docket_local import order
@@ -219,12 +221,16 @@ def test_a_worker_and_a_relay_that_die_meanwhile_forget_nothing(shop):
     shop.books().must_balance()
 
 
+def wait_known(shop):
+    wait_for(lambda: "stripe is open" in shop.log("payment").rpartition("stripe is closed")[2], 5,
+             "the worker knows")
+
+
 def test_a_paused_provider_is_not_called_until_it_is_resumed(shop):
     shop.docket("pause", "stripe", "--reason", "maintenance")
     again = shop.docket("pause", "stripe", "--reason", "maintenance")
     assert "nothing was done" in again, again
-    wait_for(lambda: "stripe is open" in shop.log("payment").rpartition("stripe is closed")[2], 5,
-             "the worker knows")
+    wait_known(shop)
     orders = post_many(shop, 10)
     wait_parked(shop, orders)
     for label, env in (("payment", BREAKER), ("relay", RELAY), ("api", None)):
@@ -253,6 +259,20 @@ def test_a_paused_queue_keeps_its_messages_and_nothing_is_swept(shop):
                            "(%s::uuid[])", uuids(orders))
     must(states_then, [(1, 0)], "ready, and never swept")
     shop.docket("resume", "payment", "--reason", "released")
+    wait_all(shop, orders, "fulfilled")
+    shop.books().must_balance()
+
+
+def test_all_that_was_paused_goes_on_with_one_command(shop):
+    for name in ("stripe", "fulfilment", "refund"):
+        shop.docket("pause", name, "--reason", "a restore")
+    wait_known(shop)
+    orders = post_many(shop, 3)
+    wait_parked(shop, orders)
+    said = json.loads(shop.docket("resume", "--all", "--reason", "restored", "--json"))
+    must(said, {"resumed": ["fulfilment", "refund", "stripe"]}, "what was let go on")
+    must(shop.one("SELECT count(*) FROM audit WHERE act = 'resume' AND reason = 'restored'"), 3, "acts")
+    assert "nothing was done" in shop.docket("resume", "--all", "--reason", "once more")
     wait_all(shop, orders, "fulfilled")
     shop.books().must_balance()
 

@@ -128,7 +128,7 @@ def test_after_a_restore_every_order_ends_with_one_capture(shop):
     must(any("payment (started paused" in line for line in shop.docket("status").splitlines()), True,
          shop.docket("status"))
 
-    shop.docket("resume", "payment", "--reason", "the books were compared")
+    shop.docket("resume", "--all", "--reason", "the books were compared")
     paid = [public for name, public in known.items() if name != "declined"]
     wait_all(shop, paid, "fulfilled", deadline_s=60)
     shop.wait_status(known["declined"], "payment_failed")
@@ -151,7 +151,7 @@ def test_what_was_taken_for_goods_that_are_gone_is_not_canceled(shop):
     start(shop, DOCKET_START_PAUSED=1)
     shop.sql("UPDATE stock SET available = 0 WHERE sku = 'LAST-ONE'")
     wait_for(lambda: status(shop)["orphans"]["compared_since_pause"], 60, "the books are compared")
-    shop.docket("resume", "payment", "--reason", "the books were compared")
+    shop.docket("resume", "--all", "--reason", "the books were compared")
     shop.wait_status(public, "on_hold")
     letter, code = shop.one("SELECT id, fault_code FROM dead_letter WHERE order_id = %s AND state = 'open'",
                             order.to_uuid(public))
