@@ -4,6 +4,8 @@
 --   $1 fence   $2 provider   $3 process   $4 stage   $5 orders at most
 -- One row back: is the sweep still ours, how many were adopted.
 -- Of several intents the one that has taken money, or else the newest.
+-- While it waited for one order, another may have got an intent that this statement's snapshot does not
+-- show: ON CONFLICT sees the newest row, and only what it wrote is adopted.
 WITH sweep AS (
     UPDATE orphan_sweep s SET until = now() + interval '60 seconds' WHERE s.fence = $1::int8
     RETURNING s.fence
@@ -35,15 +37,20 @@ WITH sweep AS (
                                  intent_id, opened_at)
     SELECT id, 1, 1, $2::text, payment_method, total, currency, intent_id, created_at FROM missing
     ON CONFLICT (order_id, number) DO UPDATE SET intent_id = excluded.intent_id
+        WHERE payment_attempt.intent_id = '' AND payment_attempt.state = 1
+    RETURNING order_id
+), adopted AS (
+    SELECT m.orphan, m.intent_id, m.id, m.version, m.status
+    FROM missing m JOIN opened p ON p.order_id = m.id
 ), moved AS (
-    UPDATE orders o SET version = m.version + 1, updated_at = now() FROM missing m WHERE o.id = m.id
+    UPDATE orders o SET version = a.version + 1, updated_at = now() FROM adopted a WHERE o.id = a.id
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
     SELECT id, version + 1, 'intent_adopted', status, $3::text,
            jsonb_build_object('stage', $4::int2, 'intent', intent_id)
-    FROM missing
+    FROM adopted
 ), resolved AS (
     UPDATE orphan o SET resolved_at = now(), resolved_by = 'sweep'
-    FROM missing m WHERE o.id = m.orphan
+    FROM adopted a WHERE o.id = a.orphan
 )
-SELECT EXISTS (SELECT FROM sweep) AS is_held, (SELECT count(*) FROM missing)::int4 AS adopted
+SELECT EXISTS (SELECT FROM sweep) AS is_held, (SELECT count(*) FROM adopted)::int4 AS adopted

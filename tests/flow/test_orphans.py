@@ -1,6 +1,8 @@
 """The provider's books against ours, both ways: what is missing in either is found, and said."""
 import json
+import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +10,7 @@ from docket_local import order
 
 from harness import must, wait_for
 from harness.metrics import value
+from harness.services import ROOT
 from harness.outcomes import WORKER, attempt, open_quick_shop, paying_with, post, wait_all
 
 SWEEP = WORKER | {"DOCKET_ORPHAN_EVERY_S": 1, "DOCKET_ORPHAN_AGE_S": 0, "DOCKET_ORPHAN_HOURS": 1}
@@ -146,6 +149,47 @@ def test_a_worker_that_dies_at_it_is_followed_by_another(shop):
         cancel_intent(shop, intent)
         shop.start("payment", env=SWEEP)
     shop.stop("payment2")
+
+
+def test_what_got_an_intent_while_others_were_adopted_keeps_it(shop, services):
+    """The adopting waits for one order, while a worker gives the other its payment: that one keeps its own intent, and
+    no second one is asked for."""
+    shop.stop("payment")
+    first, second = sorted((post(shop) for _ in range(2)), key=order.to_uuid)
+    theirs = {public: make_intent(shop, public) for public in (first, second)}
+    ours = make_intent(shop, second)
+    shop.docket("pause", "payment", "--reason", "a test")
+    shop.sql("UPDATE orphan_sweep SET due_at = now() + interval '1 hour'")
+    for public, intent in theirs.items():
+        shop.sql("INSERT INTO orphan (provider, side, intent_id, order_id, status, amount, received, currency, "
+                 "created_at) VALUES ('stripe', 1, %s, %s, 'requires_confirmation', 7020, 0, 'EUR', now())",
+                 intent, order.to_uuid(public))
+    holder, adopter = (services.connect(shop.database) for _ in range(2))
+    holder.cursor().execute("SELECT FROM orders WHERE id = %s FOR UPDATE", [order.to_uuid(first)])
+    with open(os.path.join(ROOT, "schema/statements/orphan_adopt.sql"), encoding="utf-8") as file:
+        adopter.cursor().execute("PREPARE adopt AS " + file.read())
+    with ThreadPoolExecutor(1) as pool, adopter.cursor() as cursor:
+        adopting = pool.submit(cursor.execute, "EXECUTE adopt (%s, 'stripe', 'test', 1, 10)", [sweeps(shop)])
+        wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                                  "AND query ~ 'adopt'"), 10, "it waits for the first order")
+        shop.sql("UPDATE orders SET version = version + 1 WHERE id = %s", order.to_uuid(second))
+        shop.sql("INSERT INTO payment_attempt (order_id, number, state, provider, method, amount, currency, "
+                 "intent_id) SELECT id, 1, 1, 'stripe', payment_method, total, currency, %s FROM orders WHERE id = %s",
+                 ours, order.to_uuid(second))
+        shop.sql("INSERT INTO order_event (order_id, version, kind, status, process) SELECT id, version, "
+                 "'payment_started', status, 'test' FROM orders WHERE id = %s", order.to_uuid(second))
+        holder.close()
+        adopting.result(10)
+        must(cursor.fetchall(), [(True, 1)], "still ours, and how many were adopted")
+        adopter.commit()
+    must([attempt(shop, public)[1] for public in (first, second)], [theirs[first], ours], "their intents")
+    must(orphans(shop)[1] & set(theirs.values()), {theirs[second]}, "what is not adopted")
+    cancel_intent(shop, theirs[second])
+    shop.start("payment", env=SWEEP)
+    shop.docket("resume", "payment", "--reason", "a test")
+    wait_all(shop, [first, second], "fulfilled")
+    shop.sql("UPDATE orphan_sweep SET due_at = now()")
+    shop.books().must_balance()
 
 
 def test_a_provider_that_is_paused_is_not_asked(shop):
