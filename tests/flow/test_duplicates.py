@@ -64,6 +64,16 @@ def test_prestashop_1546_a_second_order_with_another_cart_is_held_before_payment
     shop.books().must_balance()
 
 
+def test_a_print_is_the_same_whoever_makes_it(shop):
+    """The worker's is that of the schema's function, which workers that are older ask: of two lines out of order, and
+    of an address in capitals."""
+    body = shop.order_body(**customer(f"{new_key()}@EXAMPLE.com"))
+    told = post(shop, **body)
+    shop.wait_status(told, "fulfilled")
+    must(shop.sql("SELECT print = order_print(order_id) FROM order_print WHERE order_id = %s", order.to_uuid(told)),
+         [(True,)], "its print")
+
+
 def test_a_duplicate_that_is_not_meant_is_canceled_and_nothing_was_asked_for(shop):
     who = customer()
     first, second = post(shop, **who), post(shop, **who)
