@@ -40,8 +40,7 @@ def test_what_an_outage_left_unknown_is_looked_up_until_there_is_evidence(walk):
     walk.fires("DocketPaymentsUnknown", "DocketRefundsUnknown", "DocketOutsideFailing")
     assert "pi_" in walk.follow("DocketPaymentsUnknown")
     assert "|7020|EUR|" in walk.follow("DocketRefundsUnknown")
-    said = walk.follow("DocketOutsideFailing")
-    assert re.search(r"^1\|\w+\|1$", said, re.M) and re.search(r"^4\|\w+\|1$", said, re.M), said
+    walk.shows("DocketOutsideFailing", r"^1\|\w+\|1$", r"^4\|\w+\|1$")
     status = shop.docket("status")
     assert "1 payment, the oldest for" in status and "1 refund, the oldest for" in status, status
     shop.no_faults()  # the provider is back

@@ -103,6 +103,17 @@ class Walk:
                 said += self._shell(line, pid)
         return said
 
+    def shows(self, alert, *patterns):
+        """What a runbook that only looks shows, each sooner or later: what is at work at one look is not waiting."""
+        left = set(patterns)
+
+        def none_is_left():
+            said = self.follow(alert)
+            left.difference_update([one for one in left if re.search(one, said, re.M)])
+            return not left
+
+        wait_for(none_is_left, 20, f"the runbook of {alert} shows {patterns}", every_s=0.1)
+
     def as_the_programs(self, line, pid):
         """A command of the user whose processes they are."""
         with process.placed(self.shop.home, "") as place:
