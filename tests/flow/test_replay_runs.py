@@ -217,12 +217,13 @@ def test_killing_relay_and_command_changes_nothing_but_the_time(shop):
 
 def test_a_frozen_relay_that_wakes_up_doubles_nothing(shop):
     letters = make_letters(shop, 120, code="frozen")
-    run = begin(shop, "code:frozen", rate=60, ramp=[120])
-    wait_for(lambda: of_run(shop, run)[2] >= 20, 20, "it is on its way")
+    run = begin(shop, "code:frozen", rate=20, ramp=[120])
+    wait_for(lambda: of_run(shop, run)[2] >= 10, 20, "it is on its way")
     shop.freeze("relay")
     frozen_at = of_run(shop, run)[2]
     shop.start("relay", label="relay2", env={"DOCKET_SWEEP_S": 1})
-    wait_for(lambda: of_run(shop, run)[2] > frozen_at, 15, "another relay goes on")
+    wait_for(lambda: of_run(shop, run)[2] > frozen_at, 20, "another relay goes on")
+    must(act(shop, run, "pace", rate=0), 200, "the rest at once")
     shop.thaw("relay")
     must(wait_run(shop, run, "done"), ("done", 120, 120, 0, 120, 0, 0), "the run")
     must(replays(shop, letters), {1: 120}, "replays")
