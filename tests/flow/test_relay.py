@@ -106,7 +106,7 @@ def test_a_queue_that_is_full_enough_holds_up_no_other(relay):
     left = relay.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM outbox WHERE topic = 1")
     assert left > 0 and queue_count(relay) < len(backlog)
     with Consumer(relay) as payment:
-        payment.wait_for_all(backlog)
+        payment.wait_for_all(backlog, deadline_s=60)
         payment.must_have_each_once(backlog)
     finish_tasks(relay)
 
