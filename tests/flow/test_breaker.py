@@ -280,6 +280,18 @@ def test_all_that_was_paused_goes_on_with_one_command(shop):
     shop.books().must_balance()
 
 
+def test_what_went_on_before_one_could_not_is_said(shop):
+    for name in ("fulfilment", "stripe"):
+        shop.docket("pause", name, "--reason", "a restore")
+    holder = shop.services.connect(shop.database)
+    holder.cursor().execute("SELECT FROM breaker WHERE name = 'stripe' FOR UPDATE")
+    done = shop.world.try_docket("resume", "--all", "--reason", "restored", "--json")
+    holder.close()
+    must((done.returncode, json.loads(done.stdout)), (1, {"resumed": ["fulfilment"]}), done.stderr)
+    assert "temporarily_unavailable" in done.stderr, done.stderr
+    must(json.loads(shop.docket("resume", "--all", "--reason", "restored", "--json")), {"resumed": ["stripe"]}, "the rest")
+
+
 def test_a_name_that_nobody_has_is_refused(shop):
     from docket_local.problem import Problem
     with pytest.raises(Problem, match="payment, stripe, fulfilment, carrier"):

@@ -127,6 +127,14 @@ def test_the_command_makes_shows_and_ends_runs(shop):
         shop.docket("dead", "replay", "code:by_command", "--reason", "x", "--ramp", "1,x", "--yes")
 
 
+def test_a_filter_that_nothing_fits_makes_no_run(shop):
+    before = shop.one("SELECT count(*) FROM replay_run")
+    command = ("dead", "replay", "code:nobody_has_it", "--reason", "a test", "--yes")
+    must(shop.docket(*command), "No dead letter fits; no run was made.\n", "what is said")
+    must(json.loads(shop.docket(*command, "--json")), {"id": None}, "what is said as JSON")
+    must(shop.one("SELECT count(*) FROM replay_run"), before, "runs")
+
+
 def plan(shop, code):
     """{order's uuid: what a replay would do}, and the sums."""
     answer = shop.operator.get(f"/admin/dead/plan?filter=code:{code}%20state:all&letters=1").json
