@@ -178,13 +178,16 @@ def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
     told = shop.post_order()
     shop.stop("api")
     shop.sql("ALTER TABLE orders RENAME TO orders_kept")
-    shop.sql("CREATE TABLE gate (is_shut boolean); INSERT INTO gate VALUES (true)")
+    shop.sql("CREATE TABLE gate (is_shut boolean); INSERT INTO gate VALUES (false)")
     shop.sql("CREATE FUNCTION held() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
              "WHILE (SELECT is_shut FROM gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
     shop.sql("CREATE VIEW orders AS SELECT o.* FROM orders_kept o "
              "LEFT JOIN LATERAL (SELECT held() WHERE o.version = 1 OFFSET 0) slow ON true")
-    shop.sql("GRANT SELECT ON orders TO docket_api")
+    shop.sql("CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
+    shop.sql("CREATE TRIGGER kept INSTEAD OF INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION kept()")
+    shop.sql("GRANT SELECT, INSERT ON orders TO docket_api")
     shop.start("api")
+    shop.sql("UPDATE gate SET is_shut = true")
     answers = []
     asker = threading.Thread(target=lambda: answers.append(shop.read.get(
         f"/v1/orders/{told.id}?wait=20", headers={"If-None-Match": '"1"'}, timeout_s=30)))

@@ -231,7 +231,7 @@ def test_a_frozen_relay_that_wakes_up_doubles_nothing(shop):
     frozen_at = of_run(shop, run)[2]
     shop.start("relay", label="relay2", env={"DOCKET_SWEEP_S": 1})
     wait_for(lambda: of_run(shop, run)[2] > frozen_at, 20, "another relay goes on")
-    must(act(shop, run, "pace", rate=0), 200, "the rest at once")
+    shop.docket("dead", "pace", str(run), "--rate", "0", "--reason", "the rest at once")
     shop.thaw("relay")
     must(wait_run(shop, run, "done"), ("done", 120, 120, 0, 120, 0, 0), "the run")
     must(replays(shop, letters), {1: 120}, "replays")
