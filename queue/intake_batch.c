@@ -162,8 +162,15 @@ static void send_keys(struct group_batch *batch, struct pg_params *params)
     group_send(batch, &sql_accept_keys, params);
 }
 
+static const struct order_id *id_of(struct group_ticket *ticket)
+{
+    return &ticket_of(ticket)->made;
+}
+
 static void send_orders(struct group_batch *batch, struct pg_params *params)
 {
+    const struct order_span span = group_span(batch, id_of);
+
     pg_params_clear(params);
     add_accounts(params, batch);
     add_keys(params, batch);
@@ -186,7 +193,7 @@ static void send_orders(struct group_batch *batch, struct pg_params *params)
     add_lines(params, batch, PG_INT8, line_price);
     pg_add_i16(params, ORDER_RENDERER);
     pg_add_i16(params, ticket_of(TAILQ_FIRST(&batch->tickets))->token_key);
-    group_send(batch, &sql_accept_orders, params);
+    group_send_month(batch, &sql_accept_orders, &span, params);
 }
 
 static void send_look_up(struct group_batch *batch, struct pg_params *params, bool has_made)
@@ -308,7 +315,7 @@ static void on_abandon_rows(struct group_batch *batch, int nth, const PGresult *
 }
 
 static const struct pg_statement *const accept_statements[] = {
-    &sql_accept_keys, &sql_accept_orders, &sql_intake_lookup, &sql_commit_fence, NULL};
+    &sql_accept_keys, &sql_accept_orders.all, &sql_intake_lookup, &sql_commit_fence, NULL};
 static const struct pg_statement *const look_up_statements[] = {&sql_intake_lookup,
                                                                 &sql_commit_fence, NULL};
 static const struct pg_statement *const abandon_statements[] = {

@@ -9,6 +9,7 @@
 --              $10 metadata or NULL  $11 emails  $12 names  $13 addresses
 --   a line:    $14 which order, from 1  $15 positions  $16 skus  $17 names  $18 quantities  $19 prices
 --   of all:    $20 renderer  $21 token key
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 WITH checked AS MATERIALIZED (
     SELECT batch.*, ours.id IS NOT NULL AS is_ours
     FROM unnest($1::int8[], $2::text[], $3::uuid[], $4::text[], $5::int8[], $6::int8[], $7::text[],

@@ -1,5 +1,6 @@
 -- Orders as their owners see them: nothing here changes without the version.
 --   $1 order ids  $2, $3 least and greatest of them: only their months' partitions are opened
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reason, o.currency,
        o.items_total, o.shipping_total, o.total, o.shipping_method, o.token_key,
        (extract(epoch FROM o.accepted_at) * 1000000)::int8,
