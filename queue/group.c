@@ -181,7 +181,7 @@ static void send_batch(struct group_line *line, struct group_batch *batch)
     batch->begun_ms = clock_monotonic_ms();
     batch->sent_ns = clock_monotonic_ns();
     batch->sent = batch->answered = batch->asides_answered = line->aside_count = 0;
-    batch->is_spoilt = batch->is_whole = batch->is_month_refused = false;
+    batch->is_spoilt = batch->is_whole = batch->is_monthly = batch->is_month_refused = false;
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         ticket->was_sent = true;
     go_on(batch, batch->group->work->send(batch));
@@ -220,6 +220,7 @@ static void note_fault(struct group_batch *batch, const PGresult *result)
     snprintf(batch->constraint, sizeof(batch->constraint), "%s", constraint ? constraint : "");
     fail_as(&batch->fault, FAULT_BROKEN, "postgres_fault", "%s: %s (%s)", batch->group->work->name,
             message ? message : PQresultErrorMessage(result), batch->sqlstate);
+    group_month_blame(batch);
 }
 
 static void on_result(void *owner, const PGresult *result)

@@ -78,7 +78,8 @@ struct group_batch {
     int asides_answered;
     bool is_whole; /* everything of it was sent, its Sync too */
     bool is_spoilt;
-    bool is_month_refused; /* not its own fault: it is sent again on all months' tables */
+    bool is_monthly;       /* some of its statements are on one month's own tables */
+    bool is_month_refused; /* which is why it failed: it is sent again on all months' */
     struct fault fault;
     char sqlstate[6], constraint[64];
     TAILQ_ENTRY(group_batch) next;

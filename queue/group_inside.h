@@ -71,4 +71,6 @@ void group_expire_sent(struct group_batch *batch, uint64_t now);
 /* group_month.c */
 /* True: the answer is to an aside, of which the work knows nothing. */
 bool group_month_answered(struct group_batch *batch, const PGresult *result);
+/* Of a batch that has just failed: because of a month's own tables? */
+void group_month_blame(struct group_batch *batch);
 void group_month_forget(struct group_line *line); /* the link is lost, and what it had prepared */

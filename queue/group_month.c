@@ -99,22 +99,13 @@ void group_send_month(struct group_batch *batch, const struct month_statement *s
         monthly = add(batch, statement, month);
     if (!monthly->is_prepared)
         prepare(batch, monthly);
+    batch->is_monthly = true;
     group_send(batch, &(struct pg_statement){.name = monthly->name}, params);
-}
-
-static void bar(struct group_batch *batch, const struct group_monthly *monthly,
-                const PGresult *result)
-{
-    log_warn("month_refused", "%s: %s; for a minute statements on all months are sent instead",
-             monthly->name, PQresultErrorMessage(result));
-    batch->group->month_barred_until_ms = clock_monotonic_ms() + BARRED_MS;
-    batch->is_month_refused = true;
 }
 
 bool group_month_answered(struct group_batch *batch, const PGresult *result)
 {
     struct group_line *line = batch->line;
-    ExecStatusType status = PQresultStatus(result);
 
     for (int i = 0; i < line->aside_count; i++) {
         struct group_monthly *monthly = line->asides[i].monthly;
@@ -123,12 +114,22 @@ bool group_month_answered(struct group_batch *batch, const PGresult *result)
             continue;
         batch->asides_answered++;
         if (monthly)
-            monthly->is_prepared = status == PGRES_COMMAND_OK;
-        if (monthly && status == PGRES_FATAL_ERROR)
-            bar(batch, monthly, result);
+            monthly->is_prepared = PQresultStatus(result) == PGRES_COMMAND_OK;
         return true;
     }
     return false;
+}
+
+/* Class 42: no such table, no right to it.  Some are found when it is prepared, others when it
+ * runs. */
+void group_month_blame(struct group_batch *batch)
+{
+    if (!batch->is_monthly || strncmp(batch->sqlstate, "42", 2) != 0)
+        return;
+    log_warn("month_refused", "%s; for a minute statements on all months are sent instead",
+             batch->fault.text);
+    batch->group->month_barred_until_ms = clock_monotonic_ms() + BARRED_MS;
+    batch->is_month_refused = true;
 }
 
 void group_month_forget(struct group_line *line)

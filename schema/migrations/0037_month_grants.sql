@@ -22,7 +22,7 @@ BEGIN
         )
         SELECT is_due, privilege_type, pg_get_userbyid(grantee) AS role,
                string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns
-        FROM differs GROUP BY 1, 2, 3 ORDER BY is_due, 2, 3
+        FROM differs GROUP BY 1, 2, 3, attname IS NULL ORDER BY is_due, 2, 3
     LOOP
         EXECUTE format(CASE WHEN missing.is_due THEN 'GRANT %s%s ON %I TO %I'
                             ELSE 'REVOKE %s%s ON %I FROM %I' END,

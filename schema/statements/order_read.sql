@@ -12,8 +12,8 @@ FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
            total, shipping_method, token_key, accepted_at, updated_at
-    FROM orders
-    WHERE orders.id = batch.id AND orders.id BETWEEN $2::uuid AND $3::uuid LIMIT 1
+    FROM orders o
+    WHERE o.id = batch.id AND o.id BETWEEN $2::uuid AND $3::uuid LIMIT 1
 ) o
 CROSS JOIN LATERAL (
     SELECT array_agg(sku ORDER BY l.position) AS skus, array_agg(name ORDER BY l.position) AS names,
