@@ -79,9 +79,7 @@ static bool send_faces(struct group_batch *batch)
 {
     struct glances *glances = group_owner(batch);
 
-    pg_params_clear(&glances->params);
-    reader_add_ids(&glances->params, batch);
-    group_send(batch, &sql_order_face, &glances->params);
+    reader_send(batch, &sql_order_face, &glances->params);
     return true;
 }
 
@@ -191,7 +189,7 @@ int glances_waiting(const struct glances *glances)
 struct glances *glances_create(uv_loop_t *loop, struct database *database, struct reader *reader,
                                int waiting_max)
 {
-    static const struct pg_statement *const statements[] = {&sql_order_face, NULL};
+    static const struct pg_statement *const statements[] = {&sql_order_face.all, NULL};
     struct glances *glances = xcalloc(1, sizeof(*glances));
     const struct group_options options = {
         .server = &database->server,

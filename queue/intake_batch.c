@@ -147,8 +147,15 @@ LINE_COLUMN(line_name, pg_array_text(params, line->name))
 LINE_COLUMN(line_quantity, pg_array_i32(params, (int32_t)line->quantity))
 LINE_COLUMN(line_price, pg_array_i64(params, line->price))
 
+static const struct order_id *id_of(struct group_ticket *ticket)
+{
+    return &ticket_of(ticket)->made;
+}
+
 static void send_orders(struct group_batch *batch, struct pg_params *params)
 {
+    const struct order_span span = group_span(batch, id_of);
+
     pg_params_clear(params);
     add_accounts(params, batch);
     add_keys(params, batch);
@@ -173,7 +180,7 @@ static void send_orders(struct group_batch *batch, struct pg_params *params)
     add_lines(params, batch, PG_INT8, line_price);
     pg_add_i16(params, ORDER_RENDERER);
     pg_add_i16(params, ticket_of(TAILQ_FIRST(&batch->tickets))->token_key);
-    group_send(batch, &sql_accept_orders, params);
+    group_send_month(batch, &sql_accept_orders, &span, params);
 }
 
 static void send_look_up(struct group_batch *batch, struct pg_params *params)
@@ -344,7 +351,7 @@ static void on_abandon_rows(struct group_batch *batch, int nth, const PGresult *
         read_look_up(batch, result);
 }
 
-static const struct pg_statement *const accept_statements[] = {&sql_accept_orders, NULL};
+static const struct pg_statement *const accept_statements[] = {&sql_accept_orders.all, NULL};
 static const struct pg_statement *const look_up_statements[] = {&sql_intake_lookup,
                                                                 &sql_commit_fence, NULL};
 static const struct pg_statement *const abandon_statements[] = {

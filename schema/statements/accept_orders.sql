@@ -9,6 +9,7 @@
 --              $10 payment methods  $11 traces  $12 metadata or NULL  $13 emails  $14 names  $15 addresses
 --   a line:    $16 which order, from 1  $17 positions  $18 skus  $19 names  $20 quantities  $21 prices
 --   of all:    $22 renderer  $23 token key
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 WITH taken AS (
     INSERT INTO order_key (account_id, key, cart, order_id, content_hash)
     SELECT account_id, key, cart, order_id, content_hash
