@@ -188,8 +188,10 @@ bool order_must_fence(const struct order_facts *facts, const struct order_policy
 {
     if (facts->status == ORDER_PAYMENT_FAILED)
         return !facts->is_fenced;
+    if (facts->is_given_up) /* also where a person has looked at it meanwhile */
+        return true;
     if (facts->status == ORDER_REQUIRES_ACTION)
-        return facts->is_given_up || facts->since_opened_ms >= policy->customer_wait_ms;
+        return facts->since_opened_ms >= policy->customer_wait_ms;
     return is_past_sla(facts, policy);
 }
 

@@ -71,7 +71,14 @@ static void draw_close(struct sequence *sequence)
             op->how %= SPANS_OF_MINUTES;
     }
     sequence->ops[0] = (struct op){OP_SMOOTH, order, 0};
-    sequence->ops[1 + next_random() % 12] = (struct op){OP_CANCEL, order, 0};
+    sequence->ops[6 + next_random() % 12] = (struct op){OP_CANCEL, order, 0};
+    if (next_random() % 2 == 0) { /* the carrier was busy when it was asked first */
+        sequence->ops[1] = (struct op){OP_CLAIM, order + WORLD_ORDERS, 0};
+        sequence->ops[2] = (struct op){OP_DELIVER, 0, IS_BUSY};
+        sequence->ops[3] = (struct op){OP_ANSWER, 0, 0};
+        sequence->ops[4] = (struct op){OP_PASS, 0, 3};
+        sequence->ops[5] = (struct op){OP_DUE, 0, 0};
+    }
 }
 
 static void draw(struct sequence *sequence)

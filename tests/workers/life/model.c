@@ -43,6 +43,7 @@ static struct {
     struct call calls[CALLS_MAX];
     int call_count;
     int shipments[WORLD_ORDERS];
+    bool has_refused[WORLD_ORDERS]; /* for good: a call that arrives later is refused, too */
     struct provider provider;
     struct carrier carrier;
 } model;
@@ -391,7 +392,9 @@ static void deliver_shipping(struct call *call, enum behaviour behaviour)
         say_shipping(result, CARRIER_TRANSIENT, FAULT_TRANSIENT, "busy");
         return;
     }
-    if (!is_read && *shipments == 0 && behaviour != FAILS_500 && behaviour != DECLINES) {
+    if (!is_read && *shipments == 0 && behaviour == DECLINES)
+        model.has_refused[call->order] = true;
+    if (!is_read && *shipments == 0 && behaviour != FAILS_500 && !model.has_refused[call->order]) {
         *shipments = 1;
         if (model_owes_nothing(call->order))
             world_break("order %d was shipped, and no money of it was taken", call->order);
@@ -645,6 +648,7 @@ void model_begin(void)
     model.intent_count = model.stored_count = model.call_count = 0;
     refunds_begin();
     memset(model.shipments, 0, sizeof(model.shipments));
+    memset(model.has_refused, 0, sizeof(model.has_refused));
     model.provider = (struct provider){.name = "model", .start = start_payment};
     model.carrier = (struct carrier){.name = "model", .start = start_shipping};
 }

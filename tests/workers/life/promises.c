@@ -1,5 +1,11 @@
 /* What was promised, after each step, in words of its own: nothing here asks the code that is
- * tested. */
+ * tested.
+ *
+ * What no life can tell, since nothing comes of it: an event that is heard twice (it is a hint, and
+ * what it says is never written; that it is heard once is test_pinelab_studio_620), a confirm that
+ * is sent again early under its own key (it is the same confirm), a capture that the payment's step
+ * learns of an order that is being canceled and does not write (the cancel looks, and finds it).
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,15 +35,23 @@ bool promises_may_charge(int order, const char *intent)
     return false;
 }
 
-/* Whoever had read the order before it was taken back may still ask, but not for long. */
+/* Whoever had read the order before it was taken back may still ask, but not for long; and before
+ * it was shipped: the carrier knows it by our reference.  Two guards keep what is not captured from
+ * being shipped (learn_unpaid() and makes_sense()), and no life reaches either: an order is
+ * confirmed by the change that captures it.  order_state_test.c shows the second, and of a change
+ * without its capture the lives say so here. */
 bool promises_may_ship(int order)
 {
     const struct book *book = &world.books[order];
-    bool is_just_canceled =
-        book->status == ORDER_CANCELING && world.now_ms - book->undo_ms < WORLD_LONGEST_CALL_MS;
+    bool is_just_canceled = (book->status == ORDER_CANCELING || book->status == ORDER_ON_HOLD) &&
+                            book->undo == UNDO_CANCEL &&
+                            world.now_ms - book->undo_ms < WORLD_LONGEST_CALL_MS;
+    bool is_refused = book->undo == UNDO_UNDELIVERABLE; /* there, for good: it will be again */
     const struct attempt *attempt = last_attempt(&world.books[order]);
 
-    return (book->status == ORDER_CONFIRMED || is_just_canceled) && attempt && attempt->is_captured;
+    return (book->status == ORDER_CONFIRMED || book->status == ORDER_FULFILLED ||
+            is_just_canceled || is_refused) &&
+           attempt && attempt->is_captured;
 }
 
 /* A customer is not cut off before his time, nor a payment before it is unknown for too long: since
@@ -50,8 +64,10 @@ bool promises_may_fence(int order)
     bool is_found_out = attempt->unknown_ms >= 0 && attempt->unknown_ms < attempt->sent_ms;
     int64_t unknown_ms = is_found_out ? attempt->unknown_ms : attempt->sent_ms;
 
+    if (attempt->is_given_up)
+        return true;
     if (book->status == ORDER_REQUIRES_ACTION)
-        return attempt->is_given_up || world.now_ms - attempt->opened_ms >= WORLD_WAIT_MS;
+        return world.now_ms - attempt->opened_ms >= WORLD_WAIT_MS;
     if (book->status == ORDER_PROCESSING || book->status == ORDER_ON_HOLD)
         return unknown_ms >= 0 && world.now_ms - unknown_ms > WORLD_SLA_MS;
     return true;
@@ -73,6 +89,13 @@ static void check_voided(const struct job *job, const struct order_change *chang
     if (attempt->intent[0] == '\0' ? !ends : !model_is_canceled(attempt->intent))
         world_break("attempt %d of order %d is over, and nobody has said so",
                     change->attempt_number, job->order);
+}
+
+static bool is_open(enum attempt_state state)
+{
+    return state == ATTEMPT_CREATED || state == ATTEMPT_AUTHORIZING ||
+           state == ATTEMPT_REQUIRES_ACTION || state == ATTEMPT_UNKNOWN ||
+           state == ATTEMPT_INTEGRITY_FAILURE;
 }
 
 static bool is_undone(enum order_status status)
@@ -113,6 +136,23 @@ static void check_unknown(const struct job *job, const struct order_change *chan
         world_break("order %d may have its money back, and the books do not say so", job->order);
 }
 
+/* What an operator has said of an open payment is what becomes of it, whatever a worker had learnt.
+ */
+static void check_settled(const struct job *job, const struct order_change *change)
+{
+    static const enum attempt_state settled[] = {[RESOLUTION_CAPTURED] = ATTEMPT_CAPTURED,
+                                                 [RESOLUTION_DECLINED] = ATTEMPT_DECLINED,
+                                                 [RESOLUTION_CANCELED] = ATTEMPT_VOIDED};
+    const struct attempt *attempt = last_attempt(&world.books[job->order]);
+
+    if (attempt && attempt->resolution != RESOLUTION_NONE && is_open(attempt->state) &&
+        job->stage == STAGE_PAYMENT && change->attempt_number != 0 &&
+        !is_undone(world.books[job->order].status) &&
+        change->attempt_state != settled[attempt->resolution])
+        world_break("order %d is settled by an operator, and its payment is %s", job->order,
+                    attempt_state_name(change->attempt_state));
+}
+
 /* No payment is declined and no refund refused but by the provider, or an operator's word. */
 static void check_refused(const struct job *job, const struct order_change *change)
 {
@@ -144,6 +184,7 @@ void promises_check_change(const struct job *job, const struct order_change *cha
                     job->order);
     if (change->attempt_number > 0 && change->attempt_state == ATTEMPT_VOIDED)
         check_voided(job, change);
+    check_settled(job, change);
     check_unknown(job, change);
     check_refused(job, change);
     if (is_outage && change->is_dead)
@@ -203,13 +244,6 @@ static void check_refunds(int order)
         world_break("order %d is refunded, and money is kept or goods are gone", order);
     if (book->status == ORDER_CANCELING && book->is_shipped)
         world_break("order %d is shipped and still being canceled", order);
-}
-
-static bool is_open(enum attempt_state state)
-{
-    return state == ATTEMPT_CREATED || state == ATTEMPT_AUTHORIZING ||
-           state == ATTEMPT_REQUIRES_ACTION || state == ATTEMPT_UNKNOWN ||
-           state == ATTEMPT_INTEGRITY_FAILURE;
 }
 
 static void check_attempts(int order)

@@ -9,7 +9,7 @@
 #include "tests/workers/life/inside.h"
 #include "tests/workers/life/model.h"
 
-enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4, SMOOTH_MS = 30000 };
+enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4, SMOOTH_MS = 10000 };
 
 static char sku[] = "sku";
 
@@ -240,7 +240,7 @@ static void replay(unsigned which)
                                                           : ORDER_CONFIRMED;
 }
 
-/* One task after the other: far into a life by one op.  Or slowly, half a minute a step, and what
+/* One task after the other: far into a life by one op.  Or slowly, ten seconds a step, and what
  * was on its way before does not arrive meanwhile. */
 static void go_smoothly(int order, int steps, bool is_slow)
 {
