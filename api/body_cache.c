@@ -2,78 +2,102 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/memory.h"
 
-enum { WAYS = 4, BUCKETS = BODY_CACHE_COUNT / WAYS };
+enum { BUCKETS = BODY_CACHE_COUNT };
 
-struct place {
+struct kept {
+    LIST_ENTRY(kept) next; /* of its bucket */
+    TAILQ_ENTRY(kept) younger;
     struct order_id id;
     int32_t version;
     uint32_t length;
-    char *bytes; /* NULL: empty */
+    char bytes[];
 };
+
+LIST_HEAD(bucket, kept);
 
 struct body_cache {
-    struct place places[BUCKETS][WAYS]; /* the newest first */
+    struct bucket buckets[BUCKETS];
+    TAILQ_HEAD(, kept) all; /* the oldest first */
+    int count;
 };
 
-static bool is_of(const struct place *place, const struct order_id *id)
+static struct bucket *bucket_of(const struct body_cache *cache, const struct order_id *id)
 {
-    return place->bytes && memcmp(place->id.bytes, id->bytes, ORDER_ID_BYTES) == 0;
+    return (struct bucket *)(uintptr_t)&cache->buckets[order_id_hash(id) % BUCKETS];
+}
+
+static struct kept *find(const struct body_cache *cache, const struct order_id *id)
+{
+    struct kept *kept;
+
+    LIST_FOREACH (kept, bucket_of(cache, id), next) {
+        if (memcmp(kept->id.bytes, id->bytes, ORDER_ID_BYTES) == 0)
+            return kept;
+    }
+    return NULL;
 }
 
 bool body_cache_find(const struct body_cache *cache, const struct order_id *id, int32_t version,
                      struct text *body)
 {
-    const struct place *bucket = cache->places[order_id_hash(id) % BUCKETS];
+    const struct kept *kept = find(cache, id);
 
-    for (int i = 0; i < WAYS; i++) {
-        if (is_of(&bucket[i], id) && bucket[i].version == version) {
-            text_add_bytes(body, bucket[i].bytes, bucket[i].length);
-            return true;
-        }
-    }
-    return false;
+    if (kept == NULL || kept->version != version)
+        return false;
+    text_add_bytes(body, kept->bytes, kept->length);
+    return true;
 }
 
-/* The place of an older version of it, or the one that was filled first. */
-static int find_victim(const struct place *bucket, const struct order_id *id)
+static void forget(struct body_cache *cache, struct kept *kept)
 {
-    for (int i = 0; i < WAYS; i++) {
-        if (is_of(&bucket[i], id))
-            return i;
-    }
-    return WAYS - 1;
+    LIST_REMOVE(kept, next);
+    TAILQ_REMOVE(&cache->all, kept, younger);
+    cache->count--;
+    free(kept);
 }
 
 void body_cache_put(struct body_cache *cache, const struct order_id *id, int32_t version,
                     const struct text *body)
 {
-    struct place *bucket = cache->places[order_id_hash(id) % BUCKETS];
-    int victim = find_victim(bucket, id);
-    char *bytes = bucket[victim].bytes;
+    struct kept *kept = find(cache, id);
 
     if (body->length > BODY_CACHE_BYTES_MAX)
         return;
-    memmove(bucket + 1, bucket, (size_t)victim * sizeof(*bucket));
-    bucket[0] = (struct place){.id = *id, .version = version, .length = (uint32_t)body->length};
-    bucket[0].bytes = xrealloc(bytes, body->length);
-    memcpy(bucket[0].bytes, body->bytes, body->length);
+    if (kept)
+        forget(cache, kept);
+    else if (cache->count == BODY_CACHE_COUNT)
+        forget(cache, TAILQ_FIRST(&cache->all));
+    kept = xcalloc(1, sizeof(*kept) + body->length);
+    kept->id = *id;
+    kept->version = version;
+    kept->length = (uint32_t)body->length;
+    memcpy(kept->bytes, body->bytes, body->length);
+    LIST_INSERT_HEAD(bucket_of(cache, id), kept, next);
+    TAILQ_INSERT_TAIL(&cache->all, kept, younger);
+    cache->count++;
 }
 
 struct body_cache *body_cache_create(void)
 {
-    return xcalloc(1, sizeof(struct body_cache));
+    struct body_cache *cache = xcalloc(1, sizeof(*cache));
+
+    TAILQ_INIT(&cache->all);
+    return cache;
 }
 
 void body_cache_destroy(struct body_cache *cache)
 {
+    struct kept *kept;
+
     if (cache == NULL)
         return;
-    for (int i = 0; i < BUCKETS; i++) {
-        for (int j = 0; j < WAYS; j++)
-            free(cache->places[i][j].bytes);
+    while ((kept = TAILQ_FIRST(&cache->all)) != NULL) {
+        TAILQ_REMOVE(&cache->all, kept, younger);
+        free(kept);
     }
     free(cache);
 }

@@ -2,7 +2,7 @@
  *
  * A body is a function of the version alone, so one that is found is right; which version is the
  * newest is for Postgres to say.  Holds BODY_CACHE_COUNT bodies of BODY_CACHE_BYTES_MAX at most,
- * and forgets of four with one place the one that was stored first.
+ * whatever their ids are, and forgets the one that was stored first.
  */
 #pragma once
 

@@ -11,7 +11,7 @@
 enum { LINKS = 2, TICKETS_MAX = 400 };
 
 /* The columns of order_face.sql. */
-enum { POSITION, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_US };
+enum { POSITION, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_AT };
 
 struct glances {
     struct group_work work;
@@ -79,9 +79,7 @@ static bool send_faces(struct group_batch *batch)
 {
     struct glances *glances = group_owner(batch);
 
-    pg_params_clear(&glances->params);
-    reader_add_ids(&glances->params, batch);
-    group_send(batch, &sql_order_face, &glances->params);
+    reader_send(batch, &sql_order_face, &glances->params);
     return true;
 }
 
@@ -93,7 +91,7 @@ static void read_face(struct reading *reading, const PGresult *result, int row)
     reading->status = pg_i16(result, row, STATUS);
     reading->is_final = pg_bool(result, row, FINAL);
     reading->token_key = pg_i16(result, row, TOKEN_KEY);
-    reading->accepted_us = pg_i64(result, row, ACCEPTED_US);
+    reading->accepted_us = pg_time_us(result, row, ACCEPTED_AT);
 }
 
 /* The rows come in the order of the batch, but not every order is there. */
@@ -191,7 +189,7 @@ int glances_waiting(const struct glances *glances)
 struct glances *glances_create(uv_loop_t *loop, struct database *database, struct reader *reader,
                                int waiting_max)
 {
-    static const struct pg_statement *const statements[] = {&sql_order_face, NULL};
+    static const struct pg_statement *const statements[] = {&sql_order_face.all, NULL};
     struct glances *glances = xcalloc(1, sizeof(*glances));
     const struct group_options options = {
         .server = &database->server,

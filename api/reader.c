@@ -58,36 +58,31 @@ static struct reading *reading_of(struct group_ticket *ticket)
 
 static void send_passed(struct group_batch *batch, struct reader *reader);
 
-static void add_span(struct pg_params *params, const struct group_batch *batch)
+static const struct order_id *id_of(struct group_ticket *ticket)
 {
-    const struct order_id *first = &reading_of(TAILQ_FIRST(&batch->tickets))->id;
-    struct order_span span = {*first, *first};
-    struct group_ticket *ticket;
-
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        order_span_add(&span, &reading_of(ticket)->id);
-    pg_add_uuid(params, span.least.bytes);
-    pg_add_uuid(params, span.greatest.bytes);
+    return &reading_of(ticket)->id;
 }
 
-void reader_add_ids(struct pg_params *params, const struct group_batch *batch)
+void reader_send(struct group_batch *batch, const struct month_statement *statement,
+                 struct pg_params *params)
 {
+    const struct order_span span = group_span(batch, id_of);
     struct group_ticket *ticket;
 
+    pg_params_clear(params);
     pg_array_begin(params, PG_UUID);
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         pg_array_uuid(params, reading_of(ticket)->id.bytes);
     pg_array_end(params);
-    add_span(params, batch);
+    group_add_span(params, &span);
+    group_send_month(batch, statement, &span, params);
 }
 
 static bool send_reads(struct group_batch *batch)
 {
     struct reader *reader = group_owner(batch);
 
-    pg_params_clear(&reader->params);
-    reader_add_ids(&reader->params, batch);
-    group_send(batch, &sql_order_read, &reader->params);
+    reader_send(batch, &sql_order_read, &reader->params);
     send_passed(batch, reader);
     return true;
 }
@@ -95,6 +90,7 @@ static bool send_reads(struct group_batch *batch)
 /* After the orders, in a newer snapshot: nothing is missing between known and newest. */
 static void send_passed(struct group_batch *batch, struct reader *reader)
 {
+    const struct order_span span = group_span(batch, id_of);
     struct group_ticket *ticket;
     int count = 0;
 
@@ -113,9 +109,9 @@ static void send_passed(struct group_batch *batch, struct reader *reader)
             pg_array_i32(&reader->params, reading_of(ticket)->known_version);
     }
     pg_array_end(&reader->params);
-    add_span(&reader->params, batch);
+    group_add_span(&reader->params, &span);
     if (count > 0)
-        group_send(batch, &sql_order_passed, &reader->params);
+        group_send_month(batch, &sql_order_passed, &span, &reader->params);
 }
 
 static void add_text_element(struct text *body, const PGresult *result, int row, int column,
@@ -375,8 +371,8 @@ void reader_register_metrics(void)
 struct reader *reader_create(uv_loop_t *loop, struct database *database, int waiting_max,
                              int64_t attempts_max)
 {
-    static const struct pg_statement *const statements[] = {&sql_order_read, &sql_order_passed,
-                                                            NULL};
+    static const struct pg_statement *const statements[] = {&sql_order_read.all,
+                                                            &sql_order_passed.all, NULL};
     struct reader *reader = xcalloc(1, sizeof(*reader));
     const struct group_options options = {
         .server = &database->server,

@@ -54,8 +54,10 @@ bool reader_submit(struct reader *reader, struct reading *reading)
  * it became so. */
 void reader_render_passed(const struct reading *reading, const struct passed_version *passed,
                           struct text *body);
-/* The ids of a batch of readings, the least and the greatest: $1 to $3 of their statements. */
-void reader_add_ids(struct pg_params *params, const struct group_batch *batch);
+/* Sends a statement of which $1 to $3 are the ids of a batch of readings, the least and the
+ * greatest. */
+void reader_send(struct group_batch *batch, const struct month_statement *statement,
+                 struct pg_params *params);
 int reader_waiting(const struct reader *reader);
 void reader_register_metrics(void);
 bool reader_is_idle(const struct reader *reader);

@@ -487,6 +487,27 @@ void pg_link_send(struct pg_link *link, const struct pg_statement *statement,
         end_watch(link);
 }
 
+void pg_link_prepare(struct pg_link *link, const char *name, const char *sql)
+{
+    assert(link->state == READY);
+    link->results_owed++;
+    (void)PQsendPrepare(link->conn, name, sql, 0, NULL);
+    if (PQsocket(link->conn) < 0)
+        end_watch(link);
+}
+
+void pg_link_forget(struct pg_link *link, const char *name)
+{
+    char sql[128];
+
+    assert(link->state == READY);
+    snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
+    link->results_owed++;
+    (void)PQsendQueryParams(link->conn, sql, 0, NULL, NULL, NULL, NULL, 1);
+    if (PQsocket(link->conn) < 0)
+        end_watch(link);
+}
+
 /* What does not fit into the socket, or fails, is for step_ready() once that can be written to. */
 static void send_out(struct pg_link *link)
 {

@@ -67,6 +67,10 @@ bool pg_link_is_ready(const struct pg_link *link);
 /* All need a ready link; results come in the order of sending. */
 void pg_link_send(struct pg_link *link, const struct pg_statement *statement,
                   const struct pg_params *params);
+/* Until the link is lost: prepares a statement, or has the server forget it.  Each is answered like
+ * a statement, with PGRES_COMMAND_OK, and needs no longer be there afterwards. */
+void pg_link_prepare(struct pg_link *link, const char *name, const char *sql);
+void pg_link_forget(struct pg_link *link, const char *name);
 void pg_link_flush_request(struct pg_link *link); /* results of what was sent, without a commit */
 void pg_link_sync(struct pg_link *link);
 /* Gives the connection up (it waited too long, or the server is the wrong one): lost, as if the

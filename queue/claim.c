@@ -85,16 +85,9 @@ static void add_ids(struct group_batch *batch, struct pg_params *params)
     pg_array_end(params);
 }
 
-static void add_span(struct group_batch *batch, struct pg_params *params)
+static const struct order_id *id_of(struct group_ticket *ticket)
 {
-    const struct order_id *first = &claim_of(TAILQ_FIRST(&batch->tickets))->order_id;
-    struct order_span span = {*first, *first};
-    struct group_ticket *ticket;
-
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        order_span_add(&span, &claim_of(ticket)->order_id);
-    pg_add_uuid(params, span.least.bytes);
-    pg_add_uuid(params, span.greatest.bytes);
+    return &claim_of(ticket)->order_id;
 }
 
 static void add_hops(struct group_batch *batch, struct pg_params *params)
@@ -114,6 +107,7 @@ static void add_hops(struct group_batch *batch, struct pg_params *params)
 static bool send_batch(struct group_batch *batch)
 {
     const struct claim_context *context = group_owner(batch);
+    const struct order_span span = group_span(batch, id_of);
     struct group_ticket *ticket;
     struct pg_params params;
     char event[48];
@@ -125,15 +119,15 @@ static bool send_batch(struct group_batch *batch)
     pg_add_uuid(&params, worker_session_id(context->session));
     pg_add_text(&params, event);
     pg_add_text(&params, context->process);
-    add_span(batch, &params);
+    group_add_span(&params, &span);
     add_hops(batch, &params);
-    group_send(batch, &sql_claim, &params);
+    group_send_month(batch, &sql_claim, &span, &params);
 
     pg_params_clear(&params);
     add_ids(batch, &params);
     pg_add_i16(&params, (int16_t)context->stage);
-    add_span(batch, &params);
-    group_send(batch, &sql_claim_facts, &params);
+    group_add_span(&params, &span);
+    group_send_month(batch, &sql_claim_facts, &span, &params);
     if (context->stage == STAGE_REFUND) {
         pg_params_clear(&params);
         add_ids(batch, &params);
@@ -285,7 +279,7 @@ void claim_order_finish(struct claim_order *order)
     memset(order, 0, sizeof(*order));
 }
 
-static const struct pg_statement *const statements[] = {&sql_claim, &sql_claim_facts,
+static const struct pg_statement *const statements[] = {&sql_claim.all, &sql_claim_facts.all,
                                                         &sql_claim_refunds, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("claim");

@@ -180,8 +180,8 @@ static void send_batch(struct group_line *line, struct group_batch *batch)
     batch->line = line;
     batch->begun_ms = clock_monotonic_ms();
     batch->sent_ns = clock_monotonic_ns();
-    batch->sent = batch->answered = 0;
-    batch->is_spoilt = batch->is_whole = false;
+    batch->sent = batch->answered = batch->asides_answered = line->aside_count = 0;
+    batch->is_spoilt = batch->is_whole = batch->is_monthly = batch->is_month_refused = false;
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         ticket->was_sent = true;
     go_on(batch, batch->group->work->send(batch));
@@ -220,18 +220,22 @@ static void note_fault(struct group_batch *batch, const PGresult *result)
     snprintf(batch->constraint, sizeof(batch->constraint), "%s", constraint ? constraint : "");
     fail_as(&batch->fault, FAULT_BROKEN, "postgres_fault", "%s: %s (%s)", batch->group->work->name,
             message ? message : PQresultErrorMessage(result), batch->sqlstate);
+    group_month_blame(batch);
 }
 
 static void on_result(void *owner, const PGresult *result)
 {
     struct group_line *line = owner;
     struct group_batch *batch = line->batch;
+    bool is_aside;
 
     assert(batch != NULL);
+    is_aside = group_month_answered(batch, result);
     switch (PQresultStatus(result)) {
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
-        batch->group->work->on_rows(batch, batch->answered, result);
+        if (!is_aside)
+            batch->group->work->on_rows(batch, batch->answered - batch->asides_answered, result);
         break;
     case PGRES_PIPELINE_ABORTED: /* skipped by the server, because of the fault before it */
         break;
@@ -263,6 +267,7 @@ static void on_lost(void *owner, const struct fault *fault)
     (void)fault; /* the link has logged it */
     line->is_ready = false;
     line->batch = NULL;
+    group_month_forget(line);
     if (batch == NULL)
         return;
     group_lose_batch(batch);
@@ -363,6 +368,7 @@ void group_destroy(struct group *group)
         return;
     for (int i = 0; i < group->options.links; i++) {
         pg_link_destroy(group->lines[i].link);
+        group_month_forget(&group->lines[i]);
         free(group->lines[i].batch);
     }
     while ((batch = TAILQ_FIRST(&group->again)) != NULL) {

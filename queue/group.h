@@ -30,6 +30,7 @@
 #include "base/fault.h"
 #include "base/pg_link.h"
 #include "queue/group_metrics.h"
+#include "schema/month.h"
 
 enum { GROUP_STUCK_MS = 250, GROUP_LINKS_MAX = 8, GROUP_LOCK_SETBACKS_MAX = 4 };
 
@@ -73,9 +74,12 @@ struct group_batch {
     struct group *group;
     struct group_line *line;
     uint64_t begun_ms, not_before_ms, sent_ns;
-    int sent, answered; /* statements */
-    bool is_whole;      /* everything of it was sent, its Sync too */
+    int sent, answered; /* statements, and what prepares them */
+    int asides_answered;
+    bool is_whole; /* everything of it was sent, its Sync too */
     bool is_spoilt;
+    bool is_monthly;       /* some of its statements are on one month's own tables */
+    bool is_month_refused; /* which is why it failed: it is sent again on all months' */
     struct fault fault;
     char sqlstate[6], constraint[64];
     TAILQ_ENTRY(group_batch) next;
@@ -132,6 +136,14 @@ void *group_owner(const struct group_batch *batch);
 /* Within send() and send_more() only. */
 void group_send(struct group_batch *batch, const struct pg_statement *statement,
                 const struct pg_params *params);
+/* The same on the own tables of the month that all of the span is of, if it is of one, and a recent
+ * one; otherwise, or where those are refused, on all months'. */
+void group_send_month(struct group_batch *batch, const struct month_statement *statement,
+                      const struct order_span *span, const struct pg_params *params);
+/* From the least to the greatest order of a batch, and as two parameters. */
+struct order_span group_span(const struct group_batch *batch,
+                             const struct order_id *(*id_of)(struct group_ticket *ticket));
+void group_add_span(struct pg_params *params, const struct order_span *span);
 
 bool group_is_ready(const struct group *group); /* some link is */
 bool group_is_idle(const struct group *group);

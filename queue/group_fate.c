@@ -145,6 +145,10 @@ static void end_spoilt(struct group_batch *batch)
     first = TAILQ_FIRST(&batch->tickets);
     forgive(batch);
     pause_ms = jittered_pause_ms(first->setbacks);
+    if (batch->is_month_refused) {
+        put_back(batch, 0);
+        return;
+    }
     switch (pg_blame_of(batch->sqlstate)) {
     case PG_BLAMES_SERVER:
         if (!group->is_failing)

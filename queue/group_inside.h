@@ -3,6 +3,8 @@
  * group.c       tickets wait, become batches, and are sent on a free line
  * group_fate.c  what becomes of a batch that Postgres has answered, or that was lost
  * group_late.c  whose deadline passes meanwhile
+ * group_month.c statements on one month's own tables, which a link prepares when it first needs
+ * them
  */
 #pragma once
 
@@ -10,12 +12,25 @@
 
 TAILQ_HEAD(batch_list, group_batch);
 
+enum { GROUP_ASIDES_MAX = 32 };
+
+/* Something that a batch sends besides its work's statements: the nth thing that it sends. monthly:
+ * what is prepared by it; NULL: nothing. */
+struct group_aside {
+    struct group_monthly *monthly;
+    int place;
+};
+SLIST_HEAD(group_monthlies, group_monthly);
+
 /* A link and what it is busy with. */
 struct group_line {
     struct group *group;
     struct pg_link *link;
     struct group_batch *batch; /* NULL: free */
     bool is_ready;
+    struct group_monthlies monthlies;            /* what the link has prepared */
+    struct group_aside asides[GROUP_ASIDES_MAX]; /* of the batch */
+    int aside_count;
 };
 
 struct group {
@@ -33,6 +48,7 @@ struct group {
     uv_check_t
         *after_poll; /* the end of a loop turn, whichever comes first; run while waited for */
     bool is_failing; /* a fault that blames nobody was logged, and nothing succeeded since */
+    uint64_t month_barred_until_ms; /* a month's own table was refused */
 };
 
 /* group.c */
@@ -51,3 +67,10 @@ void group_settle(struct group_ticket *ticket, enum group_outcome outcome);
 bool group_is_late(const struct group_ticket *ticket, uint64_t now);
 void group_expire_resting(struct group *group, uint64_t now);
 void group_expire_sent(struct group_batch *batch, uint64_t now);
+
+/* group_month.c */
+/* True: the answer is to an aside, of which the work knows nothing. */
+bool group_month_answered(struct group_batch *batch, const PGresult *result);
+/* Of a batch that has just failed: because of a month's own tables? */
+void group_month_blame(struct group_batch *batch);
+void group_month_forget(struct group_line *line); /* the link is lost, and what it had prepared */

@@ -83,11 +83,8 @@ static void leave(struct intake *intake, struct intake_ticket *ticket)
     intake->follower_count--;
 }
 
-static bool submit(struct intake *intake, struct group *group, struct intake_ticket *ticket)
+static bool submit(struct group *group, struct intake_ticket *ticket)
 {
-    ticket->intake = intake;
-    ticket->found = (struct intake_found){.has_key = false};
-    ticket->follower_count = 0;
     ticket->group_ticket = (struct group_ticket){
         .on_settled = on_group_settled,
         .on_released = on_group_released,
@@ -96,20 +93,28 @@ static bool submit(struct intake *intake, struct group *group, struct intake_tic
     return group_submit(group, &ticket->group_ticket);
 }
 
+static void begin(struct intake *intake, struct intake_ticket *ticket,
+                  bool (*submit_again)(struct intake *intake, struct intake_ticket *ticket))
+{
+    ticket->intake = intake;
+    ticket->submit = submit_again;
+    ticket->found = (struct intake_found){.has_key = false};
+    ticket->follower_count = 0;
+    ticket->is_passed_over = ticket->is_listed = false;
+}
+
 bool intake_accept(struct intake *intake, struct intake_ticket *ticket)
 {
     struct intake_ticket *leader = find_listed(intake, ticket);
 
     if (is_full(intake))
         return false;
-    ticket->intake = intake;
-    ticket->submit = intake_accept;
-    ticket->is_listed = false;
+    begin(intake, ticket, intake_accept);
     if (leader) {
         join(intake, leader, ticket);
         return true;
     }
-    if (!submit(intake, intake->accepts, ticket))
+    if (!submit(intake->accepts, ticket))
         return false;
     LIST_INSERT_HEAD(bucket_of(intake, ticket->account_id, ticket->key), ticket, next_listed);
     ticket->is_listed = true;
@@ -122,22 +127,19 @@ bool intake_look_up(struct intake *intake, struct intake_ticket *ticket)
 
     if (is_full(intake))
         return false;
-    ticket->intake = intake;
-    ticket->submit = intake_look_up;
-    ticket->is_listed = false;
+    begin(intake, ticket, intake_look_up);
     if (leader) {
         join(intake, leader, ticket);
         return true;
     }
-    return submit(intake, intake->look_ups, ticket);
+    return submit(intake->look_ups, ticket);
 }
 
 /* Joins nobody: whether the tombstone or the order comes first is for the constraint to say. */
 bool intake_abandon(struct intake *intake, struct intake_ticket *ticket)
 {
-    ticket->submit = intake_abandon;
-    ticket->is_listed = false;
-    return !is_full(intake) && submit(intake, intake->abandons, ticket);
+    begin(intake, ticket, intake_abandon);
+    return !is_full(intake) && submit(intake->abandons, ticket);
 }
 
 static bool is_same(const struct order_id *a, const struct order_id *b)
@@ -185,8 +187,12 @@ static enum intake_verdict judge(struct intake_ticket *ticket, const struct inta
     return ticket->submit == intake_look_up ? INTAKE_NOTHING : INTAKE_BROKEN;
 }
 
+/* One that was passed over may have been so by itself, sent on a link that was lost then: as long
+ * as the look-up has not told, its outcome is not known. */
 static enum intake_verdict judge_outcome(struct intake_ticket *ticket)
 {
+    if (ticket->is_passed_over && ticket->group_ticket.outcome != GROUP_COMMITTED)
+        return INTAKE_UNKNOWN;
     switch (ticket->group_ticket.outcome) {
     case GROUP_COMMITTED:
         return judge(ticket, &ticket->found);
@@ -201,11 +207,21 @@ static enum intake_verdict judge_outcome(struct intake_ticket *ticket)
     return INTAKE_UNKNOWN;
 }
 
+/* By whom its key or its cart was taken is for a look-up to say, in a newer snapshot.  False: it is
+ * not passed over, or was before. */
+static bool is_to_look_up(const struct intake_ticket *ticket)
+{
+    return ticket->submit == intake_accept && !ticket->is_passed_over && !ticket->found.has_key &&
+           ticket->group_ticket.outcome == GROUP_COMMITTED;
+}
+
 /* A ticket that is told "unknown" stays listed: its key is in flight until the batch is over. */
 static void on_group_settled(struct group_ticket *group_ticket)
 {
     struct intake_ticket *ticket = container_of(group_ticket, struct intake_ticket, group_ticket);
 
+    if (is_to_look_up(ticket))
+        return;
     ticket->verdict = judge_outcome(ticket);
     ticket->on_settled(ticket);
 }
@@ -227,21 +243,31 @@ static void take_followers(struct intake *intake, struct intake_ticket *leader,
     }
 }
 
+/* False: it could not be, and was told so. */
+static bool look_up_passed_over(struct intake *intake, struct intake_ticket *ticket)
+{
+    ticket->is_passed_over = true;
+    if (submit(intake->look_ups, ticket))
+        return true;
+    ticket->group_ticket.outcome = GROUP_UNSENT;
+    on_group_settled(&ticket->group_ticket);
+    return false;
+}
+
 /* First unlisted and its followers taken, then told: who is told may submit, and free the leader.
  */
 static void on_group_released(struct group_ticket *group_ticket)
 {
     struct intake_ticket *ticket = container_of(group_ticket, struct intake_ticket, group_ticket);
     struct intake *intake = ticket->intake;
-    struct intake_found found = ticket->found;
-    bool is_known = group_ticket->outcome == GROUP_COMMITTED;
+    struct intake_found found;
     struct follower_list followers;
+    bool is_known;
 
-    if (is_known && ticket->verdict == INTAKE_ACCEPTED) {
-        found.renderer = ORDER_RENDERER;
-        found.token_key = ticket->token_key;
-        found.status = ORDER_ACCEPTED;
-    }
+    if (is_to_look_up(ticket) && look_up_passed_over(intake, ticket))
+        return;
+    is_known = group_ticket->outcome == GROUP_COMMITTED;
+    found = ticket->found;
     unlist(ticket);
     take_followers(intake, ticket, &followers);
     ticket->on_released(ticket);

@@ -1,7 +1,8 @@
 /* queue/intake.h - where an order becomes durable, once, under its key
  *
- *     accept ─► (key in flight here? join its ticket) ─► batch: keys, orders, look-up, fence ─►
- * verdict
+ *     accept ─► (key in flight here? join its ticket) ─► batch: keys and orders ─┬─► ACCEPTED
+ *     look-up ─────────────────► batch: look-up, fence ◄── passed over: its key ─┘
+ *                                         └─► verdict      or cart is taken
  *
  * A key belongs to an account.  It is bound when an order, or a tombstone, is committed under it,
  * and never again to anything else; so is a cart.  Every verdict up to INTAKE_NOTHING was committed
@@ -69,7 +70,8 @@ struct intake_ticket {
     struct group_ticket group_ticket;
     struct intake_found found;
     struct order_id made;
-    bool is_listed; /* others with the same key join it */
+    bool is_passed_over; /* accept: its key or cart is taken, and it is looked up by whom */
+    bool is_listed;      /* others with the same key join it */
     int follower_count;
     struct intake_ticket *leader; /* that it has joined */
     uint64_t joined_until_ms;

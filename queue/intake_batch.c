@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "schema/order_state.h"
 #include "schema/statements.h"
 
 enum { TICKETS_MAX = INTAKE_BATCH_MOST, MS_US = 1000, WAITING_MAX = 1000000 };
@@ -46,18 +47,13 @@ static void add_carts(struct pg_params *params, const struct group_batch *batch)
     pg_array_end(params);
 }
 
-static void add_made(struct pg_params *params, const struct group_batch *batch, bool has_made)
+static void add_made(struct pg_params *params, const struct group_batch *batch)
 {
     struct group_ticket *ticket;
 
     pg_array_begin(params, PG_UUID);
     EACH(batch, ticket)
-    {
-        if (has_made)
-            pg_array_uuid(params, ticket_of(ticket)->made.bytes);
-        else
-            pg_array_null(params);
-    }
+    pg_array_uuid(params, ticket_of(ticket)->made.bytes);
     pg_array_end(params);
 }
 
@@ -151,23 +147,21 @@ LINE_COLUMN(line_name, pg_array_text(params, line->name))
 LINE_COLUMN(line_quantity, pg_array_i32(params, (int32_t)line->quantity))
 LINE_COLUMN(line_price, pg_array_i64(params, line->price))
 
-static void send_keys(struct group_batch *batch, struct pg_params *params)
+static const struct order_id *id_of(struct group_ticket *ticket)
 {
-    pg_params_clear(params);
-    add_accounts(params, batch);
-    add_keys(params, batch);
-    add_carts(params, batch);
-    add_made(params, batch, true);
-    add_hashes(params, batch);
-    group_send(batch, &sql_accept_keys, params);
+    return &ticket_of(ticket)->made;
 }
 
 static void send_orders(struct group_batch *batch, struct pg_params *params)
 {
+    const struct order_span span = group_span(batch, id_of);
+
     pg_params_clear(params);
     add_accounts(params, batch);
     add_keys(params, batch);
-    add_made(params, batch, true);
+    add_carts(params, batch);
+    add_made(params, batch);
+    add_hashes(params, batch);
     add_order_texts(params, batch, currency_of);
     add_order_amounts(params, batch, items_total_of);
     add_order_amounts(params, batch, shipping_total_of);
@@ -186,21 +180,20 @@ static void send_orders(struct group_batch *batch, struct pg_params *params)
     add_lines(params, batch, PG_INT8, line_price);
     pg_add_i16(params, ORDER_RENDERER);
     pg_add_i16(params, ticket_of(TAILQ_FIRST(&batch->tickets))->token_key);
-    group_send(batch, &sql_accept_orders, params);
+    group_send_month(batch, &sql_accept_orders, &span, params);
 }
 
-static void send_look_up(struct group_batch *batch, struct pg_params *params, bool has_made)
+static void send_look_up(struct group_batch *batch, struct pg_params *params)
 {
     pg_params_clear(params);
     add_accounts(params, batch);
     add_keys(params, batch);
     add_carts(params, batch);
-    add_made(params, batch, has_made);
     group_send(batch, &sql_intake_lookup, params);
     group_send(batch, &sql_commit_fence, NULL);
 }
 
-/* An id is made for each sending: one that is found then is of this very transaction. */
+/* An id is made for each sending: one that is stored then was stored by this very transaction. */
 static bool send_accept(struct group_batch *batch)
 {
     struct intake_batches *batches = group_owner(batch);
@@ -208,10 +201,11 @@ static bool send_accept(struct group_batch *batch)
     struct group_ticket *ticket;
 
     EACH(batch, ticket)
-    order_id_make(&ticket_of(ticket)->made, now_ms);
-    send_keys(batch, &batches->params);
+    {
+        order_id_make(&ticket_of(ticket)->made, now_ms);
+        ticket_of(ticket)->found = (struct intake_found){.has_key = false};
+    }
     send_orders(batch, &batches->params);
-    send_look_up(batch, &batches->params, true);
     return true;
 }
 
@@ -219,7 +213,7 @@ static bool send_only_look_up(struct group_batch *batch)
 {
     struct intake_batches *batches = group_owner(batch);
 
-    send_look_up(batch, &batches->params, false);
+    send_look_up(batch, &batches->params);
     return true;
 }
 
@@ -231,7 +225,7 @@ static bool send_abandon(struct group_batch *batch)
     add_accounts(&batches->params, batch);
     add_keys(&batches->params, batch);
     group_send(batch, &sql_abandon_keys, &batches->params);
-    send_look_up(batch, &batches->params, false);
+    send_look_up(batch, &batches->params);
     return true;
 }
 
@@ -289,10 +283,60 @@ static void read_look_up(struct group_batch *batch, const PGresult *result)
     }
 }
 
+static void note_stored(struct intake_ticket *ticket)
+{
+    struct intake_found *found = &ticket->found;
+
+    *found = (struct intake_found){
+        .has_key = true,
+        .has_cart = ticket->cart_id != NULL,
+        .key_order = ticket->made,
+        .cart_order = ticket->made,
+        .renderer = ORDER_RENDERER,
+        .token_key = ticket->token_key,
+        .status = ORDER_ACCEPTED,
+    };
+    memcpy(found->key_hash, ticket->hash, CONTENT_HASH_BYTES);
+    memcpy(found->cart_hash, ticket->hash, CONTENT_HASH_BYTES);
+}
+
+static struct group_ticket *following(const struct group_batch *batch, struct group_ticket *ticket)
+{
+    struct group_ticket *next = TAILQ_NEXT(ticket, next);
+
+    return next ? next : TAILQ_FIRST(&batch->tickets);
+}
+
+/* Looks all round from `at`; returns where the next id is likely to be found. */
+static struct group_ticket *find_stored(const struct group_batch *batch, struct group_ticket *at,
+                                        const uint8_t *id)
+{
+    struct group_ticket *ticket = at;
+
+    do {
+        struct group_ticket *next = following(batch, ticket);
+
+        if (memcmp(ticket_of(ticket)->made.bytes, id, ORDER_ID_BYTES) == 0) {
+            note_stored(ticket_of(ticket));
+            return next;
+        }
+        ticket = next;
+    } while (ticket != at);
+    return at;
+}
+
+/* One row a message of the outbox: the ids of its orders, which follow each other as in the batch.
+ */
 static void on_accept_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
-    if (nth == 2)
-        read_look_up(batch, result);
+    struct group_ticket *at = TAILQ_FIRST(&batch->tickets);
+    size_t length;
+
+    (void)nth;
+    for (int row = 0; row < PQntuples(result); row++) {
+        for (int i = 0; i < pg_array_count(result, row, 0); i++)
+            at = find_stored(batch, at, pg_array_element(result, row, 0, i, &length));
+    }
 }
 
 static void on_look_up_rows(struct group_batch *batch, int nth, const PGresult *result)
@@ -307,8 +351,7 @@ static void on_abandon_rows(struct group_batch *batch, int nth, const PGresult *
         read_look_up(batch, result);
 }
 
-static const struct pg_statement *const accept_statements[] = {
-    &sql_accept_keys, &sql_accept_orders, &sql_intake_lookup, &sql_commit_fence, NULL};
+static const struct pg_statement *const accept_statements[] = {&sql_accept_orders.all, NULL};
 static const struct pg_statement *const look_up_statements[] = {&sql_intake_lookup,
                                                                 &sql_commit_fence, NULL};
 static const struct pg_statement *const abandon_statements[] = {

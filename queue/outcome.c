@@ -117,7 +117,7 @@ static void put_undo(struct pg_params *params, struct outcome_row *const *rows, 
     put_text(params, rows, count, FIELD(refund_id));
 }
 
-static void put_span(struct pg_params *params, struct outcome_row *const *rows, int count)
+static struct order_span span_of(struct outcome_row *const *rows, int count)
 {
     struct order_span span = {0}; /* of no row: nothing is in it */
 
@@ -125,8 +125,7 @@ static void put_span(struct pg_params *params, struct outcome_row *const *rows, 
         span = (struct order_span){rows[0]->facts->id, rows[0]->facts->id};
     for (int i = 0; i < count; i++)
         order_span_add(&span, &rows[i]->facts->id);
-    pg_add_uuid(params, span.least.bytes);
-    pg_add_uuid(params, span.greatest.bytes);
+    return span;
 }
 
 /* $31 to $35: what the customer is told of the payment, and whether it is surely over. */
@@ -184,6 +183,7 @@ static void send_rare(struct group_batch *batch, struct outcome_row *const *rows
 void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, int count,
                   const struct outcome_context *context)
 {
+    const struct order_span span = span_of(rows, count);
     struct pg_params params;
 
     pg_params_init(&params);
@@ -191,10 +191,10 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     put_effects(&params, rows, count);
     pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
-    put_span(&params, rows, count);
+    group_add_span(&params, &span);
     put_payment(&params, rows, count);
     put_calls(&params, rows, count);
-    group_send(batch, &sql_outcome, &params);
+    group_send_month(batch, &sql_outcome, &span, &params);
     pg_params_finish(&params);
     send_rare(batch, rows, count, context);
     for (int i = 0; i < count; i++)
@@ -238,7 +238,7 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
     outcome_read(rows, gather(batch, rows), result);
 }
 
-static const struct pg_statement *const statements[] = {&sql_outcome, &sql_outcome_letters,
+static const struct pg_statement *const statements[] = {&sql_outcome.all, &sql_outcome_letters,
                                                         &sql_outcome_undo, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("outcome");

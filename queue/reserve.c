@@ -73,8 +73,14 @@ static void shelf_init(struct shelf *shelf, struct group_batch *batch)
     }
 }
 
+static const struct order_id *id_of(struct group_ticket *ticket)
+{
+    return &container_of(ticket, struct reserve_ticket, ticket)->row.facts->id;
+}
+
 static bool send_batch(struct group_batch *batch)
 {
+    const struct order_span span = group_span(batch, id_of);
     struct group_ticket *ticket;
     struct pg_params params;
     struct shelf shelf;
@@ -94,7 +100,7 @@ static bool send_batch(struct group_batch *batch)
         pg_array_i32(&params, reserve->row.facts->version);
     }
     pg_array_end(&params);
-    group_send(batch, &sql_reserve_lock, &params);
+    group_send_month(batch, &sql_reserve_lock, &span, &params);
 
     pg_params_clear(&params);
     shelf_init(&shelf, batch);
@@ -245,13 +251,14 @@ static void put_lines(struct pg_params *params, struct group_batch *batch, enum 
 
 static void send_reservations(struct group_batch *batch)
 {
+    const struct order_span span = group_span(batch, id_of);
     struct pg_params params;
 
     pg_params_init(&params);
     put_lines(&params, batch, PG_UUID);
     put_lines(&params, batch, PG_TEXT);
     put_lines(&params, batch, PG_INT4);
-    group_send(batch, &sql_reservation_add, &params);
+    group_send_month(batch, &sql_reservation_add, &span, &params);
     pg_params_finish(&params);
 }
 
@@ -308,8 +315,8 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 }
 
 static const struct pg_statement *const statements[] = {
-    &sql_reserve_lock, &sql_stock_lock,      &sql_stock_take,   &sql_reservation_add,
-    &sql_outcome,      &sql_outcome_letters, &sql_outcome_undo, NULL,
+    &sql_reserve_lock.all, &sql_stock_lock,      &sql_stock_take,   &sql_reservation_add.all,
+    &sql_outcome.all,      &sql_outcome_letters, &sql_outcome_undo, NULL,
 };
 
 static struct group_metrics metrics = GROUP_METRICS("reserve");

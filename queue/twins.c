@@ -76,20 +76,9 @@ static void add_column(struct pg_params *params, const struct group_batch *batch
     pg_array_end(params);
 }
 
-/* The months of the batch, and the first id of the second before its greatest. */
-static void add_span(struct pg_params *params, const struct group_batch *batch)
+static const struct order_id *id_of(struct group_ticket *ticket)
 {
-    const struct order_id *first = &ticket_of(TAILQ_FIRST(&batch->tickets))->order_id;
-    struct order_span span = {*first, *first};
-    struct group_ticket *ticket;
-    struct order_id second_before;
-
-    TAILQ_FOREACH (ticket, &batch->tickets, next)
-        order_span_add(&span, &ticket_of(ticket)->order_id);
-    order_id_first(&second_before, order_id_unix_ms(&span.greatest) - 1000);
-    pg_add_uuid(params, span.least.bytes);
-    pg_add_uuid(params, span.greatest.bytes);
-    pg_add_uuid(params, second_before.bytes);
+    return &ticket_of(ticket)->order_id;
 }
 
 /* Two statements: the second one's snapshot is taken when the locks are held.  Most look like no
@@ -97,9 +86,12 @@ static void add_span(struct pg_params *params, const struct group_batch *batch)
 static bool send_batch(struct group_batch *batch)
 {
     const struct twins_context *context = group_owner(batch);
+    struct order_span span = group_span(batch, id_of);
+    struct order_id second_before;
     struct group_ticket *ticket;
     struct pg_params params;
 
+    order_id_first(&second_before, order_id_unix_ms(&span.greatest) - 1000);
     pg_params_init(&params);
     add_column(&params, batch, PG_BYTEA);
     group_send(batch, &sql_twin_lock, &params);
@@ -107,8 +99,10 @@ static bool send_batch(struct group_batch *batch)
     add_column(&params, batch, PG_UUID);
     add_column(&params, batch, PG_BYTEA);
     pg_add_i64(&params, context->window_ms);
-    add_span(&params, batch);
-    group_send(batch, &sql_twin_note, &params);
+    group_add_span(&params, &span);
+    pg_add_uuid(&params, second_before.bytes);
+    order_span_add(&span, &second_before); /* orders of that second are read, too */
+    group_send_month(batch, &sql_twin_note, &span, &params);
     pg_params_finish(&params);
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         struct twins_ticket *twins = ticket_of(ticket);
@@ -191,7 +185,7 @@ void twins_note(const struct twins_ticket *ticket)
     metric_add(&flagged, ticket->flagged);
 }
 
-static const struct pg_statement *const statements[] = {&sql_twin_lock, &sql_twin_note,
+static const struct pg_statement *const statements[] = {&sql_twin_lock, &sql_twin_note.all,
                                                         &sql_twin_check, NULL};
 
 static struct group_metrics metrics = GROUP_METRICS("twins");

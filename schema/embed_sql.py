@@ -3,30 +3,48 @@
 
 usage: embed_sql.py statements|migrations OUT.c OUT.h OUT.d DIRECTORY
 
+A statement with a line "-- of one month: …" becomes a month_statement (schema/month.h): as it stands, and
+with a mark behind each table that has a month's own.
+
 OUT.d tells ninja what was read: the directory too, so that a file more or less is noticed.
 """
 import pathlib
+import re
 import sys
+
+MONTHLY = ("orders", "order_line", "order_contact", "order_event", "task", "payment_attempt", "shipment",
+           "reservation", "refund")
+TABLE = re.compile(rf"\b((?:FROM|JOIN|UPDATE|INTO)\s+(?:{'|'.join(MONTHLY)}))\b")
+MARK = "\x01"
 
 
 def quoted(sql):
     lines = (line.replace("\\", "\\\\").replace('"', '\\"') for line in sql.splitlines())
-    return "\n".join(f'    "{line}\\n"' for line in lines)
+    return "\n".join(f'    "{line}\\n"' for line in lines).replace(MARK, '\\001')
 
 
 def without_comments(sql):
     return "\n".join(line for line in sql.splitlines() if not line.lstrip().startswith("--"))
 
 
+def marked(sql):
+    return TABLE.sub(lambda table: table[1] + MARK, sql)
+
+
 def statements(files, source, header):
     header.write('/* Generated from schema/statements: one prepared statement a file. */\n')
-    header.write('#pragma once\n\n#include "base/pg_link.h"\n\n')
+    header.write('#pragma once\n\n#include "schema/month.h"\n\n')
     source.write('#include "schema/statements.h"\n')
     for file in files:
-        name = file.stem
-        header.write(f"extern const struct pg_statement sql_{name};\n")
-        sql = quoted(without_comments(file.read_text()))
-        source.write(f'\nconst struct pg_statement sql_{name} = {{\n    "{name}",\n{sql}}};\n')
+        name, text = file.stem, file.read_text()
+        sql = without_comments(text)
+        whole = f'"{name}",\n{quoted(sql)}'
+        is_monthly = re.search("^-- of one month: ", text, re.M)
+        kind = "month_statement" if is_monthly else "pg_statement"
+        if is_monthly:
+            whole = f'{{{whole}}},\n{quoted(marked(sql))}'
+        header.write(f"extern const struct {kind} sql_{name};\n")
+        source.write(f'\nconst struct {kind} sql_{name} = {{\n    {whole}}};\n')
 
 
 def migrations(files, source, header):
@@ -49,4 +67,5 @@ def main():
         {"statements": statements, "migrations": migrations}[kind](files, s, h)
 
 
-main()
+if __name__ == "__main__":
+    main()

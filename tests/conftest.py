@@ -13,6 +13,16 @@ import pytest
 from harness import Docket, Services, TRAVELLERS, contract
 from harness.sandbox import sandbox  # noqa: F401 - a fixture
 
+# Files that take the longest are begun first: one at the end would be waited for by itself.
+LONGEST = ("test_kills", "test_broker", "test_whole", "test_runbooks_work", "test_runbooks_edge", "test_up",
+           "test_recipe", "test_runbooks_money", "test_bench", "test_breaker", "test_payment_life", "test_workers",
+           "test_accept_faults", "test_retention", "test_relay", "test_payment", "test_cancel", "test_restore",
+           "test_doctor")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def services():

@@ -1,4 +1,6 @@
-/* workers/runner_inside.h - what runner.c (deliveries, the end) and job.c (one job's life) share */
+/* workers/runner_inside.h - what the files of the runner share: runner.c (deliveries, the end),
+ * job.c (one job's life), job_outcome.c (what it learns is written), job_step.c (what its step may
+ * ask) */
 #pragma once
 
 #include <stddef.h>
@@ -99,3 +101,13 @@ void job_start_claim(struct job *job);
 void job_claim_held(struct runner *runner);
 void job_forget(struct job *job); /* without an ack: its message comes again, here or elsewhere */
 void job_settle_doubts(struct runner *runner); /* now and then */
+
+/* Among these files.  The only place where a job changes state: */
+void job_enter(struct job *job, enum job_state next);
+void job_rest(struct job *job, void (*again)(struct job *job)); /* a moment, then again(job) */
+void job_await_commits(
+    struct job *job);              /* the tickets of a new job are told when they are settled */
+void job_go_on(struct job *job);   /* with what it has learnt, if that still holds */
+void job_proceed(struct job *job); /* its step has it */
+void job_end(struct job *job);     /* acked; gone, but for a call that is open */
+void job_free(struct job *job);    /* of one that is counted no more */

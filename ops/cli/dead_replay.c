@@ -243,8 +243,42 @@ static void say_made(const struct call *call, const json_t *answer)
          number_of(answer, "id"));
 }
 
+enum finding { FOUND, NOTHING, NOT_ANSWERED };
+
+/* Page by page, up to the first that has one. */
+static enum finding find_any(const struct dead_words *words)
+{
+    enum finding found = NOTHING;
+    char cursor[100] = "";
+
+    do {
+        json_t *page = dead_page("/admin/dead/plan", words, *cursor ? cursor : NULL, 0);
+
+        if (page == NULL)
+            return NOT_ANSWERED;
+        if (json_array_size(json_object_get(page, "plans")) > 0)
+            found = FOUND;
+        snprintf(cursor, sizeof(cursor), "%s", text_of(page, "next"));
+        json_decref(page);
+    } while (*cursor && found == NOTHING);
+    return found;
+}
+
+static int say_nothing_fits(const struct call *call)
+{
+    if (call_flag(call, "json"))
+        printf("{\n  \"id\": null\n}\n");
+    else
+        sayf("No dead letter fits; no run was made.\n");
+    return EXIT_SUCCESS;
+}
+
 static int make_run(const struct call *call, const struct dead_words *words, json_t *ramp)
 {
+    enum finding found = find_any(words);
+
+    if (found != FOUND)
+        return found == NOTHING ? say_nothing_fits(call) : EXIT_REFUSED;
     json_t *wish = json_pack("{s:s, s:b, s:I, s:I}", "filter", words->filter.bytes, "all",
                              call_flag(call, "all"), "rate",
                              (json_int_t)call_number(call, "rate", RATE_DEFAULT), "stop_at",

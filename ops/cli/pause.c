@@ -91,7 +91,7 @@ static int resume_all(const struct call *call)
     if (code == EXIT_SUCCESS && !call_flag(call, "json") && json_array_size(resumed) == 0)
         sayf("Nothing was paused; nothing was done.\n");
     resumed = json_pack("{s:o}", "resumed", resumed);
-    if (code == EXIT_SUCCESS && call_flag(call, "json"))
+    if (status != NULL && call_flag(call, "json")) /* also what was let go on before one failed */
         print_json(resumed);
     json_decref(resumed);
     json_decref(status);

@@ -1,4 +1,5 @@
 """Runs the tests of every kind and adds up what passed and what failed."""
+import contextlib
 import glob
 import json
 import os
@@ -27,16 +28,20 @@ CMOCKA_LONGEST_S = 300
 SUITES = {
     "static": ("pytest", "build", "tests/static"),
     "web": ("pytest", "build", "tests/web"),
-    "browser": ("pytest", "build", "tests/browser"),
     "unit": ("unit", "build", None),
-    "unit-clang": ("unit", "build-clang", None),
-    "unit-asan": ("unit", "build-asan", None),
+    "browser": ("pytest", "build", "tests/browser"),
     "broker": ("broker", "build", None),
     "flow": ("pytest", "build", "tests/flow"),
+    "unit-clang": ("unit", "build-clang", None),
+    "unit-asan": ("unit", "build-asan", None),
     "flow-asan": ("pytest", "build-asan", "tests/flow"),
     "fault": ("pytest", "build-points", "tests/fault"),
     "fuzz": ("fuzz", "build-fuzz", None),
+    "tidy": ("pytest", "build", "tests/tidy"),
 }
+# Tests with services mostly wait.  When everything is run, these suites, which only compute, and the builds that are
+# wanted later have the CPU that the others leave.
+BESIDE = ("fuzz", "tidy")
 
 
 def say(text):
@@ -111,13 +116,8 @@ class Tests:
             shutil.rmtree(directory)
 
     def run_cmocka(self, build, suite, names, at_once, env):
-        path = builds.compile_in(self.root, build, ["build.ninja"])
         wanted = {name.partition("::")[0]: name.partition("::")[2] for name in names}
-        tests = {name: command for name, command in self.executables(path, suite).items()
-                 if not wanted or name in wanted}
-        builds.compile_in(self.root, build, [os.path.relpath(command, path)
-                                             for command in tests.values()])
-        total = Count()
+        tests, total = self.compile_tests(build, suite, wanted), Count()
         with ThreadPoolExecutor(at_once) as pool:
             for count, output in pool.map(
                     lambda item: run_cmocka(*item, env | {"DOCKET_CASE": wanted.get(item[0], "")}),
@@ -126,6 +126,25 @@ class Tests:
                 if count.failed or names:
                     print(output, flush=True)
         return total
+
+    def compile_tests(self, build, suite, wanted=()):
+        """{name: executable} of those that are wanted, or of all."""
+        path = builds.compile_in(self.root, build, ["build.ninja"])
+        tests = {name: command for name, command in self.executables(path, suite).items()
+                 if not wanted or name in wanted}
+        builds.compile_in(self.root, build, [os.path.relpath(command, path)
+                                             for command in tests.values()])
+        return tests
+
+    def build_early(self):
+        """What the suites beside us will want; who wants it tells what is wrong with it."""
+        with contextlib.suppress(Problem):
+            builds.compile_in(self.root, "build-asan")
+            self.compile_tests("build-clang", "unit")
+            builds.compile_in(self.root, "build-points")
+        subprocess.run(["/usr/bin/python3", "-B", "-c", "import planted; planted.build()"], check=False,
+                       capture_output=True, env=dict(os.environ) | {
+                           "PYTHONPATH": f"{self.root}/tests/fault:{self.root}/tests/static"})
 
     @staticmethod
     def executables(path, suite):
@@ -156,12 +175,14 @@ class Tests:
         seeds = os.path.join(self.root, "tests/fuzz", f"{stem}_seeds")
         work = tempfile.mkdtemp(prefix=f"docket-{name}-")
         os.mkdir(work + "/corpus")
+        code, used_s = 0, 0.0
         with open(work + "/log", "wb") as log:
-            code = subprocess.run(
-                [binary, f"-max_total_time={FUZZ_S}", "-timeout=10", "-rss_limit_mb=2048",
-                 f"-artifact_prefix={work}/", work + "/corpus", seeds],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False,
-                timeout=FUZZ_S * 3 + 60).returncode
+            while code == 0 and used_s < FUZZ_S * 0.9:  # of CPU, of which it may get less than time goes by
+                argv = [binary, f"-max_total_time={max(1, round(FUZZ_S - used_s))}", "-timeout=30",
+                        "-rss_limit_mb=2048", f"-artifact_prefix={work}/", work + "/corpus", seeds]
+                child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                _, code, used = os.wait4(child.pid, 0)
+                used_s += used.ru_utime + used.ru_stime
         if code == 0:
             runs = [line for line in tail(work + "/log", 3) if line.startswith("Done")]
             say(f"fuzz: {name}: {' '.join(runs) or 'quiet'}")
@@ -234,9 +255,18 @@ def introspect(path, what):
                                      capture_output=True).stdout)
 
 
+def stay_behind(more=0):
+    """In a new session: as far behind all others as its parent is.  Linux shares the CPU among sessions first, and
+    a new one begins as everybody's equal, however nice its processes are."""
+    with contextlib.suppress(OSError):  # a system without it
+        if nice := os.nice(more):
+            with open("/proc/self/autogroup", "w", encoding="ascii") as file:
+                file.write(str(nice))
+
+
 def run_bounded(argv, longest_s, **options):
     """Runs it with its output on ours; at the deadline its whole session is ended."""
-    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=stay_behind, **options)
     try:
         return child.wait(longest_s)
     except subprocess.TimeoutExpired:
@@ -285,17 +315,79 @@ def run_cmocka(name, command, env):
     return Count(passed, failed, skipped), f"--- {name}\n{output}"
 
 
+class Beside:
+    """The suites that only compute, in a process of its own that has what CPU the others leave; what it says is
+    shown at the end."""
+
+    def __init__(self, root):
+        self.said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self.child = subprocess.Popen([sys.executable, "-B", __file__, root, "--beside"], stdin=subprocess.DEVNULL,
+                                      stdout=self.said, stderr=self.said, start_new_session=True,
+                                      preexec_fn=lambda: stay_behind(19))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None and self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGINT)
+            self.child.wait(90)
+
+    def count(self):
+        """Waits for its end."""
+        code = self.child.wait()
+        self.said.seek(0)
+        said = self.said.read()
+        print(f"\n--- beside the others\n{said}", flush=True)
+        return count_said(said, code)
+
+
+def count_said(said, code):
+    """What the last line says; an end without one, or with failures that it does not have, is a failure."""
+    last = (said.rstrip().splitlines() or [""])[-1]
+    match = re.fullmatch(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?", last)
+    count = Count(*(int(number or 0) for number in match.groups())) if match else Count(failed=1)
+    if code != 0 and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def run_all(tests, suites):
+    total = Count()
+    for suite, names in suites.items():
+        total += tests.run(suite, names)
+    return total
+
+
+def run_whole(tests):
+    with Beside(tests.root) as beside:
+        total = run_all(tests, {suite: () for suite in SUITES if suite not in BESIDE})
+        total += beside.count()
+    return total
+
+
+def run_beside(tests):
+    tests.build_early()
+    return run_all(tests, {suite: () for suite in BESIDE})
+
+
+def run_named(tests, names):
+    wanted = {}
+    for suite, name in map(tests.resolve, names):
+        wanted.setdefault(suite, []).extend([name] if name else [])
+    return run_all(tests, wanted)
+
+
 def main(root, *names):
     os.chdir(root)
-    tests, total = Tests(root), Count()
+    tests = Tests(root)
     if "--list" in names:
         tests.list()
         return 0
-    wanted = {}
-    for suite, name in map(tests.resolve, names or SUITES):
-        wanted.setdefault(suite, []).extend([name] if name else [])
-    for suite, parts in wanted.items():
-        total += tests.run(suite, parts)
+    if names == ("--beside",):
+        total = run_beside(tests)
+    else:
+        total = run_named(tests, names) if names else run_whole(tests)
     print(f"\n{total}", flush=True)
     return 1 if total.failed or not total.passed else 0
 

@@ -11,6 +11,7 @@
 -- A task whose holder is gone is taken over, and counts a crash.  One that this worker holds is its
 -- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
 -- time, and whatever it had still to write has lost its version.
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 WITH wanted AS MATERIALIZED (
     SELECT o.id, o.version, CASE WHEN o.status = 1 THEN 2::int2 ELSE o.status END AS status,
            w.published, w.received

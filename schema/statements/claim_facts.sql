@@ -4,6 +4,7 @@
 --   $1 order ids   $2 stage   $3, $4 least and greatest order id: only their months' partitions are opened
 -- One row back for each id.  LATERAL with a limit: one probe a row, whatever a plan believes.  (An EXISTS
 -- among the columns would be answered from a hash of the whole table.)
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 SELECT w.order_id,
        coalesce(p.number, 0::int2) AS attempt_number,
        coalesce(p.state, 0::int2) AS attempt_state,

@@ -1,5 +1,6 @@
 -- Orders as their owners see them: nothing here changes without the version.
 --   $1 order ids  $2, $3 least and greatest of them: only their months' partitions are opened
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.reason, o.currency,
        o.items_total, o.shipping_total, o.total, o.shipping_method, o.token_key,
        (extract(epoch FROM o.accepted_at) * 1000000)::int8,
@@ -11,8 +12,8 @@ FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT id, account_id, version, status, final, reason, currency, items_total, shipping_total,
            total, shipping_method, token_key, accepted_at, updated_at
-    FROM orders
-    WHERE orders.id = batch.id AND orders.id BETWEEN $2::uuid AND $3::uuid LIMIT 1
+    FROM orders o
+    WHERE o.id = batch.id AND o.id BETWEEN $2::uuid AND $3::uuid LIMIT 1
 ) o
 CROSS JOIN LATERAL (
     SELECT array_agg(sku ORDER BY l.position) AS skus, array_agg(name ORDER BY l.position) AS names,

@@ -17,6 +17,7 @@
 -- LIMIT: as in claim.sql.
 -- The update itself locks, in the order of the ids (a nested loop over a sorted list), and sees the
 -- newest version of a row it had to wait for: who won is what it returns.
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 WITH winner AS (
     UPDATE orders o
     SET version = o.version + 1, status = c.status, final = c.final,

@@ -6,6 +6,7 @@
 -- Of many that look alike the nearest are looked at.  Of the orders of the second before these the last ones
 -- that no worker has begun yet are noted, too: the later one then finds the earlier, whichever worker is faster.
 -- Their prints are made here, of the same pieces as twins_print() makes them.
+-- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
 WITH mine AS MATERIALIZED (
     SELECT o.id, o.accepted_at AS at, w.print
     FROM unnest($1::uuid[], $2::bytea[]) AS w (order_id, print)

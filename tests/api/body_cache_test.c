@@ -62,16 +62,20 @@ static void a_body_is_found_by_id_and_version(void **state)
     body_cache_destroy(cache);
 }
 
-static void the_first_of_those_with_one_place_goes(void **state)
+static void the_one_that_was_stored_first_goes(void **state)
 {
     struct body_cache *cache = body_cache_create();
 
     (void)state;
-    for (uint32_t i = 0; i < 5; i++) /* all have the same place */
-        put(cache, i * BODY_CACHE_COUNT, 1, "body");
+    for (uint32_t i = 0; i <= BODY_CACHE_COUNT; i++)
+        put(cache, i, 1, "body");
     assert_false(has(cache, 0, 1));
-    for (uint32_t i = 1; i < 5; i++)
-        assert_true(has(cache, i * BODY_CACHE_COUNT, 1));
+    for (uint32_t i = 1; i <= BODY_CACHE_COUNT; i++)
+        assert_true(has(cache, i, 1));
+    put(cache, 1, 2, "body"); /* stored anew: the second is the oldest now */
+    put(cache, 0, 1, "body");
+    assert_true(has(cache, 1, 2));
+    assert_false(has(cache, 2, 1));
     body_cache_destroy(cache);
 }
 
@@ -87,17 +91,18 @@ static void a_long_body_is_not_kept(void **state)
     body_cache_destroy(cache);
 }
 
-static void holds_ten_thousand(void **state)
+/* Ids that meet in the same place take none from each other. */
+static void holds_all_whatever_their_ids_are(void **state)
 {
     struct body_cache *cache = body_cache_create();
     int found = 0;
 
     (void)state;
-    for (uint32_t i = 0; i < 10000; i++)
-        put(cache, i, 7, "body");
-    for (uint32_t i = 0; i < 10000; i++)
-        found += has(cache, i, 7);
-    assert_int_equal(found, 10000);
+    for (uint32_t i = 0; i < BODY_CACHE_COUNT; i++)
+        put(cache, i * 64, 7, "body");
+    for (uint32_t i = 0; i < BODY_CACHE_COUNT; i++)
+        found += has(cache, i * 64, 7);
+    assert_int_equal(found, BODY_CACHE_COUNT);
     body_cache_destroy(cache);
 }
 
@@ -105,9 +110,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_is_found_by_id_and_version),
-        cmocka_unit_test(the_first_of_those_with_one_place_goes),
+        cmocka_unit_test(the_one_that_was_stored_first_goes),
         cmocka_unit_test(a_long_body_is_not_kept),
-        cmocka_unit_test(holds_ten_thousand),
+        cmocka_unit_test(holds_all_whatever_their_ids_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

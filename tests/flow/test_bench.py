@@ -98,6 +98,6 @@ def test_each_hop_is_timed(bench, capsys):
 def test_an_outage_of_the_provider_gives_nothing_up(bench, capsys):
     bench.options |= {"outage": "3", "rate": "40"}
     (record,) = run(bench, "outage")
-    assert record["parked"] > 100 and record["count"] >= record["parked"]
+    assert record["parked"] > 50 and record["count"] >= record["parked"]
     assert record["place_off"] <= record["place_off_p99"] <= record["place_off_most"]
     assert "places off by the orders that waited, p99: " in capsys.readouterr().out

@@ -117,6 +117,10 @@ def test_the_first_that_meets_an_outage_gets_its_attempt_back(shop, kind):
     must_have_cost_nothing(shop, orders)
 
 
+def unpaid(shop, orders):
+    return [public for public in orders if shop.status(public) not in ("fulfilled", "confirmed")]
+
+
 def test_a_provider_that_comes_and_goes_costs_no_attempt_and_is_charged_once(shop):
     """Away again as soon as the first are let out: it opens anew each time, and everything stays."""
     def opened():
@@ -136,8 +140,7 @@ def test_a_provider_that_comes_and_goes_costs_no_attempt_and_is_charged_once(sho
         shop.thaw("payment")
         orders += post_many(shop, 8)
         wait_for(lambda before=before: opened() > before, 20, "it is open again", every_s=0.02)
-    wait_parked(shop, [public for public in orders if shop.status(public) not in
-                       ("fulfilled", "confirmed")])
+    wait_for(lambda: parked(shop, (left := unpaid(shop, orders)))[0] == len(left) > 0, 20, "what is not paid is parked")
     end_outage(shop)
     wait_all(shop, orders, "fulfilled", deadline_s=60)
     must(len(facts(shop, "charge", *orders)), len(orders), "charges")
@@ -154,7 +157,7 @@ def test_another_worker_sees_with_its_beat_that_a_provider_is_away(shop):
         begin_outage(shop, "unavailable", ("create", "confirm", "retrieve"))
         orders = post_many(shop, ORDERS)
         wait_parked(shop, orders)
-        wait_for(lambda: "stripe is open" in shop.log("payment2"), 3, "the other one has seen it")
+        wait_for(lambda: "stripe is open" in shop.log("payment2"), 20, "the other one has seen it")
         assert "breaker_opened" not in shop.log("payment2")
         called = calls_of(shop, "payment2")
         assert called > 0, "the test wants both of them to have met it"
@@ -222,7 +225,7 @@ def test_a_worker_and_a_relay_that_die_meanwhile_forget_nothing(shop):
 
 
 def wait_known(shop):
-    wait_for(lambda: "stripe is open" in shop.log("payment").rpartition("stripe is closed")[2], 5,
+    wait_for(lambda: "stripe is open" in shop.log("payment").rpartition("stripe is closed")[2], 20,
              "the worker knows")
 
 
@@ -248,12 +251,12 @@ def test_a_paused_provider_is_not_called_until_it_is_resumed(shop):
 
 def test_a_paused_queue_keeps_its_messages_and_nothing_is_swept(shop):
     shop.docket("pause", "payment", "--reason", "a release")
-    wait_for(lambda: "paused" in shop.log("payment"), 5, "the worker knows")
+    wait_for(lambda: "paused" in shop.log("payment"), 20, "the worker knows")
     wait_for(lambda: consumers(shop) == 0, 10, "nobody consumes")
     orders = post_many(shop, 10)
     wait_for(lambda: queue_count(shop) == 10, 10, "their messages wait")
     shop.restart("payment", env=BREAKER)  # is ready, and takes nothing up
-    wait_for(lambda: metric(shop, "docket_paused{stage=\"payment\"}") == 1, 5, "the relay shows it")
+    wait_for(lambda: metric(shop, "docket_paused{stage=\"payment\"}") == 1, 20, "the relay shows it")
     must(consumers(shop), 0, "consumers")
     states_then = shop.sql("SELECT DISTINCT state, sweeps FROM task WHERE order_id = ANY "
                            "(%s::uuid[])", uuids(orders))
@@ -275,6 +278,18 @@ def test_all_that_was_paused_goes_on_with_one_command(shop):
     assert "nothing was done" in shop.docket("resume", "--all", "--reason", "once more")
     wait_all(shop, orders, "fulfilled")
     shop.books().must_balance()
+
+
+def test_what_went_on_before_one_could_not_is_said(shop):
+    for name in ("fulfilment", "stripe"):
+        shop.docket("pause", name, "--reason", "a restore")
+    holder = shop.services.connect(shop.database)
+    holder.cursor().execute("SELECT FROM breaker WHERE name = 'stripe' FOR UPDATE")
+    done = shop.world.try_docket("resume", "--all", "--reason", "restored", "--json")
+    holder.close()
+    must((done.returncode, json.loads(done.stdout)), (1, {"resumed": ["fulfilment"]}), done.stderr)
+    assert "temporarily_unavailable" in done.stderr, done.stderr
+    must(json.loads(shop.docket("resume", "--all", "--reason", "restored", "--json")), {"resumed": ["stripe"]}, "the rest")
 
 
 def test_a_name_that_nobody_has_is_refused(shop):

@@ -182,7 +182,7 @@ def limits_hold(shop, crowd, orders, followers):
     more.close()
     extra = [Raw(shop.port("api")).send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(2 * SPARE)]
     assert all(link.answer().status == 204 for link in extra)
-    gone = wait_for(crowd.ended, 5, "some made room")
+    gone = wait_for(crowd.ended, 20, "some made room")
     assert len(gone) <= 2 * SPARE and not gone & followers
     assert gone == set(sorted(crowd.links)[:len(gone)]), "not those that were idle longest"
     assert Client(shop.port("api")).request("OPTIONS", "*", undocumented="of the server").status == 204

@@ -2,7 +2,7 @@
 import pytest
 
 from harness import must
-from harness.grants import ROLES, Needs, granted, sql_of, statements_of
+from harness.grants import ROLES, Needs, granted, month_sql_of, sql_of, statements_of
 
 # A program that has been let in may look at nothing but this without a statement of its own.
 GREETING = {("migration", "SELECT")}
@@ -47,8 +47,11 @@ def test_every_statement_passes_under_its_role(link, needs):
     """Postgres checks the rights when a plan is begun, which EXPLAIN does without running it."""
     role, of = needs
     with link.cursor() as cursor:
-        for name in of:
-            cursor.execute("PREPARE tried AS " + sql_of(name))
+        cursor.execute("SELECT to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM')")
+        month = cursor.fetchone()[0]
+        monthly = [month_sql_of(name, month) for name in of if month_sql_of(name, month)]
+        for sql in [sql_of(name) for name in of] + monthly:
+            cursor.execute("PREPARE tried AS " + sql)
             cursor.execute("SELECT cardinality(parameter_types) FROM pg_prepared_statements "
                            "WHERE name = 'tried'")
             nulls = ", ".join(["NULL"] * cursor.fetchone()[0])
@@ -57,6 +60,39 @@ def test_every_statement_passes_under_its_role(link, needs):
                 cursor.execute(f"EXPLAIN EXECUTE tried{f'({nulls})' if nulls else ''}")
             finally:
                 cursor.execute("RESET ROLE; DEALLOCATE tried")
+
+
+def rights_of(link, table):
+    """Of all roles: {(role, privilege, column or None)}"""
+    cursor = link.cursor()
+    cursor.execute("""
+        SELECT a.grantee::regrole::text, a.privilege_type, NULL FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid = %(table)s::regclass
+        UNION ALL
+        SELECT a.grantee::regrole::text, a.privilege_type, t.attname FROM pg_attribute t, aclexplode(t.attacl) a
+        WHERE t.attrelid = %(table)s::regclass""", {"table": table})
+    return set(cursor.fetchall())
+
+
+def test_a_months_own_tables_may_be_used_as_all_of_them(link):
+    """Also after the rights changed, and of months that are made later: docket migrate ends with
+    make_partitions()."""
+    cursor = link.cursor()
+    cursor.execute("GRANT DELETE ON task TO docket_api; REVOKE SELECT ON order_line FROM docket_api; "
+                   "GRANT SELECT (number), UPDATE (amount, currency) ON refund TO docket_relay")
+    try:
+        cursor.execute("SELECT make_partitions(4)")
+        must(cursor.fetchone()[0] > 0, True, "a new month was made")
+        cursor.execute("SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits JOIN pg_class c "
+                       "ON c.oid = inhrelid WHERE c.relkind = 'r'")
+        pairs = cursor.fetchall()
+        assert len(pairs) >= 9 * 6, pairs
+        for parent, child in pairs:
+            must(rights_of(link, child), rights_of(link, parent), f"the rights on {child}")
+    finally:
+        cursor.execute("REVOKE DELETE ON task FROM docket_api; GRANT SELECT ON order_line TO docket_api; "
+                       "REVOKE SELECT (number), UPDATE (amount, currency) ON refund FROM docket_relay")
+        cursor.execute("SELECT make_partitions(3)")
 
 
 def test_what_an_order_was_accepted_with_is_nobodys_to_change(link):

@@ -112,7 +112,7 @@ def test_the_backlog_is_what_the_database_says(used):
     must(metrics.value(used, "relay", "docket_dead_letters_open"), 1, "open dead letters")
     wait_for(lambda: at_risk(used) == 100, 20, "the money that is at risk")
     assert 3600 <= metrics.value(used, "relay", "docket_dead_letters_oldest_seconds") < 3700
-    assert metrics.value(used, "relay", "docket_tasks_waiting") >= 1  # the declined customer may pay yet
+    wait_for(lambda: metrics.value(used, "relay", "docket_tasks_waiting") >= 1, 20, "the declined customer may pay yet")
     assert metrics.value(used, "relay", "docket_postgres_database_bytes") > 1e6
     used.no_faults()
     used.sql("DELETE FROM dead_letter WHERE fault_code = 'x'")

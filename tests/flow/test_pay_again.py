@@ -292,7 +292,7 @@ def test_an_attempt_while_the_customer_s_time_runs_out_is_in_time_or_refused(sho
 
 def test_a_worker_that_ends_the_order_is_overtaken_by_a_new_attempt(shop):
     """It learnt that the first payment is over; the second is another, and is not ended by that."""
-    shop.restart("payment", env=WORKER | {"DOCKET_CUSTOMER_WAIT_S": 1})
+    shop.restart("payment", env=WORKER | {"DOCKET_CUSTOMER_WAIT_S": 3})
     public = declined(shop)
     shop.freeze("payment")
     wait_for(lambda: shop.one("SELECT state FROM task WHERE order_id = %s AND stage = 1",

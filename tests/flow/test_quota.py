@@ -29,7 +29,7 @@ class Account:
                                             {"reason": "test", **quotas})
         assert answer.status == 200, answer
         policy = "orders" if "orders" in quotas else "reads"
-        wait_for(lambda: f'"{policy}";q={quotas[policy]};' in self.policy(policy), 5,
+        wait_for(lambda: f'"{policy}";q={quotas[policy]};' in self.policy(policy), 20,
                  "the API knows the quota")
 
     def policy(self, policy):

@@ -88,7 +88,7 @@ def test_a_product_that_is_not_sold_now_is_named(shop):
     sku = shop.order_body()["lines"][1]["sku"]
     shop.sql("UPDATE product SET active = false WHERE sku = %s", sku)
     try:
-        wait_for(lambda: quote(shop, basket(shop)).status == 422, 5, "the catalogue is read anew")
+        wait_for(lambda: quote(shop, basket(shop)).status == 422, 20, "the catalogue is read anew")
         error, = quote(shop, basket(shop)).json["errors"]
         assert (error["pointer"], error["code"]) == ("/lines/1/sku", "unknown_sku")
     finally:
@@ -100,7 +100,7 @@ def test_what_costs_nothing_is_refused_here_and_there(shop):
     shop.sql("INSERT INTO product VALUES ('FREE', 'a gift', 0, 'EUR')")
     shop.sql("INSERT INTO shipping_method VALUES ('gift', 'a gift', 0, 'EUR')")
     body = {"lines": lines, "shipping": {"method": "gift"}}
-    wait_for(lambda: [e["pointer"] for e in quote(shop, body).json["errors"]] == ["/lines"], 5,
+    wait_for(lambda: [e["pointer"] for e in quote(shop, body).json["errors"]] == ["/lines"], 20,
              "the gift is known, and refused")
 
 

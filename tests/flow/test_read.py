@@ -118,18 +118,18 @@ def waiting(shop):
 def test_a_long_poll_ends_with_the_next_version(shop, told, hint):
     answers = []
     thread = poll(shop, told, 20, answers)
-    wait_for(lambda: waiting(shop) == 1, 5, "the long poll waits")
+    wait_for(lambda: waiting(shop) == 1, 20, "the long poll waits")
     move(shop, told, hint)
-    thread.join(10)
+    thread.join(30)
     (answer, took), = answers
-    assert answer.json["version"] == 2 and took < 5
+    assert answer.json["version"] == 2 and took < 15
 
 
 def test_a_long_poll_without_news_ends_in_time(shop, told):
     answers = []
-    poll(shop, told, 1, answers).join(10)
+    poll(shop, told, 1, answers).join(30)
     (answer, took), = answers
-    assert answer.status == 304 and 0.9 < took < 4
+    assert answer.status == 304 and 0.9 < took < 10
 
 
 def test_a_final_order_is_not_waited_for(shop, told):
@@ -164,13 +164,13 @@ def test_a_client_that_leaves_a_long_poll_is_forgotten(shop, told):
     raw = Raw(shop.port("api"))
     raw.send(f"GET /v1/orders/{told.id}?wait=30 HTTP/1.1\r\nHost: x\r\nIf-None-Match: \"1\"\r\n"
              f"Authorization: Bearer {shop.reader}\r\n\r\n")
-    wait_for(lambda: waiting(shop) == 1, 5, "the long poll waits")
+    wait_for(lambda: waiting(shop) == 1, 20, "the long poll waits")
     raw.reset()
-    wait_for(lambda: waiting(shop) == 0, 5, "the long poll is over")
+    wait_for(lambda: waiting(shop) == 0, 20, "the long poll is over")
 
 
 def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
-    """The read is slow and sees the old version; the change and its hint come while it lasts."""
+    """The read sees the old version and is held there; the change and its hint come, and then it ends."""
     shop = docket_fresh
     shop.start("api")
     shop.stock_up()
@@ -178,23 +178,28 @@ def test_a_hint_between_the_read_and_the_wait_is_not_lost(docket_fresh):
     told = shop.post_order()
     shop.stop("api")
     shop.sql("ALTER TABLE orders RENAME TO orders_kept")
+    shop.sql("CREATE TABLE gate (is_shut boolean); INSERT INTO gate VALUES (false)")
+    shop.sql("CREATE FUNCTION held() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
+             "WHILE (SELECT is_shut FROM gate) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$")
     shop.sql("CREATE VIEW orders AS SELECT o.* FROM orders_kept o "
-             "LEFT JOIN LATERAL (SELECT pg_sleep(0.7) WHERE o.version = 1 OFFSET 0) slow ON true")
-    for event, act in (("INSERT", "RETURN NEW;"), (
-            "UPDATE", "UPDATE orders_kept SET version = NEW.version, status = NEW.status WHERE id = NEW.id; "
-                      "RETURN NEW;")):
-        shop.sql(f"CREATE FUNCTION kept_{event}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {act} END $$")
-        shop.sql(f"CREATE TRIGGER kept_{event} INSTEAD OF {event} ON orders "
-                 f"FOR EACH ROW EXECUTE FUNCTION kept_{event}()")
+             "LEFT JOIN LATERAL (SELECT held() WHERE o.version = 1 OFFSET 0) slow ON true")
+    shop.sql("CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
+    shop.sql("CREATE TRIGGER kept INSTEAD OF INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION kept()")
     shop.sql("GRANT SELECT, INSERT ON orders TO docket_api")
+    for month in shop.sql("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'orders_kept'::regclass"):
+        shop.sql(f"REVOKE SELECT ON {month[0]} FROM docket_api")  # or a month's own table is read
     shop.start("api")
+    shop.sql("UPDATE gate SET is_shut = true")
     answers = []
     asker = threading.Thread(target=lambda: answers.append(shop.read.get(
         f"/v1/orders/{told.id}?wait=20", headers={"If-None-Match": '"1"'}, timeout_s=30)))
     asker.start()
     wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
-                              "AND query LIKE '%token_key%'"), 10, "the read is under way")
-    move(shop, told)
+                              "AND query LIKE '%token_key%'"), 20, "the read is under way")
+    shop.sql("WITH moved AS (UPDATE orders_kept SET version = 2, status = 2 RETURNING id) "
+             "SELECT pg_notify('docket_orders', id::text) FROM moved")
+    wait_for(lambda: metrics.read(shop, "api")["docket_waiters_woken_total", 'by="hint"'] == 1, 10, "the hint has come")
+    shop.sql("UPDATE gate SET is_shut = false")
     asker.join(30)
     assert answers[0].status == 200 and answers[0].json["version"] == 2
     woken = metrics.read(shop, "api")

@@ -127,6 +127,14 @@ def test_the_command_makes_shows_and_ends_runs(shop):
         shop.docket("dead", "replay", "code:by_command", "--reason", "x", "--ramp", "1,x", "--yes")
 
 
+def test_a_filter_that_nothing_fits_makes_no_run(shop):
+    before = shop.one("SELECT count(*) FROM replay_run")
+    command = ("dead", "replay", "code:nobody_has_it", "--reason", "a test", "--yes")
+    must(shop.docket(*command), "No dead letter fits; no run was made.\n", "what is said")
+    must(json.loads(shop.docket(*command, "--json")), {"id": None}, "what is said as JSON")
+    must(shop.one("SELECT count(*) FROM replay_run"), before, "runs")
+
+
 def plan(shop, code):
     """{order's uuid: what a replay would do}, and the sums."""
     answer = shop.operator.get(f"/admin/dead/plan?filter=code:{code}%20state:all&letters=1").json
@@ -217,12 +225,13 @@ def test_killing_relay_and_command_changes_nothing_but_the_time(shop):
 
 def test_a_frozen_relay_that_wakes_up_doubles_nothing(shop):
     letters = make_letters(shop, 120, code="frozen")
-    run = begin(shop, "code:frozen", rate=60, ramp=[120])
-    wait_for(lambda: of_run(shop, run)[2] >= 20, 20, "it is on its way")
+    run = begin(shop, "code:frozen", rate=20, ramp=[120])
+    wait_for(lambda: of_run(shop, run)[2] >= 10, 20, "it is on its way")
     shop.freeze("relay")
     frozen_at = of_run(shop, run)[2]
     shop.start("relay", label="relay2", env={"DOCKET_SWEEP_S": 1})
-    wait_for(lambda: of_run(shop, run)[2] > frozen_at, 15, "another relay goes on")
+    wait_for(lambda: of_run(shop, run)[2] > frozen_at, 20, "another relay goes on")
+    shop.docket("dead", "pace", str(run), "--rate", "0", "--reason", "the rest at once")
     shop.thaw("relay")
     must(wait_run(shop, run, "done"), ("done", 120, 120, 0, 120, 0, 0), "the run")
     must(replays(shop, letters), {1: 120}, "replays")

@@ -15,7 +15,7 @@ from harness.outcomes import open_quick_shop, post, post_many, wait_all
 KEPT = 3
 OLD, KEPT_MONTH = month_ago(KEPT + 1), month_ago(KEPT)
 ENV = {"DOCKET_RETENTION_MONTHS": str(KEPT)}
-PAUSE_MAX_S = 1.5  # between two orders of one client; a lock that stops inserts is seen as more
+PAUSE_MAX_S = 2.5  # between two orders of one client; a lock that stops inserts is seen as more
 
 
 @pytest.fixture(scope="module", name="shop")

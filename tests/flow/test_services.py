@@ -1,4 +1,5 @@
 """The services that every other test stands on: private, on loopback only, never as root."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,11 +18,16 @@ def test_runs_as_somebody_who_is_not_root(services, name):
     assert os.stat(f"/proc/{pid}").st_uid != 0
 
 
+def open_files(pid):
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            yield os.readlink(f"/proc/{pid}/fd/{fd}")
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_listens_on_loopback_only(services, name):
     pid = process.running(services.home, name)
-    sockets = {os.readlink(f"/proc/{pid}/fd/{fd}")[8:-1] for fd in os.listdir(f"/proc/{pid}/fd")
-               if os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:[")}
+    sockets = {opened[8:-1] for opened in open_files(pid) if opened.startswith("socket:[")}
     addresses = set()
     for table in ("tcp", "tcp6"):
         with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
@@ -93,11 +99,11 @@ def test_a_signal_makes_the_log_tell_everything_and_another_one_less_again(docke
     pid = docket.pid(name)
     assert '"level":"info"' not in docket.log(name)
     process.tell(pid, signal.SIGUSR1)
-    wait_for(lambda: "debug, until SIGUSR2" in docket.log(name), 5, "it is at debug")
+    wait_for(lambda: "debug, until SIGUSR2" in docket.log(name), 20, "it is at debug")
     docket.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                "WHERE datname = current_database() AND pid <> pg_backend_pid()")
     wait_for(lambda: "pg_link_state" in docket.log(name), 10, "a line of debug")
     process.tell(pid, signal.SIGUSR2)
-    wait_for(lambda: '"event":"log_level","text":"warn"' in docket.log(name), 5, "it is at warn")
+    wait_for(lambda: '"event":"log_level","text":"warn"' in docket.log(name), 20, "it is at warn")
     docket.stop(name)
     assert '"event":"stopped"' not in docket.log(name), "a line of info"

@@ -29,7 +29,7 @@ def watched(relay, orders):
 def test_what_has_moved_on_is_watched_no_more(relay, consumer):
     orders = make_orders(relay, 250)
     consumer.wait_for_all(orders)
-    wait_for(lambda: outbox_is_empty(relay), 5, "an empty outbox")
+    wait_for(lambda: outbox_is_empty(relay), 20, "an empty outbox")
     assert watched(relay, orders) > 0
     relay.sql("INSERT INTO breaker (name, class, stage, state, held) "
               "VALUES ('stripe', 'operator', 1, 2, true)")  # or what is parked is let out
@@ -38,7 +38,7 @@ def test_what_has_moved_on_is_watched_no_more(relay, consumer):
         relay.sql("UPDATE task SET state = %s, parked_at = CASE WHEN %s = 4 THEN now() END, "
                   "due_at = CASE WHEN %s = 3 THEN now() + interval '1 hour' END "
                   "WHERE order_id = ANY (%s::uuid[])", state, state, state, some)
-    wait_for(lambda: watched(relay, orders) == 0, 5, "nothing watched")
+    wait_for(lambda: watched(relay, orders) == 0, 20, "nothing watched")
     consumer.must_have_each_once(orders)
     relay.sql("UPDATE task SET state = 5, parked_at = NULL WHERE state = 4")
     relay.sql("DELETE FROM breaker")
@@ -78,13 +78,13 @@ def test_a_task_whose_worker_has_died_is_ready_again(relay, consumer):
     order, = make_orders(relay, 1)
     consumer.wait_for_all([order])
     claim(relay, order, worker)
-    wait_for(lambda: metric(relay, "docket_relay_looks_total") > 0, 5, "a look")
+    wait_for(lambda: metric(relay, "docket_relay_looks_total") > 0, 20, "a look")
     look = relay.one("SELECT look_at FROM published WHERE order_ids && %s::uuid[]", [order])
     wait_for(lambda: relay.one("SELECT look_at FROM published WHERE order_ids && %s::uuid[]",
-                               [order]) > look, 5, "a look that lets it alone")
+                               [order]) > look, 20, "a look that lets it alone")
     must(consumer.seen[order], 1, "messages while its worker lives")
     link.close()
-    wait_for(lambda: consumer.seen[order] == 2, 5, "a second message")
+    wait_for(lambda: consumer.seen[order] == 2, 20, "a second message")
     must(relay.one("SELECT state, crashes, sweeps, worker_id FROM task WHERE order_id = %s", order),
          (1, 1, 0, None), "the task")
     kinds = [row[0] for row in relay.sql("SELECT kind FROM order_event WHERE order_id = %s", order)]
@@ -96,7 +96,7 @@ def test_a_frozen_workers_task_is_ready_again_when_its_lease_has_passed(relay, c
     order, = make_orders(relay, 1)
     consumer.wait_for_all([order])
     claim(relay, order, worker)
-    wait_for(lambda: consumer.seen[order] == 2, 8, "a second message")
+    wait_for(lambda: consumer.seen[order] == 2, 20, "a second message")
     link.close()
 
 
@@ -110,13 +110,13 @@ def test_what_the_broker_gave_up_makes_its_task_looked_at(relay, consumer):
     consumer.wait_for_all([order])
     claim(relay, order, worker)
     dead_letter(relay, json.dumps({"order": order, "stage": "payment", "outbox": 1}).encode())
-    wait_for(lambda: queue_count(relay, "docket.dead") == 0, 5, "docket.dead is empty")
+    wait_for(lambda: queue_count(relay, "docket.dead") == 0, 20, "docket.dead is empty")
     wait_for(lambda: relay.one("SELECT count(*) FROM published WHERE order_ids && %s::uuid[] AND "
-                               "published_upto = -1", [order]) == 1, 5, "it is watched")
+                               "published_upto = -1", [order]) == 1, 20, "it is watched")
     must(relay.one("SELECT state, crashes FROM task WHERE order_id = %s", order), (2, 0),
          "a broker's count proves nothing about the task")
     link.close()
-    wait_for(lambda: consumer.seen[order] == 2, 5, "a second message")
+    wait_for(lambda: consumer.seen[order] == 2, 20, "a second message")
 
 
 @pytest.mark.parametrize("body", [
@@ -127,10 +127,10 @@ def test_what_cannot_be_read_becomes_a_dead_letter(relay, body):
     before = relay.one("SELECT coalesce(max(id), 0) FROM dead_letter")
     dead_letter(relay, body)
     dead_letter(relay, body)
-    wait_for(lambda: queue_count(relay, "docket.dead") == 0, 5, "docket.dead is empty")
+    wait_for(lambda: queue_count(relay, "docket.dead") == 0, 20, "docket.dead is empty")
     rows = wait_for(lambda: relay.sql(
         "SELECT order_id, stage, fault_kind, fault_code, state, history FROM dead_letter "
-        "WHERE id > %s", before), 5, "a dead letter")
+        "WHERE id > %s", before), 20, "a dead letter")
     must(len(rows), 1, "dead letters of the same message")
     must(rows[0][:5], (None, 0, "refused", "unreadable_message", "open"), "the dead letter")
     must(rows[0][5]["body_bytes"], len(body), "its length")

@@ -144,7 +144,7 @@ def listening():
 def test_again_is_quick_and_leaves_what_runs_alone(ops):
     before = ops.pids()
     ops.run("up")
-    assert ops.took_s < 10, ops.said
+    assert ops.took_s < 20, ops.said
     assert ops.pids() == before
 
 
@@ -158,7 +158,7 @@ def test_starts_what_has_died(ops, name):
     assert {other: pid for other, pid in before.items() if other != name} == \
         {other: pid for other, pid in after.items() if other != name}
     assert "fulfilled" in ops.said
-    assert ops.took_s < 15, ops.said
+    assert ops.took_s < 30, ops.said
 
 
 def test_two_at_once_make_one_docket(ops):

@@ -43,21 +43,19 @@ def outcome(shop, event_id):
     return rows[0][0] if rows else None
 
 
-def wait_outcome(shop, event_id, wanted, deadline_s=10):
+def wait_outcome(shop, event_id, wanted, deadline_s=20):
     wait_for(lambda: outcome(shop, event_id) == wanted, deadline_s,
              f"{event_id} is {wanted}: {inbox(shop, event_id)}")
 
 
 def test_3d_secure_that_is_finished_at_the_provider_goes_on_at_once(shop):
-    """Within a second on a machine that has the time; the first look-up would be after five."""
+    """By its event: the first look-up would be after five seconds."""
     send_webhooks(shop)
     public, intent = waiting_for_customer(shop)
     finish(shop, intent)
-    began = time.monotonic()
     shop.wait_status(public, "confirmed", "fulfilled")
-    took = time.monotonic() - began
-    assert "webhook" in kinds(shop, public), kinds(shop, public)
-    assert took < 4.0, f"took {took:.2f} s"
+    happened = kinds(shop, public)
+    assert "webhook" in happened[:happened.index("paid")], happened
     must(len(facts(shop, "charge", public)), 1, "charges")
     shop.books().must_balance()
 
@@ -256,11 +254,12 @@ def test_the_sandbox_sends_an_event_again_until_it_is_taken(shop):
     public, intent = waiting_for_customer(shop)
     shop.stop("api")
     finish(shop, intent)
-    wait_for(lambda: webhooks(shop)["refused"] > 1, 10, "nobody takes it")
+    wait_for(lambda: webhooks(shop)["refused"] > 1, 20, "nobody takes it")
     shop.start("api")
     shop.api = Client(shop.port("api"), shop.checkout)  # the old connection is of no use
-    shop.wait_status(public, "fulfilled")
-    assert "webhook" in kinds(shop, public)
+    shop.wait_status(public, "fulfilled")  # by the event, or by a look-up that was due before
+    wait_for(lambda: webhooks(shop)["open"] == 0, 20, "it is taken")
+    must(webhooks(shop)["given_up"], 0, "events that were given up")
     shop.books().must_balance()
 
 

@@ -5,8 +5,12 @@ import collections
 import os
 import re
 import subprocess
+import sys
 
 from .services import ROOT
+
+sys.path.append(os.path.join(ROOT, "schema"))
+import embed_sql  # noqa: E402
 
 ROLES = {"docket_api": ("api/docket-api", ("api/libapi.a.p", "api/docket-api.p")),
          "docket_relay": ("workers/docket-relay", ("workers/docket-relay.p",)),
@@ -47,6 +51,12 @@ def statements_of(role, build):
 def sql_of(name):
     with open(os.path.join(ROOT, "schema/statements", name + ".sql"), encoding="utf-8") as file:
         return file.read()
+
+
+def month_sql_of(name, month):
+    """On the own tables of a month ("_2026_11"); None: the statement is never sent so."""
+    sql = sql_of(name)
+    return embed_sql.marked(sql).replace(embed_sql.MARK, month) if "\n-- of one month: " in sql else None
 
 
 # --- what they need -----------------------------------------------------------------------------
@@ -123,11 +133,12 @@ def granted(link, role):
     cursor.execute("""
         SELECT c.relname, a.privilege_type, NULL
         FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
-        WHERE a.grantee = %(role)s::regrole AND c.relkind IN ('r', 'p', 'v')
+        WHERE a.grantee = %(role)s::regrole AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
         UNION ALL
         SELECT c.relname, a.privilege_type, t.attname
         FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid
-        CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee = %(role)s::regrole""",
+        CROSS JOIN LATERAL aclexplode(t.attacl) a
+        WHERE a.grantee = %(role)s::regrole AND NOT c.relispartition""",
                    {"role": role})
     for table, privilege, column in cursor.fetchall():
         if column is None:

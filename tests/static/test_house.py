@@ -131,6 +131,12 @@ def test_no_file_is_longer_than_it_may_be():
     assert not found, "\n".join(found)
 
 
+def test_the_files_that_take_the_longest_are_there():
+    names = re.findall(r'"(test_\w+)"', re.search(r"^LONGEST = \((.*?)\)$", tree.text("tests/conftest.py"), re.M | re.S)[1])
+    there = {path.rpartition("/")[2] for path in tree.files(".py", below=("tests/flow", "tests/fault"))}
+    assert names and {f"{name}.py" for name in names} <= there, names
+
+
 def test_a_header_says_its_promise_first():
     found = [path for path in tree.files(".h")
              if not tree.text(path).startswith(f"/* {path} - ") or "#pragma once" not in

@@ -174,7 +174,7 @@ def test_every_alert_is_tested_and_has_its_runbook_and_the_other_way_round():
 def test_every_runbook_is_walked():
     walks = "".join(tree.text(f"tests/flow/test_runbooks_{part}.py") for part in ("edge", "work", "money"))
     fired = {name for call in re.findall(r"(?:fires|is_firing)\(([^)]*)\)", walks) for name in re.findall(r"Docket\w+", call)}
-    typed = set(re.findall(r'follow\("(\w+)"', walks))
+    typed = set(re.findall(r'(?:follow|shows)\("(\w+)"', walks))
     assert fired == typed == set(blocks())
 
 

@@ -179,7 +179,7 @@ def wipe_data(home):
     shutil.rmtree(home.at("data", "rabbitmq", "mnesia"), ignore_errors=True)
 
 
-def control(home, *arguments, deadline_s=60):
+def control(home, *arguments, deadline_s=180):
     """rabbitmqctl; slow (it starts a virtual machine of its own)."""
     with process.placed(home, "rabbitmq", by_fd=True) as place:
         done = process.run([scripts() + "/rabbitmqctl", "-q", *arguments], timeout=deadline_s,

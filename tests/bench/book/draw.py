@@ -227,7 +227,8 @@ def hops(figure, part):
     steps.set_xlim(left=0)
     steps.set_xlabel("ms since the step before")
     steps.set_title("Step by step")
-    steps.legend(loc="lower right")
+    steps.set_ylim(bottom=len(names) + .4)  # below the last step there is room for what the colours mean
+    steps.legend(loc="lower right", ncol=2)
 
 
 def flat(figure, part):

@@ -38,6 +38,18 @@ def stamp(name, directory=kept.RESULTS):
     return f"<!-- {name} {digest.hexdigest()[:16]} -->"
 
 
+def hidden(figure):
+    """Points that lie under a legend."""
+    found = []
+    for axis in figure.axes:
+        if legend := axis.get_legend():
+            box = legend.get_window_extent()
+            found += [(x, y) for line in axis.lines if line.get_marker() not in ("None", "", None)
+                      for (x, y), place in zip(line.get_xydata(), axis.transData.transform(line.get_xydata()))
+                      if box.contains(*place)]
+    return found
+
+
 def svg(name, part):
     import matplotlib
     from matplotlib.figure import Figure
@@ -46,4 +58,5 @@ def svg(name, part):
         PLOTS[name].draw(figure, part)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        assert not hidden(figure), f"{name}: a legend covers {hidden(figure)}"
     return with_dark(out.getvalue()) + stamp(name) + "\n"

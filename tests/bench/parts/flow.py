@@ -13,10 +13,10 @@ SYSTEM = ("api", *WORKING, "postgres", "rabbitmq")
 
 
 def fill(bench, shop, count):
-    load = Load(bench, shop)
+    load, seconds = Load(bench, shop), max(0.1, min(1.0, count / 4000))
     before = shop.one("SELECT count(*) FROM orders")
     while shop.one("SELECT count(*) FROM orders") - before < count:
-        load.orders(64, phases=[(0, 0.1), (0, 1.0)])
+        load.orders(64, phases=[(0, 0.1), (0, seconds)])
     load.close()
 
 
