@@ -11,7 +11,7 @@
 enum { LINKS = 2, TICKETS_MAX = 400 };
 
 /* The columns of order_face.sql. */
-enum { POSITION, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_US };
+enum { POSITION, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_AT };
 
 struct glances {
     struct group_work work;
@@ -91,7 +91,7 @@ static void read_face(struct reading *reading, const PGresult *result, int row)
     reading->status = pg_i16(result, row, STATUS);
     reading->is_final = pg_bool(result, row, FINAL);
     reading->token_key = pg_i16(result, row, TOKEN_KEY);
-    reading->accepted_us = pg_i64(result, row, ACCEPTED_US);
+    reading->accepted_us = pg_time_us(result, row, ACCEPTED_AT);
 }
 
 /* The rows come in the order of the batch, but not every order is there. */

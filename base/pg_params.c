@@ -12,6 +12,8 @@ enum {
     ARRAY_DIM_AT = 12
 };
 
+static const int64_t PG_BEGAN_US = INT64_C(946684800000000); /* 2000-01-01, where its times begin */
+
 void pg_params_init(struct pg_params *params)
 {
     params->count = 0;
@@ -214,6 +216,11 @@ int64_t pg_i64(const PGresult *result, int row, int column)
 
     fetch(result, row, column, &wire, sizeof(wire));
     return (int64_t)be64toh(wire);
+}
+
+int64_t pg_time_us(const PGresult *result, int row, int column)
+{
+    return pg_i64(result, row, column) + PG_BEGAN_US;
 }
 
 bool pg_bool(const PGresult *result, int row, int column)

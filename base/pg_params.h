@@ -64,6 +64,8 @@ int16_t pg_i16(const PGresult *result, int row, int column);
 int32_t pg_i32(const PGresult *result, int row, int column);
 int64_t pg_i64(const PGresult *result, int row, int column);
 bool pg_bool(const PGresult *result, int row, int column);
+int64_t pg_time_us(const PGresult *result, int row,
+                   int column); /* timestamptz: since 1970; NULL: 2000 */
 const char *pg_text(const PGresult *result, int row, int column); /* lent, NUL-terminated */
 const uint8_t *pg_bytes(const PGresult *result, int row, int column, size_t *length);
 /* A uuid[] or int array cell without NULLs: its length; element i by the second call. */

@@ -3,18 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "queue/hint_rule.h"
 #include "schema/statements.h"
 
-enum { PATIENCE_MS = 5000 };
+enum { PATIENCE_MS = 5000, MS_NS = 1000000 };
 
 struct hint {
     struct errand *errand;
     uv_prepare_t *turn; /* one NOTIFY for all that one turn of the loop brought */
+    uv_timer_t *pace;   /* when work that is put off may be told */
+    struct hint_rule rule;
     bool is_work;
     struct order_id *orders;
     int order_count;
 };
+
+static void on_turn(uv_prepare_t *turn);
 
 static void add_orders(const struct hint *hint, struct text *payload, int from, int to)
 {
@@ -74,20 +80,37 @@ static void notify(struct hint *hint)
     hint->order_count = 0;
 }
 
-static void on_turn(uv_prepare_t *turn)
-{
-    struct hint *hint = turn->data;
-
-    uv_prepare_stop(turn);
-    if ((hint->is_work || hint->order_count > 0) && errand_is_free(hint->errand))
-        notify(hint);
-}
-
 static void on_free(void *owner)
 {
     struct hint *hint = owner;
 
     uv_prepare_start(hint->turn, on_turn);
+}
+
+static void on_pace(uv_timer_t *pace)
+{
+    on_free(pace->data);
+}
+
+/* False: it is put off. */
+static bool may_tell_of_work(struct hint *hint)
+{
+    uint64_t wait_ns = hint_rule_wait_ns(&hint->rule, clock_monotonic_ns());
+
+    if (wait_ns > 0)
+        uv_timer_start(hint->pace, on_pace, (wait_ns + MS_NS - 1) / MS_NS, 0);
+    return wait_ns == 0;
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct hint *hint = turn->data;
+
+    uv_prepare_stop(turn);
+    if (!errand_is_free(hint->errand))
+        return;
+    if (hint->order_count > 0 || (hint->is_work && may_tell_of_work(hint)))
+        notify(hint);
 }
 
 static void on_rows(void *owner, const PGresult *result)
@@ -134,6 +157,9 @@ struct hint *hint_create(uv_loop_t *loop, const struct pg_server *server)
     hint->turn = xcalloc(1, sizeof(*hint->turn));
     hint->turn->data = hint;
     uv_prepare_init(loop, hint->turn);
+    hint->pace = xcalloc(1, sizeof(*hint->pace));
+    hint->pace->data = hint;
+    uv_timer_init(loop, hint->pace);
     hint->errand = errand_create(loop, &options);
     return hint;
 }
@@ -150,6 +176,7 @@ void hint_destroy(struct hint *hint)
     errand_destroy(hint->errand);
     uv_prepare_stop(hint->turn);
     uv_close((uv_handle_t *)hint->turn, free_handle);
+    uv_close((uv_handle_t *)hint->pace, free_handle);
     free(hint->orders);
     free(hint);
 }

@@ -50,34 +50,45 @@ int64_t order_id_unix_ms(const struct order_id *id)
     return ms;
 }
 
-/* The 128 bits as 26 digits: the first carries the top 3. */
+/* The 128 bits as 26 digits: the first carries the top 3.  From the last one on, as the bits come.
+ */
 void order_id_format(const struct order_id *id, char text[ORDER_ID_TEXT_SIZE])
 {
-    memcpy(text, "ord_", 4);
-    for (int digit = 0; digit < DIGITS; digit++) {
-        int low = (DIGITS - 1 - digit) * BITS_A_DIGIT, value = 0;
+    unsigned pending = 0;
+    int bits = 0, byte = ORDER_ID_BYTES;
 
-        for (int bit = low + BITS_A_DIGIT - 1; bit >= low; bit--)
-            value = value << 1 | (bit < 128 ? id->bytes[15 - bit / 8] >> bit % 8 & 1 : 0);
-        text[4 + digit] = alphabet[value];
+    memcpy(text, "ord_", 4);
+    for (int digit = DIGITS - 1; digit >= 0; digit--) {
+        if (bits < BITS_A_DIGIT && byte > 0) {
+            pending |= (unsigned)id->bytes[--byte] << bits;
+            bits += 8;
+        }
+        text[4 + digit] = alphabet[pending & 31];
+        pending >>= BITS_A_DIGIT;
+        bits -= BITS_A_DIGIT;
     }
     text[4 + DIGITS] = '\0';
 }
 
 bool order_id_parse(struct order_id *id, const char *text)
 {
+    unsigned pending = 0;
+    int bits = 0, byte = ORDER_ID_BYTES;
+
     memset(id, 0, sizeof(*id));
     if (strncmp(text, "ord_", 4) != 0 || strlen(text) != 4 + DIGITS || text[4] > '7')
         return false;
-    for (int digit = 0; digit < DIGITS; digit++) {
+    for (int digit = DIGITS - 1; digit >= 0; digit--) {
         const char *at = strchr(alphabet, text[4 + digit]);
-        int low = (DIGITS - 1 - digit) * BITS_A_DIGIT;
 
         if (at == NULL)
             return false;
-        for (int bit = 0; bit < BITS_A_DIGIT; bit++) {
-            if ((at - alphabet) >> bit & 1)
-                id->bytes[15 - (low + bit) / 8] |= (uint8_t)(1 << (low + bit) % 8);
+        pending |= (unsigned)(at - alphabet) << bits;
+        bits += BITS_A_DIGIT;
+        if (bits >= 8) {
+            id->bytes[--byte] = (uint8_t)pending;
+            pending >>= 8;
+            bits -= 8;
         }
     }
     return true;

@@ -1,8 +1,7 @@
 -- What a read needs of an order beside its body: whose it is, and which version is the newest.
 --   $1 order ids  $2, $3 least and greatest of them: only their months' partitions are opened
 -- of one month: also on the own tables of the month that all of the batch is of (schema/month.h).
-SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.token_key,
-       (extract(epoch FROM o.accepted_at) * 1000000)::int8
+SELECT batch.position::int4, o.account_id, o.version, o.status, o.final, o.token_key, o.accepted_at
 FROM unnest($1::uuid[]) WITH ORDINALITY AS batch(id, position)
 CROSS JOIN LATERAL (
     SELECT o.account_id, o.version, o.status, o.final, o.token_key, o.accepted_at
