@@ -34,10 +34,16 @@ void order_payment_out_of_stock(const struct order_facts *facts, const struct or
     change->reason = change->event = "out_of_stock";
 }
 
+/* Also of an intent that differed when it was made, and that an operator lets go on. */
+static bool is_unasked(const struct order_facts *facts)
+{
+    return facts->attempt_state <= ATTEMPT_CREATED ||
+           (facts->attempt_state == ATTEMPT_INTEGRITY_FAILURE && facts->since_sent_ms < 0);
+}
+
 bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy)
 {
-    return policy->holds_duplicates && facts->duplicate == DUPLICATE_FLAGGED &&
-           facts->attempt_state <= ATTEMPT_CREATED;
+    return policy->holds_duplicates && facts->duplicate == DUPLICATE_FLAGGED && is_unasked(facts);
 }
 
 /* Until an operator releases or cancels it.  What it holds it keeps: its intent may be there. */
@@ -182,8 +188,10 @@ bool order_must_fence(const struct order_facts *facts, const struct order_policy
 {
     if (facts->status == ORDER_PAYMENT_FAILED)
         return !facts->is_fenced;
+    if (facts->is_given_up) /* also where a person has looked at it meanwhile */
+        return true;
     if (facts->status == ORDER_REQUIRES_ACTION)
-        return facts->is_given_up || facts->since_opened_ms >= policy->customer_wait_ms;
+        return facts->since_opened_ms >= policy->customer_wait_ms;
     return is_past_sla(facts, policy);
 }
 

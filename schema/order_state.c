@@ -208,7 +208,8 @@ static const struct {
 } sense[] = {
     [VERDICT_RESERVED] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
     [VERDICT_OUT_OF_STOCK] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
-    [VERDICT_DUPLICATE] = {TO(STAGE_PAYMENT), WAITING, TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED)},
+    [VERDICT_DUPLICATE] = {TO(STAGE_PAYMENT), WAITING,
+                           TO(ATTEMPT_NONE) | TO(ATTEMPT_CREATED) | TO(ATTEMPT_INTEGRITY_FAILURE)},
     [VERDICT_INTENT_STORED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
     [VERDICT_PAID] = {TO(STAGE_PAYMENT), WAITING, ANY & ~TO(ATTEMPT_NONE)},
     [VERDICT_DECLINED] = {TO(STAGE_PAYMENT), WAITING, LOOKED_UP},
@@ -368,7 +369,7 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson)
 {
     return facts->attempt_number == lesson->attempt_number &&
-           facts->resolution == lesson->resolution;
+           facts->resolution == lesson->resolution && facts->is_given_up == lesson->is_given_up;
 }
 
 static void apply_attempt(struct order_facts *facts, const struct order_change *change)

@@ -177,6 +177,7 @@ struct order_lesson {
     enum verdict verdict;
     int16_t attempt_number;     /* of the payment, when it was learnt */
     enum resolution resolution; /* … */
+    bool is_given_up;           /* … */
     struct fault fault;         /* of FAILED, *_UNKNOWN, INTEGRITY, HELD */
     int64_t retry_after_ms;     /* the outside's wish; -1: none */
     bool is_interrupted; /* *_UNKNOWN: SIGTERM cut it short: does not count, and goes on at once */
@@ -271,7 +272,7 @@ enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts
 bool order_resolved(const struct order_facts *facts, struct order_lesson *lesson);
 
 /* What was learnt is about the payment attempt that these facts, read later, are about, and no
- * operator has settled it meanwhile. */
+ * operator has settled it, nor its customer given it up, meanwhile. */
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);
 
 /* The facts as they stand once the change is committed, for a task that keeps running. */

@@ -80,6 +80,7 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     job->lesson = *lesson;
     job->lesson.attempt_number = job->claim.facts.attempt_number;
     job->lesson.resolution = job->claim.facts.resolution;
+    job->lesson.is_given_up = job->claim.facts.is_given_up;
     job->has_lesson = true;
     if (job->doubt.is_raised && is_of_failure(lesson)) {
         job_enter(job, DOUBTING);

@@ -129,6 +129,24 @@ def test_while_a_capture_is_in_flight_it_ends_void_or_refunded_whichever_is_true
     shop.books().must_balance()
 
 
+def test_what_the_bank_has_not_decided_is_canceled_or_given_back_once_it_has(shop):
+    """The provider can not cancel it meanwhile."""
+    taken, refused = (post(shop, **paying_with("pm_usBankAccount_processing")) for _ in range(2))
+    for public in (taken, refused):
+        wait_for(lambda public=public: "payment_unknown" in kinds(shop, public), 20, "it is not known")
+    must_cancel(shop, taken, refused)
+    for public, decision in ((taken, "succeeded"), (refused, "failed")):
+        wait_for(lambda public=public: shop.read.get(f"/v1/orders/{public}").json["reason"] == "payment_outcome_unknown",
+                 20, "it was asked for")
+        must(shop.status(public), "canceling", "status")
+        intent = attempt(shop, public)[1]
+        must(shop.sandbox.post(f"/sandbox/intents/{intent}/finish", {"as": decision}).status, 200, "the bank")
+    shop.wait_status(taken, "refunded")
+    shop.wait_status(refused, "canceled")
+    must((len(facts(shop, "refund", taken)), len(facts(shop, "cancel", refused))), (1, 1), "refunds and cancels")
+    shop.books().must_balance()
+
+
 def test_a_cancel_overtakes_a_worker_that_sleeps_on_its_claim(shop):
     """The other worker cancels at once; the sleeper writes nothing when it wakes."""
     quick = WORKER | {"DOCKET_CUSTOMER_WAIT_S": 60}

@@ -1,7 +1,9 @@
 """docket doctor: each fault that can be planted is named, and the cure that it names, really typed, mends it."""
+import glob
 import json
 import os
 import re
+import shlex
 import subprocess
 import time
 
@@ -10,6 +12,7 @@ import pytest
 from docket_local import postgres, process, rabbitmq
 from harness import must, wait_for
 from harness.services import ROOT
+from harness.walk import blocks
 
 
 def environment(shop, **changes):
@@ -291,6 +294,28 @@ def test_a_queue_without_a_leader_is_named(shop_fresh):
     rabbitmq.control(shop_fresh.home, *cure.partition("rabbitmqctl ")[2].partition(" (")[0].split())
     assert "docket-relay anew" in finding(doctor(shop_fresh), "broker.topology", "fail", "docket.payment is not to be had")
     for label in ("relay", "payment"):
+        shop_fresh.start(label)
+    shop_fresh.wait_status(shop_fresh.post_order().id, "fulfilled", deadline_s=40)
+
+
+def test_a_queue_that_lost_its_leader_has_one_again_as_the_runbook_says(shop_fresh):
+    """RabbitMQ was killed before it had written the names of new quorum queues to disk: their file is taken away."""
+    home = shop_fresh.home
+    for label in ("relay", "payment", "fulfilment"):
+        shop_fresh.stop(label)
+    shop_fresh.services.broker_kill_frozen()
+    names, = glob.glob(home.at("data", "rabbitmq", "mnesia", "*", "quorum", "*", "names.dets"))
+    os.unlink(names)
+    rabbitmq.begin(home, management=True)
+    home.node_was_used = False  # else the harness elects leaders, as ops/up does
+    rabbitmq.wait_ready(home)
+    line, = (line for line in blocks("DocketBrokerAway") if line.startswith("rabbitmqctl eval"))
+    elect = shlex.split(line)[1:]
+    ask = ["eval", elect[1].replace("ra:trigger_election(amqqueue:get_pid(Q))", "element(4, amqqueue:get_name(Q))")]
+    assert "docket.payment" in rabbitmq.control(home, *ask), "it has a leader"
+    rabbitmq.control(home, *elect)
+    wait_for(lambda: "docket.payment" not in rabbitmq.control(home, *ask), 20, "it has a leader")
+    for label in ("relay", "payment", "fulfilment"):
         shop_fresh.start(label)
     shop_fresh.wait_status(shop_fresh.post_order().id, "fulfilled", deadline_s=40)
 

@@ -1,4 +1,5 @@
 """The provider's books against ours, both ways: what is missing in either is found, and said."""
+import contextlib
 import json
 import os
 import uuid
@@ -190,6 +191,29 @@ def test_what_got_an_intent_while_others_were_adopted_keeps_it(shop, services):
     wait_all(shop, [first, second], "fulfilled")
     must(len(facts(shop, "charge", first, second)), 2, "charges")
     shop.sql("UPDATE orphan_sweep SET due_at = now()")
+
+
+def asked_for(shop, to):
+    """Intents that a sweep up to that moment has not seen, had it seen none, and would look up one by one."""
+    link = shop.services.connect(shop.database)
+    with open(os.path.join(ROOT, "schema/statements/orphan_ask.sql"), encoding="utf-8") as file, \
+            contextlib.closing(link), link.cursor() as cursor:
+        cursor.execute("PREPARE ask AS " + file.read())
+        cursor.execute("EXECUTE ask (-1, 'stripe', %s, '00000000-0000-0000-0000-000000000000', 1000)", [to])
+        return {row[2] for row in cursor.fetchall()}
+
+
+def test_an_intent_that_is_younger_than_its_attempt_is_not_looked_up_before_it_can_be_listed(shop):
+    """After an outage all that waited is older than the window, and its intents are younger: once, nearly every order of
+    it was looked up."""
+    shop.fault("create", "delay", ms=1500, times=1)
+    public = post(shop)
+    shop.wait_status(public, "fulfilled")
+    opened, sent = shop.one("SELECT ceil(extract(epoch FROM opened_at))::int8, ceil(extract(epoch FROM sent_at))::int8 "
+                            "FROM payment_attempt WHERE order_id = %s", order.to_uuid(public))
+    assert opened < sent, "the test wants a second between them"
+    intent = attempt(shop, public)[1]
+    must((intent in asked_for(shop, opened), intent in asked_for(shop, sent)), (False, True), "asked for")
 
 
 def test_a_provider_that_is_paused_is_not_asked(shop):

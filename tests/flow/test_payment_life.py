@@ -16,6 +16,7 @@ DECLINES = {"pm_card_visa_chargeDeclined": ("card_declined", False),
             "pm_card_chargeDeclinedIncorrectCvc": ("card_details_wrong", True),
             "pm_card_chargeDeclinedProcessingError": ("issuer_unavailable", True)}
 ASKS_CUSTOMER = "pm_card_threeDSecureRequired"
+BANK_DEBIT = "pm_usBankAccount_processing"
 SKU = "TEA-EARL-250"
 PATIENT = {"DOCKET_CUSTOMER_WAIT_S": 600}
 HASTY = {"DOCKET_UNKNOWN_SLA_S": 1}
@@ -57,7 +58,7 @@ def wait_fenced(shop, *orders):
 def act(shop, path, **form):
     """Somebody else than Docket asks the provider."""
     return shop.sandbox.request(
-        "POST", f"/v1/payment_intents/{path}", "&".join(f"{k}={v}" for k, v in form.items()),
+        "POST", f"/v1/payment_intents/{path}".rstrip("/"), "&".join(f"{k}={v}" for k, v in form.items()),
         {"Authorization": "Bearer sk_test", "Content-Type": "application/x-www-form-urlencoded"})
 
 
@@ -204,6 +205,58 @@ def test_an_unknown_payment_does_not_die_of_a_fence_that_fails(hasty_shop):
     must(dead_letters(shop, public), 0, "dead letters")
     shop.no_faults()
     shop.wait_status(public, "canceled")
+    shop.books().must_balance()
+
+
+def test_a_bank_that_takes_its_time_is_waited_for_and_decides(shop):
+    """`processing`: nothing is asked for again, whatever it becomes."""
+    taken, refused = (post(shop, **paying_with(BANK_DEBIT)) for _ in range(2))
+    for public in (taken, refused):
+        wait_for(lambda public=public: "payment_unknown" in kinds(shop, public), 20, "it is not known")
+        must((shop.status(public), shop.read.get(f"/v1/orders/{public}").json["reason"]),
+             ("processing", "payment_outcome_unknown"), "what is told")
+    finish(shop, taken, "succeeded")
+    finish(shop, refused, "failed")
+    shop.wait_status(taken, "fulfilled")
+    shop.wait_status(refused, "payment_failed")
+    must([attempt(shop, public)[2] for public in (taken, refused)], [1, 1], "confirms")
+    must(len(facts(shop, "charge", taken, refused)), 1, "charges")
+    shop.books().must_balance()
+
+
+def test_an_amount_that_is_only_held_is_for_a_person_and_goes_on_once_it_is_taken(shop):
+    """Docket never asks for it (capture_method); somebody has, at the provider."""
+    [public] = post_before_payment(shop)
+    shop.fault("confirm", "reset", order=public)
+    shop.fault("retrieve", "unavailable", order=public)
+    shop.thaw("payment")
+    wait_for(lambda: "payment_unknown" in kinds(shop, public), 20, "it is not known")
+    shop.freeze("payment")
+    shop.no_faults()
+    held = act(shop, "", amount=7020, currency="eur", payment_method="pm_card_visa", capture_method="manual",
+               **{"metadata[order_id]": public}).json["id"]
+    must(act(shop, held + "/confirm").json["status"], "requires_capture", "the intent")
+    shop.sql("UPDATE payment_attempt SET intent_id = %s WHERE order_id = %s", held, order.to_uuid(public))
+    shop.thaw("payment")
+    wait_dead(shop, public)
+    must((dead_letter(shop, public)[2], shop.status(public)), ("manual_capture", "on_hold"), "why, and its status")
+    must(act(shop, held + "/capture").json["status"], "succeeded", "a person captures it")
+    replay(shop, public)
+    shop.wait_status(public, "fulfilled")
+    must(len(facts(shop, "charge", public)), 1, "charges")
+    shop.books().must_balance()
+
+
+def test_what_a_bank_has_not_decided_past_its_time_is_on_hold_and_is_not_canceled(hasty_shop):
+    shop = hasty_shop
+    public = post(shop, **paying_with(BANK_DEBIT))
+    shop.wait_status(public, "on_hold")
+    before = begun(shop, "retrieve")
+    wait_for(lambda: begun(shop, "retrieve") > before + 1, 20, "it is looked up again")
+    must((shop.status(public), dead_letters(shop, public)), ("on_hold", 0), "status and dead letters")
+    finish(shop, public, "succeeded")
+    shop.wait_status(public, "fulfilled")
+    must((len(facts(shop, "charge", public)), facts(shop, "cancel", public)), (1, []), "charges and cancels")
     shop.books().must_balance()
 
 

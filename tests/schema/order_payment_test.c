@@ -191,6 +191,9 @@ static void a_lesson_holds_for_its_attempt_until_an_operator_settles_it(void **s
     facts.resolution = RESOLUTION_CAPTURED;
     assert_false(order_lesson_holds(&facts, &lesson));
     facts.resolution = RESOLUTION_NONE;
+    facts.is_given_up = true;
+    assert_false(order_lesson_holds(&facts, &lesson));
+    facts.is_given_up = false;
     facts.attempt_number = 2;
     assert_false(order_lesson_holds(&facts, &lesson));
 }
@@ -206,6 +209,25 @@ static void a_payment_that_an_operator_calls_declined_is_not_asked_about_again(v
     order_decide(&facts, &lesson, &policy, 1, &change);
     assert_true(change.is_fenced && change.stock == STOCK_RETURNED && !change.keeps_running);
     assert_int_equal(change.status, ORDER_PAYMENT_FAILED);
+}
+
+static void a_duplicate_is_held_until_a_confirm_may_have_been_sent(void **state)
+{
+    struct order_policy holding = policy;
+    struct order_lesson duplicate = lesson_of(VERDICT_DUPLICATE);
+    struct order_facts facts = paying(ATTEMPT_INTEGRITY_FAILURE);
+    struct order_change change;
+
+    (void)state;
+    holding.holds_duplicates = true;
+    facts.duplicate = DUPLICATE_FLAGGED;
+    facts.since_sent_ms = -1; /* the intent differed when it was made, and is replayed */
+    assert_true(order_must_hold(&facts, &holding));
+    order_decide(&facts, &duplicate, &holding, 1, &change);
+    assert_int_equal(change.status, ORDER_ON_HOLD);
+    assert_int_equal(change.task_state, TASK_WAITING);
+    facts.since_sent_ms = 5;
+    assert_false(order_must_hold(&facts, &holding));
 }
 
 static void another_attempt_is_opened_only_when_the_last_is_surely_over(void **state)
@@ -239,6 +261,7 @@ int main(void)
         cmocka_unit_test(what_an_operator_has_said_is_learnt_while_the_payment_is_open),
         cmocka_unit_test(a_lesson_holds_for_its_attempt_until_an_operator_settles_it),
         cmocka_unit_test(a_payment_that_an_operator_calls_declined_is_not_asked_about_again),
+        cmocka_unit_test(a_duplicate_is_held_until_a_confirm_may_have_been_sent),
         cmocka_unit_test(another_attempt_is_opened_only_when_the_last_is_surely_over),
     };
 

@@ -12,8 +12,9 @@ from test_house import functions
 BASE_HTTP = "base/http/client"
 # Where Postgres, RabbitMQ and the network are spoken to at all; everybody else goes through these.
 ALLOWED = {
-    r"\bPQ(exec|send|pipelineSync|put)\w*\(": {"base/pg_link.c", "ops/cli/migrate.c", "ops/cli/owner.c",
-                                                "ops/cli/migrate_months.c", "ops/cli/doctor_postgres.c"},
+    r"\bPQ(exec|send|pipelineSync|put)\w*\(": {"base/pg_link_begin.c", "base/pg_link_work.c", "ops/cli/migrate.c",
+                                                "ops/cli/owner.c", "ops/cli/migrate_months.c",
+                                                "ops/cli/doctor_postgres.c"},
     r"\bamqp_(basic_(publish|ack|nack|reject)|send_(method|frame)\w*|simple_rpc\w*)\(":
         {"base/amqp_wire.c"},
     r"\bcurl_(multi_add_handle|easy_perform|easy_send)\(":
@@ -22,7 +23,7 @@ ALLOWED = {
 # `docket migrate` changes a database in single transactions that it repeats (`retire` is killed at its
 # own points: tests/fault/test_retire.py); `docket doctor` changes nothing; every other
 # command of the operator asks the API, which is killed at its points.
-PRIVATE = {"base/pg_link.c", "base/pg_link.h"}
+PRIVATE = {"base/pg_link_work.c", "base/pg_link.h"}
 
 
 def lines_of(path):

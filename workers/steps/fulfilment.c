@@ -192,6 +192,7 @@ static void register_metrics(void)
 
 const struct step fulfilment_step = {
     .stage = STAGE_FULFILMENT,
+    .looks_again = true, /* that there is no shipment holds for the time of the look only */
     .register_metrics = register_metrics,
     .open = open_carrier,
     .work_bytes = sizeof(struct fulfilment),

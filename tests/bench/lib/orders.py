@@ -21,6 +21,18 @@ def wait_final(shop, count, deadline_s=120):
              f"{count} orders are final", every_s=0.1)
 
 
+def wait_rest_final(shop, after, deadline_s):
+    """Every order from this one on.  The oldest of them that is not is asked for, from where the last look found it:
+    what is final stays so, and each is passed by once."""
+    def is_none_left():
+        nonlocal after
+        rows = shop.sql("SELECT id::text FROM orders WHERE id >= %s AND NOT final ORDER BY id LIMIT 1", after)
+        after = rows[0][0] if rows else after
+        return not rows
+
+    wait_for(is_none_left, deadline_s, "every order is final", every_s=0.2)
+
+
 def latencies_ms(shop, after):
     """From the commit that accepted an order (its transaction's begin) to the one that shipped it, of the
     orders whose ids are greater."""

@@ -145,7 +145,7 @@ void books_resolve(int order, bool says_declined)
     if (book->attempt_count == 0)
         return;
     attempt = &book->attempts[book->attempt_count - 1];
-    if (!is_resolvable(book, attempt))
+    if (!is_resolvable(book, attempt) || model_is_at_work(order))
         return;
     world_see(SAW_RESOLVED);
     attempt->resolution = !model_cancel_all(order) ? RESOLUTION_CAPTURED

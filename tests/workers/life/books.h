@@ -71,6 +71,7 @@ struct job {
     enum stage stage;
     bool began_given_up; /* as it knew when it began its last call */
     bool is_over, is_interrupted, has_call, has_lesson;
+    int asked; /* the operation of the call that it began last; -1: none since it looked */
     struct order_facts facts;
     int64_t pass, claimed_ms;
     struct claim_order claimed;

@@ -17,6 +17,7 @@ struct job *world_caller(void); /* whose step is running */
 bool promises_may_charge(int order, const char *intent);
 bool promises_may_ship(int order);
 bool promises_may_fence(int order);
+void promises_note_call(int operation); /* of the caller */
 /* The first wrong is kept. */
 void world_break(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void world_see(enum world_sight sight);

@@ -76,6 +76,7 @@ void job_go_on(struct job *job)
     struct order_lesson crashed = {.verdict = VERDICT_FAILED, .retry_after_ms = -1};
 
     job->has_lesson = false;
+    job->asked = -1;
     job->began_given_up = job->facts.is_given_up;
     world.caller = job;
     if (job->facts.crashes < job_policy_of_all.crashes_max) {
@@ -91,6 +92,7 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     job->lesson = *lesson;
     job->lesson.attempt_number = job->facts.attempt_number;
     job->lesson.resolution = job->facts.resolution;
+    job->lesson.is_given_up = job->facts.is_given_up;
     if (world.is_outage && !lesson->is_interrupted &&
         (lesson->verdict == VERDICT_FAILED || lesson->verdict == VERDICT_PAYMENT_UNKNOWN ||
          lesson->verdict == VERDICT_SHIPMENT_UNKNOWN || lesson->verdict == VERDICT_REFUND_UNKNOWN))

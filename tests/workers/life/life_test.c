@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { OPS_MAX = 120, SEQUENCES = 100000 };
+enum { OPS_MAX = 120, SEQUENCES = 100000, SPANS_OF_MINUTES = 5 };
 
 struct sequence {
     struct op ops[OPS_MAX];
@@ -54,6 +54,33 @@ static enum op_kind draw_kind(void)
     return OP_CLAIM;
 }
 
+/* The life of one paid order within minutes, which is taken back somewhere: what takes many steps
+ * in a row, none of them at a loss for an hour or with the other order between, is come by. */
+static void draw_close(struct sequence *sequence)
+{
+    uint8_t order = next_random() % WORLD_ORDERS;
+
+    for (int i = 0; i < sequence->count; i++) {
+        struct op *op = &sequence->ops[i];
+
+        if (op->kind == OP_CLAIM || op->kind == OP_TAKE_OVER || op->kind == OP_REPLAY)
+            op->which = (uint8_t)(op->which / WORLD_ORDERS * WORLD_ORDERS + order);
+        else if (op->kind == OP_SMOOTH || op->kind == OP_CANCEL || op->kind == OP_REFUND)
+            op->which = order;
+        else if (op->kind == OP_PASS)
+            op->how %= SPANS_OF_MINUTES;
+    }
+    sequence->ops[0] = (struct op){OP_SMOOTH, order, 0};
+    sequence->ops[6 + next_random() % 12] = (struct op){OP_CANCEL, order, 0};
+    if (next_random() % 2 == 0) { /* the carrier was busy when it was asked first */
+        sequence->ops[1] = (struct op){OP_CLAIM, order + WORLD_ORDERS, 0};
+        sequence->ops[2] = (struct op){OP_DELIVER, 0, IS_BUSY};
+        sequence->ops[3] = (struct op){OP_ANSWER, 0, 0};
+        sequence->ops[4] = (struct op){OP_PASS, 0, 3};
+        sequence->ops[5] = (struct op){OP_DUE, 0, 0};
+    }
+}
+
 static void draw(struct sequence *sequence)
 {
     sequence->count = 20 + (int)(next_random() % (OPS_MAX - 20));
@@ -66,6 +93,8 @@ static void draw(struct sequence *sequence)
     }
     if (next_random() % 8 == 0)
         sequence->ops[0].kind = OP_ALIKE;
+    else if (next_random() % 4 == 0)
+        draw_close(sequence);
 }
 
 static bool breaks(const struct sequence *sequence, char *wrong, size_t size)

@@ -22,7 +22,7 @@ struct call {
     struct job *job; /* NULL: nobody waits */
     struct payment_call *payment;
     struct carrier_call *shipping;
-    bool is_payment, is_delivered;
+    bool is_payment, is_delivered, is_held_up;
     int64_t sent_ms;
     int operation, order;
     int64_t amount;
@@ -35,6 +35,7 @@ struct call {
 static struct {
     struct payment_intent intents[INTENTS_MAX];
     int orders[INTENTS_MAX], confirmed[INTENTS_MAX];
+    bool was_declined[INTENTS_MAX];
     char last_key[INTENTS_MAX][KEY_SIZE];
     int intent_count;
     struct stored stored[KEYS_MAX];
@@ -42,6 +43,7 @@ static struct {
     struct call calls[CALLS_MAX];
     int call_count;
     int shipments[WORLD_ORDERS];
+    bool has_refused[WORLD_ORDERS]; /* for good: a call that arrives later is refused, too */
     struct provider provider;
     struct carrier carrier;
 } model;
@@ -82,7 +84,8 @@ static const struct call *find_on_its_way(const struct call *call)
     return NULL;
 }
 
-/* Another key would be another effect, while the call under the last one may act yet. */
+/* Another key would be another effect, while the call under the last one may act yet.  A confirm
+ * that is asked for again under its own key is the same confirm, however early. */
 static void check_begun(const struct call *call)
 {
     const struct call *other = find_on_its_way(call);
@@ -95,6 +98,9 @@ static void check_begun(const struct call *call)
         world_break("a confirm of %s, which the books do not know of", call->intent);
     if (call->operation == PAYMENT_CANCEL && !promises_may_fence(call->order))
         world_break("%s is canceled before its time", call->intent);
+    if (call->operation == PAYMENT_REFUND)
+        refunds_note_key(call->refund, call->key);
+    promises_note_call(call->operation);
 }
 
 static void start_payment(struct provider *provider, struct payment_call *payment)
@@ -143,6 +149,12 @@ static void remove_call(struct call *call)
     *call = model.calls[--model.call_count];
 }
 
+void model_hold_up(bool are_held)
+{
+    for (int i = 0; i < model.call_count; i++)
+        model.calls[i].is_held_up = are_held;
+}
+
 bool model_has_calls(void)
 {
     return model.call_count > 0;
@@ -185,6 +197,7 @@ static void say_fault(struct payment_result *result, enum payment_verdict verdic
 
 static void decline(struct payment_intent *intent, const char *code)
 {
+    model.was_declined[intent - model.intents] = true;
     snprintf(intent->decline.code, sizeof(intent->decline.code), "%s", code);
     intent->decline.reason = code;
 }
@@ -222,6 +235,7 @@ static void create(const struct call *call, struct payment_result *result)
         (struct payment_intent){.status = INTENT_REQUIRES_CONFIRMATION, .amount = call->amount};
     model.orders[model.intent_count] = call->order;
     model.confirmed[model.intent_count] = 0;
+    model.was_declined[model.intent_count] = false;
     model.last_key[model.intent_count][0] = '\0';
     snprintf(intent->id, sizeof(intent->id), "pi_%d", ++model.intent_count);
     snprintf(intent->currency, sizeof(intent->currency), "%s", call->currency);
@@ -247,7 +261,8 @@ static void confirm(struct payment_intent *intent, enum behaviour behaviour,
 {
     long index = intent - model.intents;
 
-    if (intent->status == INTENT_SUCCEEDED || intent->status == INTENT_CANCELED) {
+    if (intent->status == INTENT_SUCCEEDED || intent->status == INTENT_CANCELED ||
+        intent->status == INTENT_PROCESSING) {
         say_state(result, intent); /* payment_intent_unexpected_state */
         return;
     }
@@ -258,7 +273,9 @@ static void confirm(struct payment_intent *intent, enum behaviour behaviour,
         say_declined(result, intent);
         return;
     }
-    intent->status = behaviour == ASKS ? INTENT_REQUIRES_ACTION : INTENT_SUCCEEDED;
+    intent->status = behaviour == ASKS      ? INTENT_REQUIRES_ACTION
+                     : behaviour == LINGERS ? INTENT_PROCESSING
+                                            : INTENT_SUCCEEDED;
     if (intent->status == INTENT_SUCCEEDED) {
         intent->amount_received = intent->amount;
         model.confirmed[index]++;
@@ -281,8 +298,11 @@ static void act(const struct call *call, enum behaviour behaviour, struct paymen
     } else if (call->operation == PAYMENT_REFUNDS) {
         refunds_list(intent, call->refund, behaviour, result);
     } else {
-        if (call->operation == PAYMENT_CANCEL && intent->status != INTENT_SUCCEEDED)
+        if (call->operation == PAYMENT_CANCEL && intent->status != INTENT_SUCCEEDED &&
+            intent->status != INTENT_PROCESSING)
             intent->status = INTENT_CANCELED;
+        if (intent->status == INTENT_PROCESSING)
+            world_see(SAW_LINGERING);
         say_state(result, intent);
     }
 }
@@ -372,7 +392,9 @@ static void deliver_shipping(struct call *call, enum behaviour behaviour)
         say_shipping(result, CARRIER_TRANSIENT, FAULT_TRANSIENT, "busy");
         return;
     }
-    if (!is_read && *shipments == 0 && behaviour != FAILS_500 && behaviour != DECLINES) {
+    if (!is_read && *shipments == 0 && behaviour == DECLINES)
+        model.has_refused[call->order] = true;
+    if (!is_read && *shipments == 0 && behaviour != FAILS_500 && !model.has_refused[call->order]) {
         *shipments = 1;
         if (model_owes_nothing(call->order))
             world_break("order %d was shipped, and no money of it was taken", call->order);
@@ -398,7 +420,7 @@ void model_deliver(unsigned which, enum behaviour behaviour)
     if (model.call_count == 0)
         return;
     call = &model.calls[which % (unsigned)model.call_count];
-    if (call->is_delivered)
+    if (call->is_delivered || call->is_held_up)
         return;
     if (is_lost_for_ever(call)) {
         if (call->job == NULL)
@@ -420,10 +442,14 @@ static void tell(struct call *call)
 {
     struct call told = *call;
 
+    bool is_500 = told.is_payment && strcmp(told.result.fault.code, "api_error") == 0;
+
     remove_call(call);
+    if (is_500 && told.operation == PAYMENT_REFUND)
+        refunds_note_failure(told.key);
     if (told.is_payment) {
         told.payment->result = told.result;
-        told.payment->outside.status = strcmp(told.result.fault.code, "api_error") == 0 ? 500 : 0;
+        told.payment->outside.status = is_500 ? 500 : 0;
         told.payment->on_done(told.payment);
     } else {
         told.shipping->result = told.shipped;
@@ -473,22 +499,46 @@ static bool is_declined(const struct payment_intent *intent)
     return intent->status == INTENT_REQUIRES_PAYMENT_METHOD;
 }
 
-void model_customer(unsigned which, bool succeeds)
+static void finish(struct payment_intent *intent, bool succeeds)
+{
+    intent->status = succeeds ? INTENT_SUCCEEDED : INTENT_REQUIRES_PAYMENT_METHOD;
+    if (succeeds) {
+        intent->amount_received = intent->amount;
+        model.confirmed[intent - model.intents]++;
+    } else {
+        decline(intent, "authentication_failed");
+    }
+}
+
+void model_customer(unsigned which, unsigned how)
 {
     struct payment_intent *intent;
 
     if (model.intent_count == 0)
         return;
     intent = &model.intents[which % (unsigned)model.intent_count];
-    if (intent->status != INTENT_REQUIRES_ACTION && !is_declined(intent))
+    if (intent->status != INTENT_REQUIRES_ACTION && intent->status != INTENT_PROCESSING &&
+        !is_declined(intent))
         return;
-    intent->status = succeeds ? INTENT_SUCCEEDED : INTENT_REQUIRES_PAYMENT_METHOD;
-    if (succeeds) {
-        intent->amount_received = intent->amount;
-        model.confirmed[which % (unsigned)model.intent_count]++;
-    } else {
-        decline(intent, "authentication_failed");
-    }
+    if (how % 8 == 7)
+        intent->status = INTENT_PROCESSING;
+    else
+        finish(intent, how % 4 != 0);
+}
+
+void model_end_work(void)
+{
+    for (int i = 0; i < model.intent_count; i++)
+        if (model.intents[i].status == INTENT_PROCESSING)
+            finish(&model.intents[i], i % 2 == 0);
+}
+
+bool model_is_at_work(int order)
+{
+    for (int i = 0; i < model.intent_count; i++)
+        if (model.orders[i] == order && model.intents[i].status == INTENT_PROCESSING)
+            return true;
+    return false;
 }
 
 bool model_intent(unsigned which, int *order, char id[PROVIDER_ID_SIZE])
@@ -543,6 +593,14 @@ bool model_is_canceled(const char *intent)
     return false;
 }
 
+bool model_was_declined(const char *intent)
+{
+    for (int i = 0; i < model.intent_count; i++)
+        if (strcmp(model.intents[i].id, intent) == 0)
+            return model.was_declined[i];
+    return false;
+}
+
 bool model_can_be_paid(int order)
 {
     for (int i = 0; i < model.intent_count; i++) {
@@ -590,6 +648,7 @@ void model_begin(void)
     model.intent_count = model.stored_count = model.call_count = 0;
     refunds_begin();
     memset(model.shipments, 0, sizeof(model.shipments));
+    memset(model.has_refused, 0, sizeof(model.has_refused));
     model.provider = (struct provider){.name = "model", .start = start_payment};
     model.carrier = (struct carrier){.name = "model", .start = start_shipping};
 }

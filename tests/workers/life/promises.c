@@ -1,5 +1,11 @@
 /* What was promised, after each step, in words of its own: nothing here asks the code that is
- * tested. */
+ * tested.
+ *
+ * What no life can tell, since nothing comes of it: an event that is heard twice (it is a hint, and
+ * what it says is never written; that it is heard once is test_pinelab_studio_620), a confirm that
+ * is sent again early under its own key (it is the same confirm), a capture that the payment's step
+ * learns of an order that is being canceled and does not write (the cancel looks, and finds it).
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,37 +22,52 @@ static const struct attempt *last_attempt(const struct book *book)
     return book->attempt_count > 0 ? &book->attempts[book->attempt_count - 1] : NULL;
 }
 
-/* The books hold the intent, and that it was to be confirmed, before any money moves by it. */
+/* The books hold the intent, and that it was to be confirmed, before any money moves by it; and no
+ * more of it once somebody has settled what became of it. */
 bool promises_may_charge(int order, const char *intent)
 {
     const struct book *book = &world.books[order];
 
     for (int i = 0; i < book->attempt_count; i++)
         if (strcmp(book->attempts[i].intent, intent) == 0)
-            return book->attempts[i].sent_ms >= 0;
+            return book->attempts[i].sent_ms >= 0 &&
+                   book->attempts[i].resolution == RESOLUTION_NONE;
     return false;
 }
 
-/* Whoever had read the order before it was taken back may still ask, but not for long. */
+/* Whoever had read the order before it was taken back may still ask, but not for long; and before
+ * it was shipped: the carrier knows it by our reference.  Two guards keep what is not captured from
+ * being shipped (learn_unpaid() and makes_sense()), and no life reaches either: an order is
+ * confirmed by the change that captures it.  order_state_test.c shows the second, and of a change
+ * without its capture the lives say so here. */
 bool promises_may_ship(int order)
 {
     const struct book *book = &world.books[order];
-    bool is_just_canceled =
-        book->status == ORDER_CANCELING && world.now_ms - book->undo_ms < WORLD_LONGEST_CALL_MS;
+    bool is_just_canceled = (book->status == ORDER_CANCELING || book->status == ORDER_ON_HOLD) &&
+                            book->undo == UNDO_CANCEL &&
+                            world.now_ms - book->undo_ms < WORLD_LONGEST_CALL_MS;
+    bool is_refused = book->undo == UNDO_UNDELIVERABLE; /* there, for good: it will be again */
     const struct attempt *attempt = last_attempt(&world.books[order]);
 
-    return (book->status == ORDER_CONFIRMED || is_just_canceled) && attempt && attempt->is_captured;
+    return (book->status == ORDER_CONFIRMED || book->status == ORDER_FULFILLED ||
+            is_just_canceled || is_refused) &&
+           attempt && attempt->is_captured;
 }
 
-/* A customer is not cut off before his time, nor a payment before it is unknown for too long. */
+/* A customer is not cut off before his time, nor a payment before it is unknown for too long: since
+ * somebody found out, or since it was asked for, of which a worker that is slow may know only that.
+ */
 bool promises_may_fence(int order)
 {
     const struct book *book = &world.books[order];
     const struct attempt *attempt = last_attempt(book);
-    int64_t unknown_ms = attempt->unknown_ms >= 0 ? attempt->unknown_ms : attempt->sent_ms;
+    bool is_found_out = attempt->unknown_ms >= 0 && attempt->unknown_ms < attempt->sent_ms;
+    int64_t unknown_ms = is_found_out ? attempt->unknown_ms : attempt->sent_ms;
 
+    if (attempt->is_given_up)
+        return true;
     if (book->status == ORDER_REQUIRES_ACTION)
-        return attempt->is_given_up || world.now_ms - attempt->opened_ms >= WORLD_WAIT_MS;
+        return world.now_ms - attempt->opened_ms >= WORLD_WAIT_MS;
     if (book->status == ORDER_PROCESSING || book->status == ORDER_ON_HOLD)
         return unknown_ms >= 0 && world.now_ms - unknown_ms > WORLD_SLA_MS;
     return true;
@@ -70,6 +91,85 @@ static void check_voided(const struct job *job, const struct order_change *chang
                     change->attempt_number, job->order);
 }
 
+static bool is_open(enum attempt_state state)
+{
+    return state == ATTEMPT_CREATED || state == ATTEMPT_AUTHORIZING ||
+           state == ATTEMPT_REQUIRES_ACTION || state == ATTEMPT_UNKNOWN ||
+           state == ATTEMPT_INTEGRITY_FAILURE;
+}
+
+static bool is_undone(enum order_status status)
+{
+    return status == ORDER_CANCELING || status == ORDER_CANCELED || status == ORDER_REFUNDING ||
+           status == ORDER_REFUNDED;
+}
+
+void promises_note_call(int operation)
+{
+    world.caller->asked = operation;
+}
+
+/* What became of the last call is for the provider to say: there was no answer, or none that says.
+ */
+static bool is_unanswered(const struct job *job)
+{
+    const char *code = job->lesson.fault.code;
+
+    return (job->is_interrupted && job->has_call) || strcmp(code, "timeout") == 0 ||
+           strcmp(code, "api_error") == 0;
+}
+
+/* Money may have moved, and the books say so; a payment of an order that is being undone is looked
+ * up by its cancel. */
+static void check_unknown(const struct job *job, const struct order_change *change)
+{
+    enum order_status status = world.books[job->order].status;
+    bool is_confirm = job->stage == STAGE_PAYMENT && job->asked == PAYMENT_CONFIRM;
+    bool is_refund = job->stage == STAGE_REFUND && job->asked == PAYMENT_REFUND;
+
+    if (!is_unanswered(job) || change->is_halfway)
+        return;
+    if (is_confirm && !is_undone(status) && change->attempt_state != ATTEMPT_UNKNOWN)
+        world_break("order %d may be paid, and its payment is %s", job->order,
+                    attempt_state_name(change->attempt_state));
+    if (is_refund && change->refund_state != REFUND_UNKNOWN)
+        world_break("order %d may have its money back, and the books do not say so", job->order);
+}
+
+/* What an operator has said of an open payment is what becomes of it, whatever a worker had learnt.
+ */
+static void check_settled(const struct job *job, const struct order_change *change)
+{
+    static const enum attempt_state settled[] = {[RESOLUTION_CAPTURED] = ATTEMPT_CAPTURED,
+                                                 [RESOLUTION_DECLINED] = ATTEMPT_DECLINED,
+                                                 [RESOLUTION_CANCELED] = ATTEMPT_VOIDED};
+    const struct attempt *attempt = last_attempt(&world.books[job->order]);
+
+    if (attempt && attempt->resolution != RESOLUTION_NONE && is_open(attempt->state) &&
+        job->stage == STAGE_PAYMENT && change->attempt_number != 0 &&
+        !is_undone(world.books[job->order].status) &&
+        change->attempt_state != settled[attempt->resolution])
+        world_break("order %d is settled by an operator, and its payment is %s", job->order,
+                    attempt_state_name(change->attempt_state));
+}
+
+/* No payment is declined and no refund refused but by the provider, or an operator's word. */
+static void check_refused(const struct job *job, const struct order_change *change)
+{
+    const struct book *book = &world.books[job->order];
+    char ours[64];
+
+    snprintf(ours, sizeof(ours), "%s-%d", book->public_id, change->refund_number);
+    if (change->refund_number > 0 && change->refund_state == REFUND_REFUSED &&
+        !refunds_failed(ours))
+        world_break("refund %d of order %d is refused, and nobody has said so",
+                    change->refund_number, job->order);
+    if (change->attempt_number > 0 && change->attempt_state == ATTEMPT_DECLINED &&
+        book->attempts[change->attempt_number - 1].resolution == RESOLUTION_NONE &&
+        !model_was_declined(book->attempts[change->attempt_number - 1].intent))
+        world_break("order %d is declined, and nobody has said so", job->order);
+}
+
 /* An outage fills no dead letter and burns no attempt. */
 void promises_check_change(const struct job *job, const struct order_change *change)
 {
@@ -84,6 +184,9 @@ void promises_check_change(const struct job *job, const struct order_change *cha
                     job->order);
     if (change->attempt_number > 0 && change->attempt_state == ATTEMPT_VOIDED)
         check_voided(job, change);
+    check_settled(job, change);
+    check_unknown(job, change);
+    check_refused(job, change);
     if (is_outage && change->is_dead)
         world_break("order %d is a dead letter, because of an outage", job->order);
     if (is_outage && change->task_attempt > job->facts.attempt)
@@ -141,13 +244,6 @@ static void check_refunds(int order)
         world_break("order %d is refunded, and money is kept or goods are gone", order);
     if (book->status == ORDER_CANCELING && book->is_shipped)
         world_break("order %d is shipped and still being canceled", order);
-}
-
-static bool is_open(enum attempt_state state)
-{
-    return state == ATTEMPT_CREATED || state == ATTEMPT_AUTHORIZING ||
-           state == ATTEMPT_REQUIRES_ACTION || state == ATTEMPT_UNKNOWN ||
-           state == ATTEMPT_INTEGRITY_FAILURE;
 }
 
 static void check_attempts(int order)

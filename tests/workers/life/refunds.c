@@ -14,6 +14,13 @@ static struct {
 } made[REFUNDS_MAX];
 static int made_count;
 
+/* The key that each was asked for under last. */
+static struct {
+    char ours[NAME_SIZE], key[NAME_SIZE];
+    bool has_failed;
+} asked[REFUNDS_MAX];
+static int asked_count;
+
 static bool is_given(int i)
 {
     return made[i].refund.status == REFUND_SUCCEEDED || made[i].refund.status == REFUND_PENDING;
@@ -44,6 +51,39 @@ int refunds_named(const char *ours)
     for (int i = 0; i < made_count; i++)
         count += is_given(i) && strcmp(made[i].ours, ours) == 0;
     return count;
+}
+
+bool refunds_failed(const char *ours)
+{
+    for (int i = 0; i < made_count; i++)
+        if (made[i].refund.status == REFUND_FAILED && strcmp(made[i].ours, ours) == 0)
+            return true;
+    return false;
+}
+
+void refunds_note_key(const char *ours, const char *key)
+{
+    int at = 0;
+
+    while (at < asked_count && strcmp(asked[at].ours, ours) != 0)
+        at++;
+    if (at == REFUNDS_MAX)
+        return;
+    if (at == asked_count)
+        snprintf(asked[asked_count++].ours, NAME_SIZE, "%s", ours);
+    else if (strcmp(asked[at].key, key) == 0)
+        return;
+    else if (!asked[at].has_failed)
+        world_break("%s is asked for, and %s was never answered", key, asked[at].key);
+    snprintf(asked[at].key, NAME_SIZE, "%s", key);
+    asked[at].has_failed = false;
+}
+
+void refunds_note_failure(const char *key)
+{
+    for (int i = 0; i < asked_count; i++)
+        if (strcmp(asked[i].key, key) == 0)
+            asked[i].has_failed = true;
 }
 
 void refunds_make(const struct payment_intent *intent, int order, int64_t amount, const char *ours,
@@ -95,5 +135,5 @@ void refunds_list(const struct payment_intent *intent, const char *ours, enum be
 
 void refunds_begin(void)
 {
-    made_count = 0;
+    made_count = asked_count = 0;
 }

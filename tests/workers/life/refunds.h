@@ -12,3 +12,8 @@ void refunds_list(const struct payment_intent *intent, const char *ours, enum be
                   struct payment_result *result);
 int64_t refunds_given_back(int order); /* pending ones included */
 int refunds_named(const char *ours);   /* that did not fail */
+bool refunds_failed(const char *ours); /* the provider could not give it back */
+/* A refund is about to be asked for under this key: the one of before, unless the provider has
+ * answered that with a failure, which it would repeat for ever. */
+void refunds_note_key(const char *ours, const char *key);
+void refunds_note_failure(const char *key);

@@ -9,7 +9,7 @@
 #include "tests/workers/life/inside.h"
 #include "tests/workers/life/model.h"
 
-enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4 };
+enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4, SMOOTH_MS = 10000 };
 
 static char sku[] = "sku";
 
@@ -32,6 +32,7 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_NEXT_KEY] = "next key",
     [SAW_LATE_ARRIVAL] = "late arrival",
     [SAW_KEY_EXPIRED] = "key expired",
+    [SAW_LINGERING] = "still at work",
     [SAW_PAY_AGAIN] = "pay again",
     [SAW_RESOLVED] = "resolved",
     [SAW_STALE_LESSON] = "stale lesson",
@@ -239,9 +240,11 @@ static void replay(unsigned which)
                                                           : ORDER_CONFIRMED;
 }
 
-/* One task after the other: far into a life by one op. */
-static void go_smoothly(int order, int steps)
+/* One task after the other: far into a life by one op.  Or slowly, ten seconds a step, and what
+ * was on its way before does not arrive meanwhile. */
+static void go_smoothly(int order, int steps, bool is_slow)
 {
+    model_hold_up(is_slow);
     for (int n = 0; n < steps; n++) {
         for (unsigned stage = 0; stage < STAGE_COUNT - 1; stage++)
             claim((unsigned)order + WORLD_ORDERS * stage, false);
@@ -250,7 +253,12 @@ static void go_smoothly(int order, int steps)
             model_answer(call);
         }
         promises_check();
+        if (is_slow) {
+            world.now_ms += SMOOTH_MS;
+            each_task(make_due_ready);
+        }
     }
+    model_hold_up(false);
 }
 
 static void begin_alike(void)
@@ -336,10 +344,11 @@ void world_do(const struct op *op)
         each_task(make_due_ready);
         break;
     case OP_CUSTOMER:
-        model_customer(op->which, op->how % 4 != 0);
+        model_customer(op->which, op->how);
         break;
     case OP_SMOOTH:
-        go_smoothly(op->which % WORLD_ORDERS, 1 + op->how % SMOOTH_MAX);
+        go_smoothly(op->which % WORLD_ORDERS, 1 + op->how % SMOOTH_MAX,
+                    op->how / SMOOTH_MAX % 2 != 0);
         break;
     case OP_REPLAY:
         replay(op->which);
@@ -410,6 +419,7 @@ void world_settle(void)
         turn_outage();
     each_task(let_out);
     world.loses_write = world.pays_again = false;
+    model_end_work();
     for (int i = 0; i < JOBS_MAX; i++)
         crash(0);
     for (round = 0; round < ROUNDS_MAX && !is_still() && !world_wrong(); round++)

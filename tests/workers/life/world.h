@@ -30,7 +30,7 @@ enum op_kind {
     OP_STOP,       /* SIGTERM, while a call is open */
     OP_PASS,       /* time goes by: `how` chooses how much */
     OP_DUE,        /* the relay makes ready what is due */
-    OP_CUSTOMER,   /* does what 3-D Secure asked for, or fails in it */
+    OP_CUSTOMER,   /* does what 3-D Secure asked for, or fails in it; the bank decides */
     OP_SMOOTH,     /* the steps of order `which` go well, one after the other, `how` many */
     OP_REPLAY,     /* an operator replays a dead letter */
     OP_LOSE_WRITE, /* the next commit is made, and its worker is not told */
@@ -54,6 +54,7 @@ enum behaviour {
     FAILS_500,   /* does not do it, and keeps 500 under the key */
     IS_BUSY,     /* 429: nothing was done or kept */
     MISSTATES,   /* another amount */
+    LINGERS,     /* the bank takes its time: `processing`, which nothing can cancel */
     BEHAVIOURS
 };
 
@@ -89,6 +90,7 @@ enum world_sight {
     SAW_LATE_ARRIVAL, /* a call was done after its worker had stopped waiting for it */
     SAW_NEXT_KEY,     /* one intent was confirmed under a second key */
     SAW_KEY_EXPIRED,
+    SAW_LINGERING,    /* an intent that the bank had not decided when it was looked at */
     SAW_RESOLVED,     /* a payment was settled by an operator */
     SAW_PAY_AGAIN,    /* a further attempt was opened */
     SAW_STALE_LESSON, /* … while a worker was about to write of the one before */
