@@ -117,6 +117,29 @@ def test_the_same_key_in_flight_here_is_told_so_after_a_second(shop, services):
     assert shop.post_until_told(body, key).status == 202
 
 
+def test_whose_key_is_taken_by_nobody_knows_whom_is_unknown(shop):
+    """They are passed over, and the look-ups that would say for whom take too long, or are not sent in time: it may be
+    these very orders, sent twice."""
+    firsts, begun = [shop.post_order() for _ in range(4)], []
+    kept = shop.one("SELECT pg_get_functiondef('order_terms'::regproc)")
+    shop.restart("api")  # it remembers no keys
+    shop.sql(kept.replace("BEGIN", "BEGIN PERFORM pg_sleep(4);"))
+    try:
+        for first in firsts:
+            begun.append(in_background(lambda first=first: shop.post_order(
+                first.body, first.key, headers={"Request-Timeout-Ms": "1500"}, timeout_s=15)))
+            wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                     >= min(len(begun), 2), 5, "it is looked up, as far as there are links")
+        for one in begun:
+            told = one.result(15)
+            assert told.status == 503 and told.json["accepted"] == "unknown", told
+            assert told.code == "outcome_unknown" and told.json.get("stored_by_this_request") is not False, told
+    finally:
+        shop.sql(kept)
+    for first in firsts:
+        assert shop.post_until_told(first.body, first.key).id == first.id and orders_of(shop, first.key) == 1
+
+
 def test_too_many_waiting_are_shed_before_anything_is_looked_up(docket_fresh, services):
     shop = open_shop(docket_fresh, DOCKET_ACCEPT_WAITING_MAX=2)
     services.postgres_freeze()
