@@ -37,23 +37,26 @@ static void expect(struct group_batch *batch, struct group_monthly *monthly)
     line->asides[line->aside_count++] = (struct group_aside){monthly, batch->sent++};
 }
 
-/* The server forgets what is of a month that is over; there are one or two. */
+static void forget(struct group_batch *batch, struct group_monthly *monthly)
+{
+    if (monthly->is_prepared) {
+        pg_link_forget(batch->line->link, monthly->name);
+        expect(batch, NULL);
+    }
+    SLIST_REMOVE(&batch->line->monthlies, monthly, group_monthly, next);
+    free(monthly);
+}
+
+/* What is of a month that is over, in the server too; there are one or two. */
 static void forget_past(struct group_batch *batch, const struct month_statement *statement,
                         const char *month)
 {
-    struct group_line *line = batch->line;
     struct group_monthly *monthly, *following;
 
-    for (monthly = SLIST_FIRST(&line->monthlies); monthly; monthly = following) {
+    for (monthly = SLIST_FIRST(&batch->line->monthlies); monthly; monthly = following) {
         following = SLIST_NEXT(monthly, next);
-        if (monthly->statement != statement || month_is_near(monthly->month, month))
-            continue;
-        if (monthly->is_prepared) {
-            pg_link_forget(line->link, monthly->name);
-            expect(batch, NULL);
-        }
-        SLIST_REMOVE(&line->monthlies, monthly, group_monthly, next);
-        free(monthly);
+        if (monthly->statement == statement && !month_is_near(monthly->month, month))
+            forget(batch, monthly);
     }
 }
 

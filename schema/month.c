@@ -31,10 +31,10 @@ bool month_of_span(const struct order_span *span, int64_t now_ms, char month[MON
 
 static int number_of(const char *month)
 {
-    int year = 0, nth = 0;
+    char *end;
+    long year = strtol(month + 1, &end, 10);
 
-    (void)sscanf(month, "_%4d_%2d", &year, &nth);
-    return year * 12 + nth;
+    return (int)(year * 12 + strtol(end + 1, NULL, 10));
 }
 
 bool month_is_near(const char *month, const char *now)

@@ -111,16 +111,18 @@ bool http_connection_accept(struct http_server *server, bool is_surplus);
 void http_connection_begin(struct http_connection *connection); /* requests may come now */
 void http_connection_turn(struct http_connection *connection);
 void http_connection_wake(struct http_connection *connection); /* a turn, soon */
-void http_connection_flush(struct http_connection *connection);
 void http_connection_on_answered(struct http_connection *connection);
 void http_connection_stop(struct http_connection *connection); /* nothing more is read */
 void http_connection_drain(struct http_connection *connection);
 void http_connection_close(struct http_connection *connection, enum http_ending ending);
 void http_connection_on_deadline(struct http_deadline *deadline);
-void http_connection_on_write_deadline(struct http_deadline *deadline);
 void http_connection_on_held(struct http_deadline *deadline);
 void http_connection_enter(struct http_connection *connection, enum http_connection_state state);
 void http_connection_receive(struct http_connection *connection, const char *bytes, size_t length);
+/* connection_write.c: what goes to the socket, as far as it takes it, and a client that takes
+ * nothing */
+void http_connection_flush(struct http_connection *connection);
+void http_connection_on_write_deadline(struct http_deadline *deadline);
 /* connection_tls.c: what TLS makes of bytes that come, and of what is to be written */
 void http_connection_receive_sealed(struct http_connection *connection, const char *bytes,
                                     size_t length);

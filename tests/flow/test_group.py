@@ -1,4 +1,4 @@
-"""Group commit against a real Postgres: each case of group_test.c, in a database of its own."""
+"""Group commit against a real Postgres: each case of its programs, in a database of its own."""
 import os
 import re
 import subprocess
@@ -8,9 +8,13 @@ import pytest
 from docket_local import postgres
 from harness.services import ROOT
 
-BINARY = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"), "tests/group_test")
-with open(os.path.join(ROOT, "tests/flow/group_test.c"), encoding="utf-8") as file:
-    CASES = re.findall(r"^        CASE\((\w+)\),$", file.read(), re.M)
+PROGRAMS = ("group_test", "group_month_test")
+
+
+def cases():
+    for program in PROGRAMS:
+        with open(os.path.join(ROOT, f"tests/flow/{program}.c"), encoding="utf-8") as file:
+            yield from ((program, case) for case in re.findall(r"^        CASE\((\w+)\),$", file.read(), re.M))
 
 
 @pytest.fixture(scope="module", name="conninfo")
@@ -23,8 +27,9 @@ def lend_database(services):
     services.drop_database(name)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_group(conninfo, case):
-    done = subprocess.run([BINARY], text=True, capture_output=True, timeout=60, check=False,
+@pytest.mark.parametrize("program, case", list(cases()))
+def test_group(conninfo, program, case):
+    binary = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"), "tests", program)
+    done = subprocess.run([binary], text=True, capture_output=True, timeout=60, check=False,
                           env=os.environ | {"DOCKET_TEST_PG": conninfo, "DOCKET_CASE": case})
     assert done.returncode == 0 and f"OK ] {case}" in done.stdout, done.stdout + done.stderr

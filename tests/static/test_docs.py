@@ -32,3 +32,18 @@ def test_every_reason_that_the_code_gives_has_words_for_the_customer():
     assert {"payment_declined", "payment_retry", "carrier_unavailable"} <= given, "looked in vain"
     missing = given - {name for name, _, _ in reasons.rows()}
     assert not missing, f"{missing}: add rows to schema/reasons.c, then run python3 ops/lib/reasons.py"
+
+
+def test_every_test_that_is_named_is_there():
+    """`test_x.py::test_words_…`, or `…::test_words_…` where the file is named before."""
+    tests = {os.path.basename(path): set(re.findall(r"^def (test_\w+)\(", tree.text(path), re.M))
+             for path in tree.files(".py", below=("tests",))}
+    every = set().union(*tests.values())
+    missing = []
+    for path in tree.files(".md", below=("docs",)):
+        missing += [f"{path}: {file}" for file in re.findall(r"`(test_\w+\.py)[`:]", tree.text(path)) if file not in tests]
+        for file, name, is_begin in re.findall(r"`(test_\w+\.py|…)::(test_\w+?)(_?…)?`", tree.text(path)):
+            known = every if file == "…" else tests.get(file, set())
+            if not any(one.startswith(name) if is_begin else one == name for one in known):
+                missing.append(f"{path}: {file}::{name}")
+    assert not missing, missing

@@ -15,6 +15,7 @@ struct job *world_caller(void); /* whose step is running */
 /* What a call about money or goods takes to be right at the moment at which it is begun, or acts.
  */
 bool promises_may_charge(int order, const char *intent);
+bool promises_may_create(int order);
 bool promises_may_ship(int order);
 bool promises_may_fence(int order);
 void promises_note_call(int operation); /* of the caller */

@@ -96,6 +96,8 @@ static void check_begun(const struct call *call)
         world_break("%s is asked for, and %s may still arrive", call->key, other->key);
     if (call->operation == PAYMENT_CONFIRM && !promises_may_charge(call->order, call->intent))
         world_break("a confirm of %s, which the books do not know of", call->intent);
+    if (call->operation == PAYMENT_CREATE && !promises_may_create(call->order))
+        world_break("order %d is a possible duplicate, and an intent is made", call->order);
     if (call->operation == PAYMENT_CANCEL && !promises_may_fence(call->order))
         world_break("%s is canceled before its time", call->intent);
     if (call->operation == PAYMENT_REFUND)

@@ -35,6 +35,12 @@ bool promises_may_charge(int order, const char *intent)
     return false;
 }
 
+/* Nothing is asked of the provider for an order that is held as a possible duplicate. */
+bool promises_may_create(int order)
+{
+    return world.books[order].duplicate != DUPLICATE_FLAGGED;
+}
+
 /* Whoever had read the order before it was taken back may still ask, but not for long; and before
  * it was shipped: the carrier knows it by our reference.  Two guards keep what is not captured from
  * being shipped (learn_unpaid() and makes_sense()), and no life reaches either: an order is
