@@ -62,7 +62,7 @@ static void observe(struct metric *metric, int64_t value)
 void metric_observe_us(struct metric *metric, int64_t microseconds)
 {
     assert(metric->range != METRIC_SIZE);
-    observe(metric, microseconds);
+    observe(metric, microseconds > 0 ? microseconds : 0);
 }
 
 void metric_observe_size(struct metric *metric, int64_t count)

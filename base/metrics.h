@@ -55,8 +55,10 @@ struct metric {
 void metric_register(struct metric *metric);
 void metric_add(struct metric *metric, int64_t value);
 void metric_set(struct metric *metric, int64_t value);
-void metric_observe_us(struct metric *metric, int64_t microseconds); /* exported in seconds */
-void metric_observe_size(struct metric *metric, int64_t count);      /* of METRIC_SIZE */
+/* Exported in seconds.  Less than 0 (of two clocks) counts as 0: a sum that falls is taken for a
+ * restart. */
+void metric_observe_us(struct metric *metric, int64_t microseconds);
+void metric_observe_size(struct metric *metric, int64_t count); /* of METRIC_SIZE */
 void metrics_render(struct text *text);
 
 /* Called before each rendering, for what is measured only when somebody looks. */

@@ -78,7 +78,7 @@ def test_a_message_is_handed_over_in_the_time_it_takes(used):
     read = metrics.read(used, "payment")
     mean = read["docket_worker_handover_seconds_sum", 'stage="payment"'] / \
         read["docket_worker_handover_seconds_count", 'stage="payment"']
-    assert 0 < mean < 5, mean
+    assert 0 <= mean < 5, mean  # by two programs' ideas of the database's clock
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
