@@ -2,7 +2,9 @@
 
 That each of them is also reached, and survived, is tests/fault/test_kills.py.
 """
+import os
 import re
+import sys
 
 import points
 import pytest
@@ -154,3 +156,10 @@ def test_work_without_a_name_is_found():
                  "x = amqp_consumer_create(loop, uri, queue, mystery);"):
         with pytest.raises(points.Nameless):
             list(points.names_in("x.c", code))
+
+
+def test_the_planted_bugs_still_fit():
+    """They are built and run by tests/fault/test_planted.py, half an hour later."""
+    sys.path.append(os.path.join(tree.ROOT, "tests/fault"))
+    import planted
+    assert len(list(planted.changed_texts())) > 3
