@@ -444,7 +444,8 @@ static bool decide(const struct order_facts *facts, const struct order_lesson *l
     return decide_common(facts, lesson, policy, random, change);
 }
 
-/* An order that goes its way waits for no refund of it: its reason stays as it is. */
+/* An order that goes its way waits for no refund of it: its reason stays as it is.  So does that of
+ * one that is being undone, or was, where the step has nothing else to say. */
 bool order_undo_decide(const struct order_facts *facts, const struct order_lesson *lesson,
                        const struct order_policy *policy, uint32_t random,
                        struct order_change *change)
@@ -452,6 +453,8 @@ bool order_undo_decide(const struct order_facts *facts, const struct order_lesso
     if (!decide(facts, lesson, policy, random, change))
         return false;
     if (facts->stage == STAGE_REFUND && !is_undone(facts->status))
+        change->reason = NULL;
+    if (change->reason && change->reason[0] == '\0' && change->status == facts->status)
         change->reason = NULL;
     return true;
 }

@@ -192,7 +192,7 @@ def test_a_million_wait_while_the_broker_is_frozen_for_30_s(services, docket_fre
         services.broker_thaw()
     waiting = docket.one("SELECT count(*) FROM outbox")
     with Consumer(docket):  # more than those are not published ahead of the workers
-        wait_for(lambda: docket.one("SELECT count(*) FROM outbox") < waiting * 0.95, 90, "it goes on",
+        wait_for(lambda: docket.one("SELECT count(*) FROM outbox") < waiting * 0.95, 240, "it goes on",
                  every_s=0.2)
     must(sweeps(docket)[0], len(first), "sweeps")
     must(docket.pid("relay"), pid, "the relay's pid")

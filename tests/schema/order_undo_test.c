@@ -321,6 +321,39 @@ static void while_money_is_owed_there_is_never_nothing_to_do(void **state)
     assert_int_equal(learn(&owed, VERDICT_NOTHING).task_state, TASK_DONE);
 }
 
+/* Whatever is learnt, in each step, with and without a refund. */
+static void what_is_being_undone_always_says_why(void **state)
+{
+    static const enum order_status undone[] = {ORDER_CANCELING, ORDER_REFUNDING, ORDER_CANCELED,
+                                               ORDER_REFUNDED};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(undone) * (STAGE_COUNT - 1) * 2; i++) {
+        enum order_status status = undone[i % ARRAY_SIZE(undone)];
+        struct order_facts facts =
+            i % 2 ? refunding(status, REFUND_SENT) : facts_of(STAGE_CANCEL, status);
+
+        facts.stage = (enum stage)(i / ARRAY_SIZE(undone) / 2 + 1);
+        for (int verdict = 0; verdict <= VERDICT_NOTHING; verdict++) {
+            struct order_change change = fail_with(&facts, (enum verdict)verdict, FAULT_TRANSIENT);
+
+            if (change.status == status && change.reason && change.reason[0] == '\0')
+                fail_msg("stage %d, status %d: verdict %d takes the reason away", (int)facts.stage,
+                         (int)status, verdict);
+        }
+    }
+}
+
+static void a_cancel_that_finds_it_paid_keeps_its_reason(void **state)
+{
+    struct order_facts facts = facts_of(STAGE_CANCEL, ORDER_CANCELING);
+    struct order_change change = learn(&facts, VERDICT_PAID);
+
+    (void)state;
+    assert_string_equal(change.event, "found_paid");
+    assert_null(change.reason); /* as it is */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +371,8 @@ int main(void)
         cmocka_unit_test(a_refund_after_the_end_changes_an_amount_and_neither_status_nor_reason),
         cmocka_unit_test(a_refund_that_the_provider_refuses_is_for_a_person),
         cmocka_unit_test(while_money_is_owed_there_is_never_nothing_to_do),
+        cmocka_unit_test(what_is_being_undone_always_says_why),
+        cmocka_unit_test(a_cancel_that_finds_it_paid_keeps_its_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
