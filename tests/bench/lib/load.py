@@ -26,9 +26,10 @@ class Load:
 
     def orders(self, connections, rate=0, **more):
         body = json.dumps(self.shop.order_body(), separators=(",", ":"))
-        body = body.replace("ada@", "ada+@@N@@@", 1)
+        name = uuid.uuid4().hex[:12]  # no customer and no key twice
+        body = body.replace("ada@", f"ada+{name}-@@N@@@", 1)
         return self.run("orders", connections, rate, body=self.file("order.json", body),
-                        authorization=self.shop.checkout, prefix=f"b-{uuid.uuid4().hex[:12]}-", **more)
+                        authorization=self.shop.checkout, prefix=f"b-{name}-", **more)
 
     def polls(self, ids, connections, rate=0, **more):
         return self.run("polls", connections, rate, ids=self.file("ids", "\n".join(ids)),
