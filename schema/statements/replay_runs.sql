@@ -7,7 +7,7 @@ SELECT r.id, r.version, r.state = 'filling' AS is_filling, r.ids IS NOT NULL AS 
        r.ramp_at, r.step_released, r.step_succeeded, r.step_failed,
        (extract(epoch FROM greatest(r.paced_at, '1970-01-01 00:00Z')) * 1000000)::int8 AS paced_us,
        (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us,
-       replay_waits_for(r.id, r.cursor) IS NOT NULL AS is_held_back
+       CASE WHEN r.id IS NOT NULL THEN replay_waits_for(r.id, r.cursor) IS NOT NULL END AS is_held_back
 FROM relay_lease lease
 LEFT JOIN LATERAL (
     SELECT id, version, state, ids, rate, ramp, stop_share, members, released, skipped, succeeded,
