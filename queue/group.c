@@ -145,13 +145,22 @@ static struct group_batch *take_waiting(struct group *group)
     return batch;
 }
 
+/* More may come until its time has come; the tick looks again. */
+static bool is_put_off(struct group *group)
+{
+    return group->work->pace_ns > 0 && group->waiting_count > 0 &&
+           group->waiting_count < group->work->tickets_max &&
+           pace_wait_ns(&group->pace, clock_monotonic_ns()) > 0;
+}
+
 void group_begin_batches(struct group *group)
 {
     struct group_line *line;
     struct group_batch *batch;
 
     while ((line = find_line(group)) != NULL) {
-        if ((batch = take_again(group)) == NULL && (batch = take_waiting(group)) == NULL)
+        if ((batch = take_again(group)) == NULL &&
+            (is_put_off(group) || (batch = take_waiting(group)) == NULL))
             return;
         send_batch(line, batch);
     }
@@ -336,6 +345,7 @@ struct group *group_create(uv_loop_t *loop, const struct group_work *work,
     group->loop = loop;
     group->work = work;
     group->options = *options;
+    group->pace.every_ns = work->pace_ns;
     TAILQ_INIT(&group->waiting);
     TAILQ_INIT(&group->late);
     TAILQ_INIT(&group->again);

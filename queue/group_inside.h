@@ -9,6 +9,7 @@
 #pragma once
 
 #include "queue/group.h"
+#include "queue/pace.h"
 
 TAILQ_HEAD(batch_list, group_batch);
 
@@ -41,6 +42,7 @@ struct group {
     struct group_tickets waiting;
     struct group_tickets late; /* their deadline passed while they waited: told at the next tick */
     int waiting_count;
+    struct pace pace; /* of new batches, if the work has one */
     struct batch_list
         again;        /* surely rolled back or lost with their link: sent before anything new */
     uv_timer_t *tick; /* deadlines, pauses and stuck batches; runs while there is a ticket */

@@ -5,16 +5,17 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "queue/hint_rule.h"
+#include "queue/pace.h"
 #include "schema/statements.h"
 
 enum { PATIENCE_MS = 5000, MS_NS = 1000000 };
+enum { WORK_NS = 4 * MS_NS, ORDERS_NS = 20 * MS_NS }; /* who waits for a hint: a worker, a person */
 
 struct hint {
     struct errand *errand;
     uv_prepare_t *turn; /* one NOTIFY for all that one turn of the loop brought */
-    uv_timer_t *pace;   /* when work that is put off may be told */
-    struct hint_rule rule;
+    uv_timer_t *later;  /* when what is put off may be told */
+    struct pace work_pace, orders_pace;
     bool is_work;
     struct order_id *orders;
     int order_count;
@@ -87,30 +88,36 @@ static void on_free(void *owner)
     uv_prepare_start(hint->turn, on_turn);
 }
 
-static void on_pace(uv_timer_t *pace)
+static void on_later(uv_timer_t *later)
 {
-    on_free(pace->data);
+    on_free(later->data);
 }
 
-/* False: it is put off. */
-static bool may_tell_of_work(struct hint *hint)
+/* Of either; whichever goes takes the other with it. */
+static uint64_t wait_ns(struct hint *hint)
 {
-    uint64_t wait_ns = hint_rule_wait_ns(&hint->rule, clock_monotonic_ns());
+    uint64_t now_ns = clock_monotonic_ns(), work_ns = UINT64_MAX, orders_ns = UINT64_MAX;
 
-    if (wait_ns > 0)
-        uv_timer_start(hint->pace, on_pace, (wait_ns + MS_NS - 1) / MS_NS, 0);
-    return wait_ns == 0;
+    if (hint->is_work)
+        work_ns = pace_wait_ns(&hint->work_pace, now_ns);
+    if (work_ns > 0 && hint->order_count > 0)
+        orders_ns = pace_wait_ns(&hint->orders_pace, now_ns);
+    return work_ns < orders_ns ? work_ns : orders_ns;
 }
 
 static void on_turn(uv_prepare_t *turn)
 {
     struct hint *hint = turn->data;
+    uint64_t rest_ns;
 
     uv_prepare_stop(turn);
-    if (!errand_is_free(hint->errand))
+    if (!errand_is_free(hint->errand) || (!hint->is_work && hint->order_count == 0))
         return;
-    if (hint->order_count > 0 || (hint->is_work && may_tell_of_work(hint)))
+    rest_ns = wait_ns(hint);
+    if (rest_ns == 0)
         notify(hint);
+    else
+        uv_timer_start(hint->later, on_later, (rest_ns + MS_NS - 1) / MS_NS, 0);
 }
 
 static void on_rows(void *owner, const PGresult *result)
@@ -153,13 +160,15 @@ struct hint *hint_create(uv_loop_t *loop, const struct pg_server *server)
         .owner = hint,
     };
 
+    hint->work_pace.every_ns = WORK_NS;
+    hint->orders_pace.every_ns = ORDERS_NS;
     hint->orders = xcalloc(HINT_GATHERED_MAX, sizeof(*hint->orders));
     hint->turn = xcalloc(1, sizeof(*hint->turn));
     hint->turn->data = hint;
     uv_prepare_init(loop, hint->turn);
-    hint->pace = xcalloc(1, sizeof(*hint->pace));
-    hint->pace->data = hint;
-    uv_timer_init(loop, hint->pace);
+    hint->later = xcalloc(1, sizeof(*hint->later));
+    hint->later->data = hint;
+    uv_timer_init(loop, hint->later);
     hint->errand = errand_create(loop, &options);
     return hint;
 }
@@ -176,7 +185,7 @@ void hint_destroy(struct hint *hint)
     errand_destroy(hint->errand);
     uv_prepare_stop(hint->turn);
     uv_close((uv_handle_t *)hint->turn, free_handle);
-    uv_close((uv_handle_t *)hint->pace, free_handle);
+    uv_close((uv_handle_t *)hint->later, free_handle);
     free(hint->orders);
     free(hint);
 }

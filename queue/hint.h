@@ -7,7 +7,8 @@
  *     hint_work   ─► docket_work     to the relay: the outbox has rows
  *     hint_order  ─► docket_orders   to the APIs: uuids, comma-separated, HINT_ORDERS_MAX at most
  *
- * While one NOTIFY is under way the next ones are gathered; what does not fit is dropped.
+ * While one NOTIFY is under way, or the next is put off (queue/pace.h), what comes is
+ * gathered; what does not fit is dropped.
  */
 #pragma once
 

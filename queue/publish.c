@@ -15,7 +15,14 @@
 #include "schema/order_state.h"
 #include "schema/statements.h"
 
-enum { SETTLE_ROWS_MAX = 64, LINKS = 2, REST_MS_FIRST = 50, REST_MS_MAX = 2000, TRACE_SIZE = 64 };
+enum {
+    SETTLE_ROWS_MAX = 64,
+    SETTLE_NS = 20000000,
+    LINKS = 2,
+    REST_MS_FIRST = 50,
+    REST_MS_MAX = 2000,
+    TRACE_SIZE = 64
+};
 
 struct row_message {
     struct row *row;   /* a message's cookie is the address of this struct */
@@ -403,6 +410,7 @@ struct publish *publish_create(uv_loop_t *loop, const struct publish_options *op
     static const struct pg_statement *const statements[] = {&sql_outbox_settle, NULL};
     static const struct group_work work = {
         .name = "settle",
+        .pace_ns = SETTLE_NS,
         .statements = statements,
         .tickets_max = SETTLE_ROWS_MAX,
         .waiting_max = INT32_MAX,
