@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "queue/begin.h"
 #include "schema/statements.h"
 
 enum { ORDER_ID }; /* first of both statements' columns */
@@ -141,8 +142,9 @@ static bool send_batch(struct group_batch *batch)
         claim->is_claimed = false;
         claim->epoch = worker_session_epoch(context->session);
         claim_order_finish(&claim->order); /* of a batch that was rolled back */
+        begin_clear(claim);
     }
-    return true;
+    return context->begin == NULL;
 }
 
 static struct claim_ticket *find(struct group_batch *batch, const PGresult *result, int row)
@@ -252,6 +254,10 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     const struct claim_context *context = group_owner(batch);
 
+    if (context->begin && nth > FACTS) {
+        begin_on_rows(batch, nth - FACTS - 1, result);
+        return;
+    }
     for (int row = 0; row < PQntuples(result); row++) {
         struct claim_ticket *claim = find(batch, result, row);
 
@@ -268,19 +274,13 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
     }
 }
 
-void claim_order_finish(struct claim_order *order)
-{
-    for (int i = 0; i < order->line_count; i++)
-        free(order->lines[i].sku);
-    free(order->lines);
-    free(order->name);
-    free(order->address);
-    free(order->email);
-    memset(order, 0, sizeof(*order));
-}
-
-static const struct pg_statement *const statements[] = {&sql_claim.all, &sql_claim_facts.all,
-                                                        &sql_claim_refunds, NULL};
+static const struct pg_statement *const statements[] = {
+    &sql_claim.all,         &sql_claim_facts.all,
+    &sql_claim_refunds,     &sql_twin_lock,
+    &sql_twin_note.all,     &sql_stock_lock,
+    &sql_stock_take,        &sql_reservation_add.all,
+    &sql_attempt_begin.all, NULL,
+};
 
 static struct group_metrics metrics = GROUP_METRICS("claim");
 
@@ -292,9 +292,10 @@ void claim_register_metrics(void)
 const struct group_work claim_work = {
     .name = "claim",
     .statements = statements,
-    .tickets_max = 200,
+    .tickets_max = CLAIM_TICKETS_MAX,
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
+    .send_more = begin_send,
     .on_rows = on_rows,
     .metrics = &metrics,
 };

@@ -7,35 +7,27 @@
 #pragma once
 
 #include "queue/group.h"
+#include "queue/shelf.h"
+#include "queue/twins.h"
 #include "queue/worker_session.h"
 #include "schema/hop.h"
 #include "schema/order_state.h"
 
-enum { CLAIM_TEXT_SIZE = 256, CLAIM_TRACE_SIZE = 64, CLAIM_LINES_MAX = 200 };
+enum { CLAIM_TICKETS_MAX = 200 };
 
-struct claim_line {
-    char *sku;
-    int32_t quantity;
-};
-
-/* What a step needs of the order besides its state.  Freed by claim_order_finish(). */
-struct claim_order {
-    int64_t total;
-    char currency[4];
-    char payment_method[CLAIM_TEXT_SIZE];
-    char shipping_method[CLAIM_TEXT_SIZE];
-    char trace[CLAIM_TRACE_SIZE];
-    struct claim_line *lines;
-    int line_count;
-    char *name, *address; /* of the fulfilment stage; address is JSON */
-    int64_t account;
-    char *email; /* of the payment stage, as twins are compared; "": it was erased */
+/* What was begun of its order in the transaction of its first claim (queue/begin.h). */
+struct claim_begin {
+    bool is_chosen, is_first; /* private */
+    bool is_noted;            /* its print is known to whoever looks like it; look says more */
+    struct twins_look look;
+    struct shelf_want want; /* is_granted: the stock is held, and the attempt is open */
 };
 
 struct claim_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
     struct order_id order_id;
     struct hop message; /* published and delivered */
+    bool is_plain;      /* nothing is begun with it: Postgres refused that before */
 
     /* After COMMITTED. */
     bool is_claimed;
@@ -43,6 +35,13 @@ struct claim_ticket {
     struct order_facts facts;
     int64_t pass; /* with which it was let out of the park; 0: it never was */
     struct claim_order order;
+    struct claim_begin begin;
+};
+
+/* What is begun, and by which rules. */
+struct begin_context {
+    const struct order_policy *policy;
+    const char *provider;
 };
 
 /* Whom the claims are for; read at each send. */
@@ -50,9 +49,8 @@ struct claim_context {
     enum stage stage;
     const struct worker_session *session;
     const char *process;
+    const struct begin_context *begin; /* NULL: orders are only claimed */
 };
 
 extern const struct group_work claim_work; /* its group's owner is a struct claim_context */
 void claim_register_metrics(void);
-
-void claim_order_finish(struct claim_order *order);

@@ -10,6 +10,7 @@
 
 #include "queue/claim.h"
 #include "queue/outcome.h"
+#include "queue/shelf.h"
 
 struct reserve_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
@@ -17,8 +18,8 @@ struct reserve_ticket {
     const struct order_policy *policy;
     struct outcome_row row; /* the caller sets row.facts; the change is decided here */
 
-    /* After COMMITTED: row.is_written, and what was decided. */
-    bool is_granted;
+    /* After COMMITTED: row.is_written, and want.is_granted. */
+    struct shelf_want want;
 
     /* Private. */
     bool is_current; /* its order's version is the expected one */
@@ -26,11 +27,3 @@ struct reserve_ticket {
 
 extern const struct group_work reserve_work; /* its group's owner is a struct outcome_context */
 void reserve_register_metrics(void);
-
-/* Pure, exported for its units: which of the orders, in this order, can be had whole?  available is
- * per sku (index of sku in `skus`), and is left as what remains. */
-struct reserve_want {
-    int sku; /* index */
-    int64_t quantity;
-};
-bool reserve_take(int64_t *available, const struct reserve_want *wants, int count);

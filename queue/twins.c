@@ -9,8 +9,7 @@
 #include "base/text.h"
 #include "schema/statements.h"
 
-enum { TICKETS_MAX = 200, ABOUT_MAX = 1 << 16 };
-enum statement { LOCK, NOTE, CHECK };
+enum { ABOUT_MAX = 1 << 16 };
 
 static struct metric flagged =
     METRIC(METRIC_COUNTER, "docket_duplicates_total",
@@ -58,126 +57,153 @@ bool twins_print(const struct claim_order *order, uint8_t print[DIGEST_BYTES])
     return is_made;
 }
 
-/* One column of those that have a print. */
-static void add_column(struct pg_params *params, const struct group_batch *batch, enum pg_oid type)
+static void add_ids(struct pg_params *params, struct twins_look *const *looks, int count)
 {
-    struct group_ticket *ticket;
-    uint8_t print[DIGEST_BYTES];
-
-    pg_array_begin(params, type);
-    TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        if (!twins_print(ticket_of(ticket)->order, print))
-            continue;
-        if (type == PG_UUID)
-            pg_array_uuid(params, ticket_of(ticket)->order_id.bytes);
-        else
-            pg_array_bytes(params, print, sizeof(print));
-    }
+    pg_array_begin(params, PG_UUID);
+    for (int i = 0; i < count; i++)
+        pg_array_uuid(params, looks[i]->id->bytes);
     pg_array_end(params);
 }
 
-static const struct order_id *id_of(struct group_ticket *ticket)
+static void add_prints(struct pg_params *params, struct twins_look *const *looks, int count)
 {
-    return &ticket_of(ticket)->order_id;
+    pg_array_begin(params, PG_BYTEA);
+    for (int i = 0; i < count; i++)
+        pg_array_bytes(params, looks[i]->print, sizeof(looks[i]->print));
+    pg_array_end(params);
 }
 
-/* Two statements: the second one's snapshot is taken when the locks are held.  Most look like no
- * other, and that is the end of it. */
-static bool send_batch(struct group_batch *batch)
+/* The second statement's snapshot is taken when the locks are held. */
+void twins_send_note(struct group_batch *batch, struct twins_look *const *looks, int count,
+                     int64_t window_ms)
 {
-    const struct twins_context *context = group_owner(batch);
-    struct order_span span = group_span(batch, id_of);
+    struct order_span span = {*looks[0]->id, *looks[0]->id};
     struct order_id second_before;
-    struct group_ticket *ticket;
     struct pg_params params;
 
+    for (int i = 0; i < count; i++) {
+        order_span_add(&span, looks[i]->id);
+        looks[i]->is_alike = false;
+    }
     order_id_first(&second_before, order_id_unix_ms(&span.greatest) - 1000);
     pg_params_init(&params);
-    add_column(&params, batch, PG_BYTEA);
+    add_prints(&params, looks, count);
     group_send(batch, &sql_twin_lock, &params);
     pg_params_clear(&params);
-    add_column(&params, batch, PG_UUID);
-    add_column(&params, batch, PG_BYTEA);
-    pg_add_i64(&params, context->window_ms);
+    add_ids(&params, looks, count);
+    add_prints(&params, looks, count);
+    pg_add_i64(&params, window_ms);
     group_add_span(&params, &span);
     pg_add_uuid(&params, second_before.bytes);
     order_span_add(&span, &second_before); /* orders of that second are read, too */
     group_send_month(batch, &sql_twin_note, &span, &params);
     pg_params_finish(&params);
+}
+
+static bool is_of(const struct twins_look *look, const PGresult *result, int row)
+{
+    size_t length;
+
+    return memcmp(look->id->bytes, pg_bytes(result, row, 0, &length), ORDER_ID_BYTES) == 0;
+}
+
+void twins_read_note(struct twins_look *const *looks, int count, const PGresult *result)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        for (int i = 0; i < count; i++)
+            looks[i]->is_alike |= is_of(looks[i], result, row);
+    }
+}
+
+/* --- a transaction of its own ------------------------------------------------------------------
+ */
+
+/* Those that have to be noted first; or, of all, those that look like another. */
+static int gather(struct group_batch *batch, struct twins_look **looks, bool is_noted)
+{
+    struct group_ticket *ticket;
+    int count = 0;
+
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         struct twins_ticket *twins = ticket_of(ticket);
 
-        twins->is_alike = twins->is_flagged = twins->is_unsure = false;
-        twins->flagged = 0;
+        if (is_noted ? twins->look.is_alike : twins->has_print && !twins->is_noted)
+            looks[count++] = &twins->look;
     }
-    return false;
+    return count;
 }
 
-static bool is_any_alike(struct group_batch *batch)
-{
-    struct group_ticket *ticket;
-
-    TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        if (ticket_of(ticket)->is_alike)
-            return true;
-    }
-    return false;
-}
-
+/* Most look like no other, and that is the end of it. */
 static bool send_check(struct group_batch *batch)
 {
     const struct twins_context *context = group_owner(batch);
+    struct twins_look *looks[TWINS_LOOKS_MAX];
+    int count = gather(batch, looks, true);
     struct pg_params params;
 
-    if (!is_any_alike(batch))
+    if (count == 0)
         return true;
     pg_params_init(&params);
-    add_column(&params, batch, PG_UUID);
+    add_ids(&params, looks, count);
     pg_add_i64(&params, context->window_ms);
     pg_add_bool(&params, context->holds);
     pg_add_text(&params, context->process);
-    add_column(&params, batch, PG_BYTEA);
+    add_prints(&params, looks, count);
     group_send(batch, &sql_twin_check, &params);
     pg_params_finish(&params);
     return true;
 }
 
-/* NULL: an order of another batch. */
-static struct twins_ticket *find(struct group_batch *batch, const PGresult *result, int row)
+static bool send_batch(struct group_batch *batch)
 {
+    const struct twins_context *context = group_owner(batch);
+    struct twins_look *looks[TWINS_LOOKS_MAX];
     struct group_ticket *ticket;
-    size_t length;
-    const uint8_t *id = pg_bytes(result, row, 0, &length);
+    int count;
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        if (memcmp(ticket_of(ticket)->order_id.bytes, id, ORDER_ID_BYTES) == 0)
-            return ticket_of(ticket);
+        struct twins_ticket *twins = ticket_of(ticket);
+
+        twins->has_print = twins->is_noted || twins_print(twins->order, twins->look.print);
+        twins->is_flagged = twins->is_unsure = false;
+        twins->flagged = 0;
+        if (!twins->is_noted)
+            twins->look.is_alike = false;
     }
-    return NULL;
+    count = gather(batch, looks, false);
+    if (count == 0)
+        return send_check(batch);
+    twins_send_note(batch, looks, count, context->window_ms);
+    return false;
 }
 
+/* Of this batch's orders, or of another's. */
 static void note_checked(struct group_batch *batch, const PGresult *result, int row)
 {
-    struct twins_ticket *twins = find(batch, result, row);
     bool is_unsure = pg_bool(result, row, 1);
+    struct group_ticket *ticket;
 
     ticket_of(TAILQ_FIRST(&batch->tickets))->flagged += !is_unsure;
-    if (twins == NULL)
-        return;
-    twins->is_unsure |= is_unsure;
-    twins->is_flagged |= !is_unsure;
+    TAILQ_FOREACH (ticket, &batch->tickets, next) {
+        struct twins_ticket *twins = ticket_of(ticket);
+
+        if (!is_of(&twins->look, result, row))
+            continue;
+        twins->is_unsure |= is_unsure;
+        twins->is_flagged |= !is_unsure;
+    }
 }
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
-    for (int row = 0; nth > LOCK && row < PQntuples(result); row++) {
-        struct twins_ticket *twins = nth == NOTE ? find(batch, result, row) : NULL;
+    struct twins_look *looks[TWINS_LOOKS_MAX];
+    int count = gather(batch, looks, false);
+    int notes = count > 0 ? TWINS_NOTE_STATEMENTS : 0;
 
-        if (nth == CHECK)
-            note_checked(batch, result, row);
-        else if (twins)
-            twins->is_alike = true;
-    }
+    if (notes > 0 && nth == notes - 1)
+        twins_read_note(looks, count, result);
+    for (int row = 0; nth == notes && row < PQntuples(result); row++)
+        note_checked(batch, result, row);
 }
 
 void twins_note(const struct twins_ticket *ticket)
@@ -199,7 +225,7 @@ void twins_register_metrics(void)
 const struct group_work twins_work = {
     .name = "twins",
     .statements = statements,
-    .tickets_max = TICKETS_MAX,
+    .tickets_max = TWINS_LOOKS_MAX,
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
     .send_more = send_check,

@@ -46,6 +46,13 @@ bool order_must_hold(const struct order_facts *facts, const struct order_policy 
     return policy->holds_duplicates && facts->duplicate == DUPLICATE_FLAGGED && is_unasked(facts);
 }
 
+bool order_is_new(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return facts->stage == STAGE_PAYMENT && facts->claims == 1 && facts->crashes == 0 &&
+           facts->status == ORDER_PROCESSING && facts->undo == UNDO_NONE && facts->held == 0 &&
+           facts->attempt_state == ATTEMPT_NONE && !order_must_hold(facts, policy);
+}
+
 /* Until an operator releases or cancels it.  What it holds it keeps: its intent may be there. */
 void order_payment_duplicate(const struct order_facts *facts, const struct order_lesson *lesson,
                              struct order_change *change)

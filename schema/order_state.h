@@ -250,6 +250,10 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
  * provider, what is true. */
 bool order_must_fence(const struct order_facts *facts, const struct order_policy *policy);
 
+/* Is this its very first claim, so that its stock may be held and its first payment opened in the
+ * same transaction?  Of later ones something became before; what to do is for the step to say. */
+bool order_is_new(const struct order_facts *facts, const struct order_policy *policy);
+
 /* Is it to be held as a possible duplicate?  Only while no money was asked for. */
 bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy);
 

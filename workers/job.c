@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "queue/begin.h"
 
 enum { CRASHES_ALONE = 2, ALONE_PATIENCE_MS = 2000 };
 
@@ -73,7 +74,6 @@ struct job *job_create(struct source *source, const struct order_id *id, int64_t
     job->claim.ticket.on_settled = on_claimed;
     job->outcome.row.facts = &job->claim.facts;
     job->reserve.row.facts = &job->claim.facts;
-    job->twins.order_id = job->id;
     job->twins.order = &job->claim.order;
     job->reserve.order = &job->claim.order;
     job->reserve.policy = &runner->options.policy;
@@ -169,6 +169,7 @@ static void on_claimed(struct group_ticket *ticket)
 
     job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
     if (ticket->outcome != GROUP_COMMITTED) {
+        job->claim.is_plain |= ticket->fault.kind == FAULT_BROKEN;
         job_rest(job, job_start_claim);
         return;
     }
@@ -177,6 +178,7 @@ static void on_claimed(struct group_ticket *ticket)
         on_claim_refused(job);
         return;
     }
+    begin_take_effect(&job->claim, &runner->options.policy);
     if (!was_ours)
         note_claimed(job);
     job->is_ours = true;

@@ -91,14 +91,27 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     }
 }
 
-void job_find_twins(struct job *job)
+static void submit_twins(struct job *job)
 {
-    job->has_lesson = false;
     job_trace_begin_part(job, "twins");
     if (group_submit(job->runner->twins, &job->twins.ticket))
         job_enter(job, WRITING);
     else
-        job_rest(job, job_find_twins);
+        job_rest(job, submit_twins);
+}
+
+/* Its claim has mostly looked already. */
+void job_find_twins(struct job *job)
+{
+    const struct claim_begin *begin = &job->claim.begin;
+
+    job->has_lesson = false;
+    job->twins.is_noted = begin->is_noted;
+    job->twins.look = begin->look;
+    if (begin->is_noted && !begin->look.is_alike)
+        job_proceed(job);
+    else
+        submit_twins(job);
 }
 
 void job_reserve(struct job *job)
@@ -220,7 +233,7 @@ static void on_reserved(struct group_ticket *ticket)
         return;
     }
     job->has_lesson = false;
-    for (int i = 0; job->reserve.is_granted && i < order->line_count; i++)
+    for (int i = 0; job->reserve.want.is_granted && i < order->line_count; i++)
         job->claim.facts.held += order->lines[i].quantity;
     take_effect(job, &job->reserve.row.change);
 }

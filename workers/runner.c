@@ -278,6 +278,7 @@ static void open_session(struct source *source)
         .stage = stage,
         .session = source->session,
         .process = options->process,
+        .begin = source->step->reserves_stock ? &source->runner->begin_context : NULL,
     };
 }
 
@@ -316,6 +317,8 @@ static void open_groups(struct runner *runner)
 
     runner->outcome_context =
         (struct outcome_context){runner->options.process, runner->options.provider};
+    runner->begin_context =
+        (struct begin_context){&runner->options.policy, runner->options.provider};
     runner->outcomes = group_create(runner->loop, &outcome_work, &options);
     for (int i = 0; i < runner->options.step_count && runner->reserves == NULL; i++) {
         if (runner->options.steps[i]->reserves_stock)

@@ -77,6 +77,7 @@ struct runner {
     struct outcome_context outcome_context;
     struct source sources[STAGE_COUNT];
     int source_count;
+    struct begin_context begin_context;
     struct twins_context twins_context;
     struct group *outcomes, *reserves, *twins;
     struct breaker *breaker; /* NULL: the steps call nobody */

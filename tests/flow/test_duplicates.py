@@ -183,7 +183,7 @@ def test_a_later_order_whose_intent_is_being_made_is_held_before_its_confirm(sho
     first, second, go = let_the_later_one_go_first(shop, customer())
     shop.fault("create", "delay", order=second, ms=600, times=1)
     shop.start("payment", env=HOLD)
-    wait_for(lambda: "stock_reserved" in kinds(shop, second), 20, "its create is under way")
+    wait_for(lambda: "payment_started" in kinds(shop, second), 20, "its create is under way")
     shop.sql("UPDATE task SET state = 1, due_at = NULL WHERE order_id = %s", order.to_uuid(first))
     shop.sql("INSERT INTO outbox (topic, order_ids, traces) SELECT 1, ARRAY[id], ARRAY[trace] FROM orders "
              "WHERE id = %s", order.to_uuid(first))

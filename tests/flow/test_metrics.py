@@ -55,7 +55,7 @@ def test_every_stage_of_an_order_is_counted_and_timed(used):
             ("relay", "docket_batch_seconds_count", 'batch="settle"'),
             ("payment", "docket_worker_handover_seconds_count", 'stage="payment"'),
             ("payment", "docket_worker_task_seconds_count", 'stage="payment"'),
-            ("payment", "docket_batch_seconds_count", 'batch="reserve"'),
+            ("payment", "docket_batch_seconds_count", 'batch="claim"'),
             ("payment", "docket_outside_seconds_count", 'outside="stripe",operation="confirm"'),
             ("payment", "docket_outside_calls_total",
              'outside="stripe",operation="confirm",result="state"'),

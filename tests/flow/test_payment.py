@@ -36,8 +36,8 @@ def leave_no_faults(shop):
 def test_an_order_is_paid_and_shipped_step_by_step(shop):
     public = post(shop)
     shop.wait_status(public, "fulfilled")
-    must(kinds(shop, public), ["accepted", "payment_started", "stock_reserved", "payment_sent",
-                               "paid", "fulfilment_started", "shipped"], "its timeline")
+    must(kinds(shop, public), ["accepted", "payment_started", "payment_sent", "paid",
+                               "fulfilment_started", "shipped"], "its timeline")
     must(len(facts(shop, "charge", public)), 1, "charges")
     must([fact["amount"] for fact in facts(shop, "charge", public)], [7020], "what was charged")
     shop.books().must_balance()
@@ -265,7 +265,7 @@ def test_what_fails_too_often_is_a_dead_letter_with_its_history_and_is_replayed(
     wait_dead(shop, public)
     stage, kind, _, attempts, history = dead_letter(shop, public)
     must((stage, kind, attempts), (1, "transient", 8), "stage, kind, attempts")
-    must([event["kind"] for event in history], ["accepted", "payment_started", "stock_reserved"] +
+    must([event["kind"] for event in history], ["accepted", "payment_started"] +
          ["retry", "due", "payment_started"] * 7, "its history")
     must(shop.status(public), "on_hold", "status")
     shop.no_faults()

@@ -89,7 +89,7 @@ def names(spans):
 
 EXPECTED = sorted([
     ("docket-api", "POST /v1/orders"), ("docket-relay", "publish"), ("docket-relay", "publish"),
-    ("docket-payment", "payment"), ("docket-payment", "claim"), ("docket-payment", "reserve"),
+    ("docket-payment", "payment"), ("docket-payment", "claim"),
     ("docket-payment", "create"), ("docket-payment", "commit"), ("docket-payment", "confirm"),
     ("docket-payment", "commit"),
     ("docket-fulfilment", "fulfilment"), ("docket-fulfilment", "claim"),

@@ -314,6 +314,29 @@ def test_a_claim_that_waited_for_a_commit_knows_what_it_wrote(shop, services):
     shop.books().must_balance()
 
 
+def test_what_postgres_refuses_to_begin_is_claimed_alone_and_says_why(shop):
+    """Its stock and its attempt are written in the transaction of its first claim; were that refused again
+    and again the order would wait for ever, and nobody would know."""
+    shop.freeze("payment")
+    others, refused = post_many(shop, 10), post(shop)
+    shop.sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+             f"IF NEW.order_id = '{order.to_uuid(refused)}' THEN RAISE check_violation USING MESSAGE = 'no'; "
+             "END IF; RETURN NEW; END $$")
+    shop.sql("CREATE TRIGGER refuse BEFORE INSERT ON reservation FOR EACH ROW EXECUTE FUNCTION refuse()")
+    try:
+        shop.thaw("payment")
+        wait_all(shop, others, "fulfilled")
+        wait_dead(shop, refused)
+        must(dead_letter(shop, refused)[1:3], ("broken", "outcome_refused"), "its dead letter")
+        must(facts(shop, "intent", refused), [], "what the provider was asked for")
+    finally:
+        shop.sql("DROP TRIGGER refuse ON reservation")
+        shop.sql("DROP FUNCTION refuse")
+    shop.docket("dead", "replay", f"order:{refused}", "--reason", "mended", "--yes")
+    shop.wait_status(refused, "fulfilled")
+    shop.books().must_balance()
+
+
 @pytest.fixture(name="standby")
 def lend_standby(services, shop):
     """A standby that each commit waits for: away() and back()."""
@@ -344,22 +367,15 @@ def cut_the_commit(shop, standby):
     standby.back()
 
 
-def test_a_commit_that_the_worker_never_learns_of_is_found_again(shop, services, standby):
-    """A claim, a reservation and an outcome, by the same worker, which keeps its lease."""
+def test_a_commit_that_the_worker_never_learns_of_is_found_again(shop, standby):
+    """A claim with its reservation, and an outcome, by the same worker, which keeps its lease."""
     shop.sql("SET synchronous_commit = local")
     shop.freeze("payment")
     orders = post_many(shop, 10)
     shop.fault("create", "delay", ms=600)
     wait_for(lambda: shop.one("SELECT count(*) FROM outbox") == 0, 20, "all are published")
-    hold = services.connect(shop.database)
-    hold.cursor().execute("SELECT FROM stock FOR UPDATE")
     standby.away()
     shop.thaw("payment")
-    cut_the_commit(shop, standby)
-    wait_for(lambda: all("payment_started" in kinds(shop, public) for public in orders), 20,
-             "all are claimed")
-    standby.away()
-    hold.close()
     cut_the_commit(shop, standby)
     wait_for(lambda: open_calls(shop) >= 1, 20, "the provider is asked")
     standby.away()

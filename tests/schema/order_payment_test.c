@@ -230,6 +230,33 @@ static void a_duplicate_is_held_until_a_confirm_may_have_been_sent(void **state)
     assert_false(order_must_hold(&facts, &holding));
 }
 
+static void only_an_order_that_nothing_became_of_yet_is_begun_by_its_claim(void **state)
+{
+    static const struct order_facts untouched = {.version = 2,
+                                                 .status = ORDER_PROCESSING,
+                                                 .total = 100,
+                                                 .stage = STAGE_PAYMENT,
+                                                 .claims = 1};
+    struct order_policy holding = policy;
+    struct order_facts touched[] = {untouched, untouched, untouched, untouched, untouched,
+                                    untouched, untouched, untouched, untouched};
+
+    (void)state;
+    touched[0].claims = 2;
+    touched[1].crashes = 1;
+    touched[2].status = ORDER_ON_HOLD;
+    touched[3].status = ORDER_CANCELING;
+    touched[4].undo = UNDO_CANCEL;
+    touched[5].held = 1;
+    touched[6].attempt_state = ATTEMPT_CREATED;
+    touched[7].stage = STAGE_FULFILMENT;
+    touched[8].duplicate = DUPLICATE_FLAGGED;
+    holding.holds_duplicates = true;
+    assert_true(order_is_new(&untouched, &holding));
+    for (size_t i = 0; i < ARRAY_SIZE(touched); i++)
+        assert_false(order_is_new(&touched[i], &holding));
+}
+
 static void another_attempt_is_opened_only_when_the_last_is_surely_over(void **state)
 {
     struct order_facts facts = paying(ATTEMPT_DECLINED);
@@ -262,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_lesson_holds_for_its_attempt_until_an_operator_settles_it),
         cmocka_unit_test(a_payment_that_an_operator_calls_declined_is_not_asked_about_again),
         cmocka_unit_test(a_duplicate_is_held_until_a_confirm_may_have_been_sent),
+        cmocka_unit_test(only_an_order_that_nothing_became_of_yet_is_begun_by_its_claim),
         cmocka_unit_test(another_attempt_is_opened_only_when_the_last_is_surely_over),
     };
 

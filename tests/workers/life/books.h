@@ -110,7 +110,9 @@ void undo_write(struct book *book, const struct job *job, const struct order_cha
 /* webhook_store.sql and webhook_apply.sql (events.c). */
 void events_tell(unsigned which, unsigned how);
 void events_hear(void);
-/* twin_check.sql: true if this order is flagged by it; order_release.sql (twins.c). */
+/* twin_note.sql: true if it looks like another; twin_check.sql: true if this order is flagged by
+ * it; order_release.sql (twins.c). */
+bool twins_find(int order);
 bool twins_check(int order);
 void twins_release(int order);
 /* What was promised, held against the books and the outside's, after each step (promises.c). */
@@ -121,5 +123,6 @@ bool books_have(const struct job *job);
 
 extern const struct order_policy job_policy_of_all;
 extern const struct step *const job_steps[STAGE_COUNT];
+void job_begin(struct job *job);
 void job_go_on(struct job *job);
 void job_end(struct job *job);

@@ -100,6 +100,30 @@ void job_learn(struct job *job, const struct order_lesson *lesson)
     decide(job);
 }
 
+/* What is begun in the transaction of its first claim (queue/begin.c). */
+void job_begin(struct job *job)
+{
+    static const struct order_lesson reserved = {.verdict = VERDICT_RESERVED, .retry_after_ms = -1};
+    struct book *book = &world.books[job->order];
+    struct order_change change;
+
+    if (!order_is_new(&job->facts, &job_policy_of_all) || world.available < PIECES ||
+        (world.is_alike && twins_find(job->order)))
+        return;
+    world_see(SAW_BEGUN);
+    job->lesson = reserved;
+    order_decide(&job->facts, &reserved, &job_policy_of_all, world.random, &change);
+    world.loses_write = false;
+    if (!books_commit(job, &change))
+        return;
+    book->version--; /* the claim's own */
+    world.available -= PIECES;
+    book->held += PIECES;
+    job->facts.held += PIECES;
+    order_apply(&job->facts, &change);
+    job->facts.version--;
+}
+
 /* Whoever is flagged has lost its version, and is read again. */
 void job_find_twins(struct job *job)
 {

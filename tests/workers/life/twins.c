@@ -26,15 +26,20 @@ static bool is_unasked(const struct book *book)
     return true;
 }
 
+bool twins_find(int order)
+{
+    world.books[order].is_noted = true;
+    if (order == 1) /* the later one finds the earlier, if that is committed by then */
+        world.books[0].is_noted |= world.random % 4 != 0;
+    return world.books[!order].is_noted;
+}
+
 bool twins_check(int order)
 {
     struct book *mine = &world.books[order], *other = &world.books[!order];
     struct book *later = &world.books[1], *flagged = later;
 
-    mine->is_noted = true;
-    if (order == 1) /* the later one finds the earlier, if that is committed by then */
-        world.books[0].is_noted |= world.random % 4 != 0;
-    if (!other->is_noted || is_out(mine) || is_out(other) || later->duplicate != DUPLICATE_NONE)
+    if (!twins_find(order) || is_out(mine) || is_out(other) || later->duplicate != DUPLICATE_NONE)
         return false;
     if (mine != later && (order_status_is_final(later->status) || !is_unasked(later)))
         flagged = mine;

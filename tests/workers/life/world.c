@@ -41,6 +41,7 @@ const char *const world_sight_names[WORLD_SIGHTS] = {
     [SAW_EVENT_LATE] = "late event",
     [SAW_EVENT_KEPT] = "event kept for later",
     [SAW_STRANGER] = "event of a stranger",
+    [SAW_BEGUN] = "begun by its claim",
     [SAW_TWIN_HELD] = "held as a duplicate",
     [SAW_TWIN_RELEASED] = "released",
 };
@@ -119,7 +120,8 @@ static struct task *find_task(unsigned which, int *order, enum stage *stage)
     return &world.books[*order].tasks[*stage];
 }
 
-static void claim(unsigned which, bool takes_over)
+/* begins: what a first claim may begin is not refused by Postgres. */
+static void claim(unsigned which, bool takes_over, bool begins)
 {
     enum stage stage;
     int order;
@@ -135,6 +137,8 @@ static void claim(unsigned which, bool takes_over)
         .total = TOTAL, .currency = "EUR", .lines = &job->line, .line_count = 1};
     task->crashes += is_gone;
     books_take(job);
+    if (begins)
+        job_begin(job);
     job_go_on(job);
 }
 
@@ -247,7 +251,7 @@ static void go_smoothly(int order, int steps, bool is_slow)
     model_hold_up(is_slow);
     for (int n = 0; n < steps; n++) {
         for (unsigned stage = 0; stage < STAGE_COUNT - 1; stage++)
-            claim((unsigned)order + WORLD_ORDERS * stage, false);
+            claim((unsigned)order + WORLD_ORDERS * stage, false, false);
         for (unsigned call = 0; call < CALLS_A_STEP; call++) {
             model_deliver(call, DOES_IT);
             model_answer(call);
@@ -317,10 +321,10 @@ void world_do(const struct op *op)
     world.random = op->how * 2654435761U;
     switch ((enum op_kind)op->kind) {
     case OP_CLAIM:
-        claim(op->which, false);
+        claim(op->which, false, op->how % 4 != 0);
         break;
     case OP_TAKE_OVER:
-        claim(op->which, true);
+        claim(op->which, true, op->how % 4 != 0);
         break;
     case OP_DELIVER:
         model_deliver(op->which, (enum behaviour)(op->how % BEHAVIOURS));
@@ -394,7 +398,7 @@ static bool is_still(void)
 static void settle_round(void)
 {
     for (unsigned which = 0; which < WORLD_ORDERS * (STAGE_COUNT - 1); which++) {
-        claim(which, false);
+        claim(which, false, true);
         promises_check();
         for (int i = 0; i < JOBS_MAX && model_has_calls(); i++) {
             for (unsigned n = 0; n < JOBS_MAX; n++) {

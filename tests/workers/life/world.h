@@ -21,7 +21,7 @@ enum {
 };
 
 enum op_kind {
-    OP_CLAIM,      /* a message comes to a worker: task `which` */
+    OP_CLAIM,      /* a message comes to a worker: task `which`; `how`: its first claim begins it */
     OP_TAKE_OVER,  /* … while its holder is frozen, or gone */
     OP_DELIVER,    /* a call reaches the outside, which does `how` (enum behaviour) */
     OP_ANSWER,     /* its answer reaches the worker */
@@ -99,6 +99,7 @@ enum world_sight {
     SAW_EVENT_LATE,   /* the books said so already */
     SAW_EVENT_KEPT,   /* its task was in a worker's hands */
     SAW_STRANGER,     /* an event of an intent that the books do not know (yet) */
+    SAW_BEGUN,        /* by its first claim */
     SAW_TWIN_HELD,
     SAW_TWIN_RELEASED,
     WORLD_SIGHTS
