@@ -7,6 +7,7 @@ import json
 import os
 import random
 import subprocess
+import threading
 import time
 
 from docket_local import order, process
@@ -58,10 +59,15 @@ def listen(bench, shop, load, ids, idle):
     opened = json.loads(next(line for line in child.stdout if "open" in line))["open"]
     if opened != idle + len(ids):
         raise RuntimeError(f"only {opened} connections were opened")
+    said = []
+    reader = threading.Thread(target=lambda: said.extend(child.stdout))  # all along: it waits while its pipe is full
+    reader.start()
     meter = bench.meter(shop, load=[child.pid]).begin()
     committed = change_for(shop, ids, seconds)
     used, memory = meter.end(), resident_mib(shop.pid("api"))
-    lines = [json.loads(line) for line in child.communicate()[0].splitlines()]
+    reader.join()
+    child.wait()
+    lines = [json.loads(line) for line in said]
     came = {(line["stream"], line["version"]): line["at_us"] / 1e6 for line in lines if "stream" in line}
     delays = sorted((came[change] - at) * 1000 for change, at in committed.items() if change in came)
     if len(delays) < len(committed) * 0.999:
