@@ -368,7 +368,11 @@ void order_decide(const struct order_facts *facts, const struct order_lesson *le
 
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson)
 {
-    return facts->attempt_number == lesson->attempt_number &&
+    bool is_answered =
+        lesson->verdict == VERDICT_PAYMENT_UNKNOWN &&
+        (facts->attempt_state == ATTEMPT_VOIDED || facts->attempt_state == ATTEMPT_CAPTURED);
+
+    return facts->attempt_number == lesson->attempt_number && !is_answered &&
            facts->resolution == lesson->resolution && facts->is_given_up == lesson->is_given_up;
 }
 

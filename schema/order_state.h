@@ -276,7 +276,8 @@ enum pay_again order_pay_again(const struct order_facts *facts, int64_t attempts
 bool order_resolved(const struct order_facts *facts, struct order_lesson *lesson);
 
 /* What was learnt is about the payment attempt that these facts, read later, are about, and no
- * operator has settled it, nor its customer given it up, meanwhile. */
+ * operator has settled it, nor its customer given it up, nor somebody else found out what became of
+ * a call that stayed without an answer, meanwhile. */
 bool order_lesson_holds(const struct order_facts *facts, const struct order_lesson *lesson);
 
 /* The facts as they stand once the change is committed, for a task that keeps running. */

@@ -198,6 +198,22 @@ static void a_lesson_holds_for_its_attempt_until_an_operator_settles_it(void **s
     assert_false(order_lesson_holds(&facts, &lesson));
 }
 
+static void that_nobody_answered_is_not_learnt_of_a_payment_that_is_over(void **state)
+{
+    const struct order_lesson unanswered = {.verdict = VERDICT_PAYMENT_UNKNOWN,
+                                            .attempt_number = 1};
+    const struct order_lesson paid = {.verdict = VERDICT_PAID, .attempt_number = 1};
+    struct order_facts facts = paying(ATTEMPT_VOIDED);
+
+    (void)state;
+    assert_false(order_lesson_holds(&facts, &unanswered));
+    assert_true(order_lesson_holds(&facts, &paid));
+    facts.attempt_state = ATTEMPT_CAPTURED;
+    assert_false(order_lesson_holds(&facts, &unanswered));
+    facts.attempt_state = ATTEMPT_AUTHORIZING;
+    assert_true(order_lesson_holds(&facts, &unanswered));
+}
+
 static void a_payment_that_an_operator_calls_declined_is_not_asked_about_again(void **state)
 {
     struct order_lesson lesson = lesson_of(VERDICT_DECLINED);
@@ -287,6 +303,7 @@ int main(void)
         cmocka_unit_test(who_waits_for_its_customer_is_looked_at_once_more_when_his_time_is_over),
         cmocka_unit_test(what_an_operator_has_said_is_learnt_while_the_payment_is_open),
         cmocka_unit_test(a_lesson_holds_for_its_attempt_until_an_operator_settles_it),
+        cmocka_unit_test(that_nobody_answered_is_not_learnt_of_a_payment_that_is_over),
         cmocka_unit_test(a_payment_that_an_operator_calls_declined_is_not_asked_about_again),
         cmocka_unit_test(a_duplicate_is_held_until_a_confirm_may_have_been_sent),
         cmocka_unit_test(only_an_order_that_nothing_became_of_yet_is_begun_by_its_claim),

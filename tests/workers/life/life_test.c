@@ -246,6 +246,17 @@ static void the_lives_that_once_broke_a_promise_keep_it(void **state)
                   {OP_DELIVER, 228, 27038},
                   {OP_ANSWER, 174, 23813},
                   {OP_REPLAY, 177, 8543}}}},
+        {"a confirm without an answer made a dead letter of a payment that was voided meanwhile",
+         {.count = 9,
+          .ops = {{OP_CLAIM, 136, 19726},
+                  {OP_DELIVER, 42, 17264},
+                  {OP_ANSWER, 41, 20059},
+                  {OP_EVENT, 177, 43463},
+                  {OP_PASS, 15, 22075},
+                  {OP_TAKE_OVER, 232, 15641},
+                  {OP_SMOOTH, 181, 53411},
+                  {OP_HEAR, 226, 47264},
+                  {OP_LOSE, 71, 33683}}}},
     };
     char wrong[256];
 
