@@ -92,13 +92,13 @@ class Bench:
 
     def shop(self, *names, env=None, start=True):
         """A Docket with a database and a vhost of its own, endless stock, keys, and the programs that
-        are named; env: {"api": {setting: value}}.  Every setting that is not named is as it is by itself."""
-        env = {"payment": {"DOCKET_DUPLICATE_WINDOW_S": 600}} | (env or {})  # which the harness sets to 0
+        are named; env: {"api": {setting: value}}.  Every other setting is as it is by itself, whenever it starts."""
         shop = Docket(self.services)
+        shop.defaults = {}
         self.shops.append(shop)
         if start:
             for name in dict.fromkeys(("api", *names)):
-                shop.start(name, env=env.get(name), wait=False)
+                shop.start(name, env=(env or {}).get(name), wait=False)
             for name in dict.fromkeys(("api", *names)):
                 shop.wait_ready(name)
             shop.stock_up(self.endless_catalogue())

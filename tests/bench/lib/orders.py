@@ -65,9 +65,14 @@ def outside_calls(shop):
 
 
 def must_be_single(shop):
-    """Every fulfilled order was charged once and shipped once, and nothing else was; how many there are."""
+    """Every fulfilled order was charged once and shipped once, and nothing else was; each was compared with the others,
+    as it is by itself, and is like none.  How many there are."""
     orders = shop.one("SELECT count(*) FROM orders WHERE status = 4")
     facts = collections.Counter(fact["kind"] for fact in shop.ledger())
     if not facts["charge"] == facts["shipment"] == orders:
         raise RuntimeError(f"{orders} orders are fulfilled; the ledger has {dict(facts)}")
+    uncompared, alike = shop.sql("SELECT (SELECT count(*) FROM orders o WHERE status = 4 AND NOT EXISTS (SELECT FROM "
+                                 "order_print WHERE order_id = o.id)), (SELECT count(*) FROM duplicate)")[0]
+    if uncompared or alike:
+        raise RuntimeError(f"{uncompared} orders were not compared with the others, and {alike} look like another")
     return orders
