@@ -25,12 +25,6 @@ static bool is_first(const struct claim_ticket *claim, const struct order_policy
            order_is_new(&claim->facts, policy);
 }
 
-static bool is_compared(const struct claim_ticket *claim, const struct order_policy *policy)
-{
-    return policy->duplicate_window_ms > 0 && claim->facts.total > 0 &&
-           claim->facts.duplicate == DUPLICATE_NONE;
-}
-
 static void choose(struct group_batch *batch)
 {
     const struct order_policy *policy = context_of(batch)->policy;
@@ -41,7 +35,8 @@ static void choose(struct group_batch *batch)
 
         claim->begin.is_chosen = true;
         claim->begin.is_first = is_first(claim, policy);
-        claim->begin.is_noted = claim->begin.is_first && is_compared(claim, policy) &&
+        claim->begin.is_noted = claim->begin.is_first &&
+                                order_must_compare(&claim->facts, policy) &&
                                 twins_print(&claim->order, claim->begin.look.print);
     }
 }
@@ -58,16 +53,22 @@ static int gather_looks(struct group_batch *batch, struct twins_look **looks)
     return count;
 }
 
+/* Who turns out to be like another is none any more. */
 static int gather_wants(struct group_batch *batch, struct shelf_want **wants)
 {
     struct group_ticket *ticket;
     int count = 0;
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        if (claim_of(ticket)->begin.is_first)
+        if (claim_of(ticket)->begin.is_first && !claim_of(ticket)->begin.look.is_alike)
             wants[count++] = &claim_of(ticket)->begin.want;
     }
     return count;
+}
+
+static const struct order_id *id_of(struct group_ticket *ticket)
+{
+    return &claim_of(ticket)->order_id;
 }
 
 /* --- what is sent ----------------------------------------------------------------------------- */
@@ -104,10 +105,7 @@ static int gather_granted(struct group_batch *batch, const struct claim_ticket *
     int count = 0;
 
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
-        struct claim_begin *begin = &claim_of(ticket)->begin;
-
-        begin->want.is_granted = begin->want.is_granted && !begin->look.is_alike;
-        if (begin->want.is_granted)
+        if (claim_of(ticket)->begin.want.is_granted)
             granted[count++] = claim_of(ticket);
     }
     return count;
@@ -125,12 +123,10 @@ static void send_attempts(struct group_batch *batch, const struct claim_ticket *
                           int count)
 {
     const struct begin_context *context = context_of(batch);
-    struct order_span span = {granted[0]->order_id, granted[0]->order_id};
+    const struct order_span span = group_span(batch, id_of);
     struct order_change change;
     struct pg_params params;
 
-    for (int i = 1; i < count; i++)
-        order_span_add(&span, &granted[i]->order_id);
     decide(&granted[0]->facts, context->policy, &change); /* the same for all */
     pg_params_init(&params);
     PUT(PG_UUID, pg_array_uuid, order_id.bytes);
@@ -147,12 +143,13 @@ static void send_attempts(struct group_batch *batch, const struct claim_ticket *
 static void send_takings(struct group_batch *batch)
 {
     const struct claim_ticket *granted[CLAIM_TICKETS_MAX];
+    const struct order_span span = group_span(batch, id_of);
     struct shelf_want *wants[CLAIM_TICKETS_MAX];
     int count = gather_granted(batch, granted);
 
     if (count == 0)
         return;
-    shelf_send_takings(batch, wants, gather_wants(batch, wants));
+    shelf_send_takings(batch, &span, wants, gather_wants(batch, wants));
     send_attempts(batch, granted, count);
 }
 
@@ -191,8 +188,7 @@ void begin_take_effect(struct claim_ticket *claim, const struct order_policy *po
     decide(&claim->facts, policy, &change);
     order_apply(&claim->facts, &change);
     claim->facts.version = version; /* it was written under the claim's own */
-    for (int i = 0; i < claim->order.line_count; i++)
-        claim->facts.held += claim->order.lines[i].quantity;
+    claim->facts.held += claim_order_pieces(&claim->order);
 }
 
 void begin_clear(struct claim_ticket *claim)

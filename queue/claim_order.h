@@ -24,4 +24,5 @@ struct claim_order {
     char *email; /* of the payment stage, as twins are compared; "": it was erased */
 };
 
+int64_t claim_order_pieces(const struct claim_order *order); /* of all its lines */
 void claim_order_finish(struct claim_order *order);

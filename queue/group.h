@@ -103,8 +103,8 @@ struct group_work {
     /* How often a ticket that is alone in its batch may run into lock_timeout (55P03) before it is
      * refused; 0: GROUP_LOCK_SETBACKS_MAX. */
     int lock_timeouts_max;
-    uint64_t
-        pace_ns; /* of batches that are not full, which nobody waits for (queue/pace.h); 0: none */
+    /* Between batches that are not full, of what nobody waits for (queue/pace.h); 0: none. */
+    uint64_t pace_ns;
     struct group_metrics *metrics; /* registered by the program; NULL: none */
 };
 

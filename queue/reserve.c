@@ -86,6 +86,7 @@ static int gather(struct group_batch *batch, struct outcome_row **rows)
 
 static bool send_more(struct group_batch *batch)
 {
+    const struct order_span span = group_span(batch, id_of);
     struct shelf_want *wants[ROWS_MAX];
     struct outcome_row *rows[ROWS_MAX];
     struct group_ticket *ticket;
@@ -99,7 +100,7 @@ static bool send_more(struct group_batch *batch)
 
         order_decide(reserve->row.facts, &lesson, reserve->policy, 0, &reserve->row.change);
     }
-    shelf_send_takings(batch, wants, gather_wants(batch, wants, true));
+    shelf_send_takings(batch, &span, wants, gather_wants(batch, wants, true));
     outcome_send(batch, rows, gather(batch, rows), group_owner(batch));
     return true;
 }

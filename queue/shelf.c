@@ -193,21 +193,16 @@ static void put_lines(struct pg_params *params, struct shelf_want *const *wants,
     pg_array_end(params);
 }
 
-void shelf_send_takings(struct group_batch *batch, struct shelf_want *const *wants, int count)
+void shelf_send_takings(struct group_batch *batch, const struct order_span *span,
+                        struct shelf_want *const *wants, int count)
 {
-    struct order_span span;
     struct pg_params params;
 
-    if (count == 0)
-        return;
-    span = (struct order_span){*wants[0]->id, *wants[0]->id};
-    for (int i = 1; i < count; i++)
-        order_span_add(&span, wants[i]->id);
     send_stock(batch, wants, count);
     pg_params_init(&params);
     put_lines(&params, wants, count, PG_UUID);
     put_lines(&params, wants, count, PG_TEXT);
     put_lines(&params, wants, count, PG_INT4);
-    group_send_month(batch, &sql_reservation_add, &span, &params);
+    group_send_month(batch, &sql_reservation_add, span, &params);
     pg_params_finish(&params);
 }

@@ -20,10 +20,11 @@ struct shelf_want {
     bool is_granted;
 };
 
-/* Each within send() or send_more(); the wants are the same for all three. */
+/* Each within send() or send_more(), for the same wants, or fewer each time; span: of the batch. */
 void shelf_send_lock(struct group_batch *batch, struct shelf_want *const *wants, int count);
 void shelf_grant(struct shelf_want *const *wants, int count, const PGresult *locked);
-void shelf_send_takings(struct group_batch *batch, struct shelf_want *const *wants, int count);
+void shelf_send_takings(struct group_batch *batch, const struct order_span *span,
+                        struct shelf_want *const *wants, int count);
 
 /* Pure, exported for its units: which of the orders, in this order, can be had whole?  available is
  * per sku (index of sku in `skus`), and is left as what remains. */

@@ -46,6 +46,12 @@ bool order_must_hold(const struct order_facts *facts, const struct order_policy 
     return policy->holds_duplicates && facts->duplicate == DUPLICATE_FLAGGED && is_unasked(facts);
 }
 
+bool order_must_compare(const struct order_facts *facts, const struct order_policy *policy)
+{
+    return policy->duplicate_window_ms > 0 && facts->total > 0 &&
+           facts->attempt_state == ATTEMPT_NONE && facts->duplicate == DUPLICATE_NONE;
+}
+
 bool order_is_new(const struct order_facts *facts, const struct order_policy *policy)
 {
     return facts->stage == STAGE_PAYMENT && facts->claims == 1 && facts->crashes == 0 &&

@@ -254,6 +254,9 @@ bool order_must_fence(const struct order_facts *facts, const struct order_policy
  * same transaction?  Of later ones something became before; what to do is for the step to say. */
 bool order_is_new(const struct order_facts *facts, const struct order_policy *policy);
 
+/* Is it to be compared with other orders, which is once, before anything is asked for? */
+bool order_must_compare(const struct order_facts *facts, const struct order_policy *policy);
+
 /* Is it to be held as a possible duplicate?  Only while no money was asked for. */
 bool order_must_hold(const struct order_facts *facts, const struct order_policy *policy);
 

@@ -221,7 +221,6 @@ static void on_written(struct group_ticket *ticket)
 static void on_reserved(struct group_ticket *ticket)
 {
     struct job *job = container_of(ticket, struct job, reserve.ticket);
-    const struct claim_order *order = &job->claim.order;
 
     job_trace_end_part(job, ticket->outcome == GROUP_COMMITTED);
     if (ticket->outcome != GROUP_COMMITTED) {
@@ -233,8 +232,8 @@ static void on_reserved(struct group_ticket *ticket)
         return;
     }
     job->has_lesson = false;
-    for (int i = 0; job->reserve.want.is_granted && i < order->line_count; i++)
-        job->claim.facts.held += order->lines[i].quantity;
+    if (job->reserve.want.is_granted)
+        job->claim.facts.held += claim_order_pieces(&job->claim.order);
     take_effect(job, &job->reserve.row.change);
 }
 

@@ -137,13 +137,11 @@ static void pay(struct job *job)
 /* Once, before anything is taken or asked for. */
 static bool must_look_for_twins(struct job *job)
 {
-    const struct order_facts *facts = job_facts(job);
     struct payment *payment = job_work(job);
     bool has_looked = payment->has_looked;
 
     payment->has_looked = true;
-    return !has_looked && job_policy(job)->duplicate_window_ms > 0 && facts->total > 0 &&
-           facts->attempt_state == ATTEMPT_NONE && facts->duplicate == DUPLICATE_NONE;
+    return !has_looked && order_must_compare(job_facts(job), job_policy(job));
 }
 
 static void proceed(struct job *job)
