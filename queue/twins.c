@@ -118,7 +118,7 @@ void twins_read_note(struct twins_look *const *looks, int count, const PGresult 
 /* --- a transaction of its own ------------------------------------------------------------------
  */
 
-/* Those that have to be noted first; or, of all, those that look like another. */
+/* Those that are noted, and look like another; or those that are to be noted. */
 static int gather(struct group_batch *batch, struct twins_look **looks, bool is_noted)
 {
     struct group_ticket *ticket;
@@ -127,22 +127,17 @@ static int gather(struct group_batch *batch, struct twins_look **looks, bool is_
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         struct twins_ticket *twins = ticket_of(ticket);
 
-        if (is_noted ? twins->look.is_alike : twins->has_print && !twins->is_noted)
+        if (twins->is_noted == is_noted && (is_noted ? twins->look.is_alike : twins->has_print))
             looks[count++] = &twins->look;
     }
     return count;
 }
 
-/* Most look like no other, and that is the end of it. */
-static bool send_check(struct group_batch *batch)
+static void send_check(struct group_batch *batch, struct twins_look *const *looks, int count)
 {
     const struct twins_context *context = group_owner(batch);
-    struct twins_look *looks[TWINS_LOOKS_MAX];
-    int count = gather(batch, looks, true);
     struct pg_params params;
 
-    if (count == 0)
-        return true;
     pg_params_init(&params);
     add_ids(&params, looks, count);
     pg_add_i64(&params, context->window_ms);
@@ -151,9 +146,9 @@ static bool send_check(struct group_batch *batch)
     add_prints(&params, looks, count);
     group_send(batch, &sql_twin_check, &params);
     pg_params_finish(&params);
-    return true;
 }
 
+/* Locks are taken in one order: orders (of a check), prints (of a note). */
 static bool send_batch(struct group_batch *batch)
 {
     const struct twins_context *context = group_owner(batch);
@@ -170,11 +165,11 @@ static bool send_batch(struct group_batch *batch)
         if (!twins->is_noted)
             twins->look.is_alike = false;
     }
-    count = gather(batch, looks, false);
-    if (count == 0)
-        return send_check(batch);
-    twins_send_note(batch, looks, count, context->window_ms);
-    return false;
+    if ((count = gather(batch, looks, true)) > 0)
+        send_check(batch, looks, count);
+    if ((count = gather(batch, looks, false)) > 0)
+        twins_send_note(batch, looks, count, context->window_ms);
+    return true;
 }
 
 /* Of this batch's orders, or of another's. */
@@ -197,13 +192,12 @@ static void note_checked(struct group_batch *batch, const PGresult *result, int 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
 {
     struct twins_look *looks[TWINS_LOOKS_MAX];
-    int count = gather(batch, looks, false);
-    int notes = count > 0 ? TWINS_NOTE_STATEMENTS : 0;
+    int checks = gather(batch, looks, true) > 0;
 
-    if (notes > 0 && nth == notes - 1)
-        twins_read_note(looks, count, result);
-    for (int row = 0; nth == notes && row < PQntuples(result); row++)
+    for (int row = 0; nth < checks && row < PQntuples(result); row++)
         note_checked(batch, result, row);
+    if (nth == checks + TWINS_NOTE_STATEMENTS - 1)
+        twins_read_note(looks, gather(batch, looks, false), result);
 }
 
 void twins_note(const struct twins_ticket *ticket)
@@ -228,7 +222,6 @@ const struct group_work twins_work = {
     .tickets_max = TWINS_LOOKS_MAX,
     .waiting_max = 1000000, /* bounded by the prefetch */
     .send = send_batch,
-    .send_more = send_check,
     .on_rows = on_rows,
     .metrics = &metrics,
 };

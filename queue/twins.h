@@ -1,14 +1,14 @@
 /* queue/twins.h - finds orders that no key shows to be the same: same customer, lines and total,
  * another cart
  *
- *     lock what they are about ─► note it, which are alike? ─► flag of each two the later one,
- *                                                     └─ none    commit
+ *     lock what it is about ─► note it, is another like it? ─► commit ─► no: it goes on
+ *                                          yes: lock both, flag the later one ─► commit
  *
  * Looked for by the payment's worker, before any money is asked for: to accept an order costs
- * nothing more.  Noted mostly in the transaction of its first claim (queue/begin.h); only what is
- * alike has a transaction of its own.  Of two that look like one another each is noted by somebody
- * who sees the other (a lock on what they are about), so exactly one of them is flagged, whoever is
- * at work on them at once.
+ * nothing more.  Noted mostly in the transaction of its first claim (queue/begin.h), otherwise in
+ * one of its own.  Of two that look like one another each is noted by somebody who sees the other
+ * (a lock on what they are about), so exactly one of them is flagged, whoever is at work on them at
+ * once.  Who holds that lock waits for no order.
  *
  * A flag raises its order's version: whatever somebody goes on with is overtaken, and reads it.
  */
@@ -42,9 +42,9 @@ struct twins_ticket {
     struct group_ticket ticket; /* the caller sets on_settled */
     const struct claim_order *order;
     struct twins_look look; /* its id; all of it if it is noted already */
-    bool is_noted;
+    bool is_noted;          /* true: judge it, if it looks like another; false: note it */
 
-    /* After COMMITTED. */
+    /* After COMMITTED: look.is_alike of one that was to be noted; of one that was judged: */
     bool is_flagged; /* this order was, now */
     bool is_unsure;  /* it has to be looked for again: the other one was just being written */
     int flagged;     /* how many were by its batch; told with one ticket of it */

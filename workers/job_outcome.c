@@ -247,10 +247,14 @@ static void on_twins_found(struct group_ticket *ticket)
         return;
     }
     twins_note(&job->twins);
-    if (job->twins.is_flagged)
+    if (job->twins.look.is_alike && !job->twins.is_noted) {
+        job->twins.is_noted = true;
+        submit_twins(job);
+    } else if (job->twins.is_flagged) {
         read_again(job);
-    else if (job->twins.is_unsure)
+    } else if (job->twins.is_unsure) {
         job_rest(job, job_find_twins);
-    else
+    } else {
         job_proceed(job);
+    }
 }

@@ -1,5 +1,5 @@
 -- Flags of each two orders that look like one another the later one.
---   $1 order ids, noted in the same transaction (twin_note.sql)   $2 window in ms
+--   $1 order ids, noted before (twin_note.sql)   $2 window in ms
 --   $3 flagged orders are held before payment   $4 process   $5 their prints
 -- One row back for each order that was flagged, of these or of others, and for each of these that has
 -- to be looked at again: the other one was just being written.
