@@ -65,10 +65,9 @@ static bool is_answer(const char *sqlstate, const char *constraint)
     return strcmp(sqlstate, "23514") == 0 && strcmp(constraint, "thing_number") == 0;
 }
 
-static const struct group_work work = {
+struct group_work stage_work = {
     .name = "thing",
     .statements = statements,
-    .tickets_max = THINGS_MAX,
     .waiting_max = THINGS_MAX,
     .send = send_things,
     .on_rows = note_new,
@@ -127,7 +126,8 @@ void open_group_at(const char *conninfo)
     static struct pg_server server;
 
     server = (struct pg_server){.conninfo = conninfo};
-    group = group_create(&loop, &work, &(struct group_options){.server = &server, .links = 2});
+    group =
+        group_create(&loop, &stage_work, &(struct group_options){.server = &server, .links = 2});
 }
 
 void open_group(void)
@@ -174,6 +174,8 @@ int set_up(void **state)
     run_sql(admin, "CREATE TABLE thing (key text PRIMARY KEY, "
                    "number int4 CONSTRAINT thing_number CHECK (number >= 0))");
     memset(things, 0, sizeof(things));
+    stage_work.tickets_max = THINGS_MAX;
+    stage_work.pace_ns = 0;
     sends = 0;
     uv_loop_init(&loop);
     uv_timer_init(&loop, &turn);

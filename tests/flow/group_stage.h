@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "queue/group.h"
+#include "queue/pace.h"
 
 #include <cmocka.h> /* last: its fail() would hide ours */
 
@@ -35,7 +36,8 @@ extern uv_loop_t loop;
 extern struct group *group;
 extern PGconn *admin, *stranger;
 extern struct thing things[THINGS_MAX];
-extern int sends; /* batches that were sent */
+extern int sends;                    /* batches that were sent */
+extern struct group_work stage_work; /* of the groups that are opened from now on */
 
 /* Fails where the greatest number of a batch is -1, and answers nothing. */
 extern const struct pg_statement check_things;

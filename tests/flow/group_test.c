@@ -216,6 +216,46 @@ static void what_is_too_much_is_not_taken(void **state)
     assert_int_equal(group_waiting(group), THINGS_MAX);
 }
 
+static void spend_the_burst(void)
+{
+    for (int n = 0; n < PACE_BURST; n++) {
+        submit(n, n, 0);
+        UNTIL(told(GROUP_COMMITTED) == n + 1);
+    }
+    assert_int_equal(sends, PACE_BURST);
+}
+
+static void what_nobody_waits_for_is_put_off_until_a_batch_is_full(void **state)
+{
+    enum { FULL = 4, TURNS = 20 };
+
+    (void)state;
+    stage_work.pace_ns = UINT64_C(60000000000);
+    stage_work.tickets_max = FULL;
+    open_group();
+    spend_the_burst();
+    submit(PACE_BURST, 1, 0);
+    for (int n = 0; n < TURNS; n++) /* some of them with a tick */
+        uv_run(&loop, UV_RUN_ONCE);
+    for (int n = 1; n < FULL; n++)
+        submit(PACE_BURST + n, 1, 0);
+    UNTIL(told(GROUP_COMMITTED) == PACE_BURST + FULL);
+    assert_int_equal(sends, PACE_BURST + 1);
+}
+
+static void what_is_put_off_goes_by_itself_when_its_time_has_come(void **state)
+{
+    uint64_t began_ns = clock_monotonic_ns();
+
+    (void)state;
+    stage_work.pace_ns = UINT64_C(300000000);
+    open_group();
+    spend_the_burst();
+    submit(PACE_BURST, 1, 0);
+    UNTIL(told(GROUP_COMMITTED) == PACE_BURST + 1);
+    assert_true(clock_monotonic_ns() - began_ns >= stage_work.pace_ns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +271,8 @@ int main(void)
         CASE(a_cancelled_wait_for_the_standby_is_no_commit),
         CASE(a_batch_that_is_stuck_does_not_hold_the_line),
         CASE(what_is_too_much_is_not_taken),
+        CASE(what_nobody_waits_for_is_put_off_until_a_batch_is_full),
+        CASE(what_is_put_off_goes_by_itself_when_its_time_has_come),
     };
 
     return RUN_CASES("group_test", tests);
