@@ -2,6 +2,7 @@
 import os
 import time
 import uuid
+from collections import Counter
 
 import pytest
 
@@ -335,6 +336,26 @@ def test_what_postgres_refuses_to_begin_is_claimed_alone_and_says_why(shop):
     shop.docket("dead", "replay", f"order:{refused}", "--reason", "mended", "--yes")
     shop.wait_status(refused, "fulfilled")
     shop.books().must_balance()
+
+
+def test_hints_that_are_put_off_leave_no_order_out(shop, services):
+    """Each changes five times: by far more hints than are sent at once."""
+    link = services.connect(shop.database)
+    link.autocommit = True
+    link.cursor().execute("LISTEN docket_orders")
+    orders = post_many(shop, 100)
+    wait_all(shop, orders, "fulfilled")
+    named = Counter()
+
+    def all_named():
+        link.poll()
+        for notice in link.notifies:
+            named.update(notice.payload.split(","))
+        link.notifies.clear()
+        return all(named[order.to_uuid(public)] >= 5 for public in orders)
+
+    wait_for(all_named, 10, "each hint has come")
+    link.close()
 
 
 @pytest.fixture(name="standby")
