@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/intents.h"
 #include "tests/workers/life/model.h"
 
 struct world world;
@@ -145,12 +146,12 @@ void books_resolve(int order, bool says_declined)
     if (book->attempt_count == 0)
         return;
     attempt = &book->attempts[book->attempt_count - 1];
-    if (!is_resolvable(book, attempt) || model_is_at_work(order))
+    if (!is_resolvable(book, attempt) || intents_is_at_work(order))
         return;
     world_see(SAW_RESOLVED);
-    attempt->resolution = !model_cancel_all(order) ? RESOLUTION_CAPTURED
-                          : says_declined          ? RESOLUTION_DECLINED
-                                                   : RESOLUTION_CANCELED;
+    attempt->resolution = !intents_cancel_all(order) ? RESOLUTION_CAPTURED
+                          : says_declined            ? RESOLUTION_DECLINED
+                                                     : RESOLUTION_CANCELED;
     book->version++;
     *task = (struct task){.exists = true, .state = TASK_READY, .claims = task->claims};
 }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "tests/workers/life/books.h"
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/intents.h"
 #include "tests/workers/life/model.h"
 
 enum { TRIES_OF_STRANGERS = 5 };
@@ -17,7 +18,7 @@ void events_tell(unsigned which, unsigned how)
     struct event *event = &world.inbox[world.inbox_count];
     bool is_of_refund = how % 4 == 0;
 
-    if (world.inbox_count == INBOX_MAX || !model_intent(which, &event->order, event->intent))
+    if (world.inbox_count == INBOX_MAX || !intents_find(which, &event->order, event->intent))
         return;
     event->stage = is_of_refund ? STAGE_REFUND : STAGE_PAYMENT;
     event->says = is_of_refund ? ATTEMPT_NONE : said[how / 4 % ARRAY_SIZE(said)];

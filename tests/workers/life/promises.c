@@ -11,6 +11,7 @@
 
 #include "tests/workers/life/books.h"
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/intents.h"
 #include "tests/workers/life/model.h"
 #include "tests/workers/life/refunds.h"
 
@@ -92,7 +93,7 @@ static void check_voided(const struct job *job, const struct order_change *chang
 
     if (attempt->resolution != RESOLUTION_NONE || attempt->state == ATTEMPT_VOIDED)
         return;
-    if (attempt->intent[0] == '\0' ? !ends : !model_is_canceled(attempt->intent))
+    if (attempt->intent[0] == '\0' ? !ends : !intents_is_canceled(attempt->intent))
         world_break("attempt %d of order %d is over, and nobody has said so",
                     change->attempt_number, job->order);
 }
@@ -172,7 +173,7 @@ static void check_refused(const struct job *job, const struct order_change *chan
                     change->refund_number, job->order);
     if (change->attempt_number > 0 && change->attempt_state == ATTEMPT_DECLINED &&
         book->attempts[change->attempt_number - 1].resolution == RESOLUTION_NONE &&
-        !model_was_declined(book->attempts[change->attempt_number - 1].intent))
+        !intents_was_declined(book->attempts[change->attempt_number - 1].intent))
         world_break("order %d is declined, and nobody has said so", job->order);
 }
 
@@ -205,7 +206,7 @@ void promises_check_change(const struct job *job, const struct order_change *cha
 static void check_order(int order)
 {
     const struct book *book = &world.books[order];
-    int charges = model_charges(order);
+    int charges = intents_charges(order);
 
     if (charges > 1)
         world_break("order %d was charged %d times", order, charges);
@@ -215,7 +216,7 @@ static void check_order(int order)
         world_break("order %d is fulfilled, and the carrier knows nothing of it", order);
     if (book->status == ORDER_CONFIRMED && charges == 0)
         world_break("order %d is confirmed, and nobody paid", order);
-    if (book->status == ORDER_CANCELED && !model_owes_nothing(order) &&
+    if (book->status == ORDER_CANCELED && !intents_owes_nothing(order) &&
         book->tasks[STAGE_PAYMENT].state != TASK_DEAD)
         world_break("order %d is canceled, its money is kept, and nobody looks", order);
     if (order_status_is_final(book->status) && book->held != 0)
@@ -228,7 +229,7 @@ static void check_refunds(int order)
     int64_t asked_for = 0, captured = 0;
     char ours[64];
 
-    if (model_kept(order) < 0)
+    if (intents_kept(order) < 0)
         world_break("order %d was given back more than was taken", order);
     for (int i = 0; i < book->refund_count; i++) {
         snprintf(ours, sizeof(ours), "%s-%d", book->public_id, i + 1);
@@ -246,7 +247,7 @@ static void check_refunds(int order)
         world_break("order %d is to be given back more than was taken", order);
     if (asked_for > TOTAL)
         world_break("order %d is to be given back more than it cost", order);
-    if (book->status == ORDER_REFUNDED && (model_kept(order) != 0 || model_shipments(order) != 0))
+    if (book->status == ORDER_REFUNDED && (intents_kept(order) != 0 || model_shipments(order) != 0))
         world_break("order %d is refunded, and money is kept or goods are gone", order);
     if (book->status == ORDER_CANCELING && book->is_shipped)
         world_break("order %d is shipped and still being canceled", order);
@@ -263,10 +264,10 @@ static void check_attempts(int order)
     }
     if (open > 1)
         world_break("order %d has %d open attempts", order, open);
-    if (captured > model_charges(order))
+    if (captured > intents_charges(order))
         world_break("order %d is captured %d times in our books, and charged %d times", order,
-                    captured, model_charges(order));
-    if (book->held == 0 && book->gone == 0 && model_can_be_paid(order))
+                    captured, intents_charges(order));
+    if (book->held == 0 && book->gone == 0 && intents_can_be_paid(order))
         world_break("order %d gave its stock back, and can still be paid", order);
 }
 
@@ -294,10 +295,10 @@ static void check_twins(void)
         book->has_failed |= book->status == ORDER_PAYMENT_FAILED ||
                             book->status == ORDER_OUT_OF_STOCK || book->undo != UNDO_NONE ||
                             book->status == ORDER_CANCELED;
-        if (book->duplicate == DUPLICATE_FLAGGED && model_charges(i) > 0)
+        if (book->duplicate == DUPLICATE_FLAGGED && intents_charges(i) > 0)
             world_break("order %d is held as a duplicate, and charged", i);
     }
-    if (world.was_always_alike && model_charges(0) > 0 && model_charges(1) > 0 &&
+    if (world.was_always_alike && intents_charges(0) > 0 && intents_charges(1) > 0 &&
         !first->has_failed && !second->has_failed && first->duplicate == DUPLICATE_NONE &&
         second->duplicate == DUPLICATE_NONE)
         world_break("both of two orders that look alike are charged, and nobody was asked");

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "tests/workers/life/books.h"
 #include "tests/workers/life/inside.h"
+#include "tests/workers/life/intents.h"
 #include "tests/workers/life/model.h"
 
 enum { SMOOTH_MAX = 12, CALLS_A_STEP = 4, SMOOTH_MS = 10000 };
@@ -348,7 +349,7 @@ void world_do(const struct op *op)
         each_task(make_due_ready);
         break;
     case OP_CUSTOMER:
-        model_customer(op->which, op->how);
+        intents_customer(op->which, op->how);
         break;
     case OP_SMOOTH:
         go_smoothly(op->which % WORLD_ORDERS, 1 + op->how % SMOOTH_MAX,
@@ -423,7 +424,7 @@ void world_settle(void)
         turn_outage();
     each_task(let_out);
     world.loses_write = world.pays_again = false;
-    model_end_work();
+    intents_end_work();
     for (int i = 0; i < JOBS_MAX; i++)
         crash(0);
     for (round = 0; round < ROUNDS_MAX && !is_still() && !world_wrong(); round++)
