@@ -216,12 +216,16 @@ static void what_is_too_much_is_not_taken(void **state)
     assert_int_equal(group_waiting(group), THINGS_MAX);
 }
 
+static void store_alone(int n)
+{
+    submit(n, n, 0);
+    UNTIL(told(GROUP_COMMITTED) == n + 1);
+}
+
 static void spend_the_burst(void)
 {
-    for (int n = 0; n < PACE_BURST; n++) {
-        submit(n, n, 0);
-        UNTIL(told(GROUP_COMMITTED) == n + 1);
-    }
+    for (int n = 0; n < PACE_BURST; n++)
+        store_alone(n);
     assert_int_equal(sends, PACE_BURST);
 }
 
@@ -251,8 +255,7 @@ static void what_is_put_off_goes_by_itself_when_its_time_has_come(void **state)
     stage_work.pace_ns = UINT64_C(300000000);
     open_group();
     spend_the_burst();
-    submit(PACE_BURST, 1, 0);
-    UNTIL(told(GROUP_COMMITTED) == PACE_BURST + 1);
+    store_alone(PACE_BURST);
     assert_true(clock_monotonic_ns() - began_ns >= stage_work.pace_ns);
 }
 
