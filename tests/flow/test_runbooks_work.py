@@ -82,7 +82,8 @@ def in_flight(shop, count):
 
 
 def test_messages_that_were_purged_are_swept_and_workers_that_die_are_noticed(walk):
-    """More than ten messages are thrown away; then a worker dies twice with more than twenty payments in flight."""
+    """More than ten messages are thrown away; then a worker dies twice with more than twenty payments in flight.
+    None of them ends before somebody has looked."""
     shop = walk.shop
     shop.stop("payment")
     orders = post_many(shop, 24)
@@ -96,10 +97,12 @@ def test_messages_that_were_purged_are_swept_and_workers_that_die_are_noticed(wa
         in_flight(shop, 21)
         shop.kill("payment")
     shop.no_faults()
+    shop.fault("confirm", "delay", ms=4000)
     walk.start("payment")
     walk.fires("DocketPoison")
     said = walk.follow("DocketPoison")
     assert "|2" in said, said
+    shop.no_faults()
     wait_all(shop, orders, "fulfilled", deadline_s=60)
     walk.quiet("DocketSweeps", "DocketPoison")
 
