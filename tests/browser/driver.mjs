@@ -1,6 +1,7 @@
 // node driver.mjs DIRECTORY-OF-node_modules - a browser's remote control: a command a line, an answer a line
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const { chromium } = createRequire(`${process.argv[2]}/`)('playwright-core');
 const DEADLINE_MS = 20000;
@@ -23,12 +24,20 @@ async function open({ person, tab, url, clock }) {
   await page.goto(url);
 }
 
+/* page.waitForFunction takes a promise for true, whatever comes of it. */
+async function wait({ page }, { expression }) {
+  for (const end_ms = Date.now() + DEADLINE_MS; !(await page.evaluate(expression)); await pause(20)) {
+    if (Date.now() > end_ms) throw new Error(`not in ${DEADLINE_MS} ms`);
+  }
+  return true;
+}
+
 const commands = {
   open,
   reload: ({ page }) => page.reload().then(() => null),
   click: ({ page }, { selector }) => page.click(selector),
   value: ({ page }, { expression }) => page.evaluate(expression),
-  wait: ({ page }, { expression }) => page.waitForFunction(expression, null, { polling: 20 }).then(() => true),
+  wait,
   forward: ({ page }, { ms }) => page.clock.fastForward(ms),
   errors: ({ errors }) => errors,
   leave: (_, { person }) => people.get(person).close(),
