@@ -59,7 +59,7 @@ def test_each_hop_of_an_order_is_told_apart(shop):
     claim, paid = hops_of(events, "payment_started"), hops_of(events, "paid")
     must(set(claim), {"outbox_ms", "queue_ms", "work_ms"}, "hops of a claim")
     assert claim["outbox_ms"] > 200 and claim["queue_ms"] > 200, claim  # of 300; three clocks' readings differ
-    assert paid["outside_ms"] > 240, paid
+    assert paid["outside_ms"] > 165, paid  # of 250; likewise
     assert {"outbox_ms", "queue_ms", "work_ms"} == set(hops_of(events, "fulfilment_started"))
     assert "outside_ms" in hops_of(events, "shipped")
     must_add_up(shop, public, events)
