@@ -8,7 +8,9 @@ SELECT jsonb_build_object(
                  FROM (SELECT sku, name, price, currency, active FROM product
                        WHERE sku > $1::text AND ($3::text IS NULL OR sku = $3::text)
                        ORDER BY sku LIMIT $2::int4) AS p
-                 LEFT JOIN stock s ON s.sku = p.sku),
+                 LEFT JOIN LATERAL (
+                     SELECT available FROM stock WHERE sku = p.sku ORDER BY version DESC LIMIT 1
+                 ) AS s ON true),
     'shipping_methods', (SELECT coalesce(jsonb_agg(jsonb_build_object('code', code, 'name', name,
                                     'amount', price, 'currency', currency, 'active', active)
                                     ORDER BY code), '[]')

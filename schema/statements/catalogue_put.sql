@@ -10,12 +10,21 @@ WITH sold AS (
     ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price = excluded.price,
         currency = excluded.currency, active = excluded.active
     RETURNING sku
-), stocked AS (
-    INSERT INTO stock (sku, available)
-    SELECT sku, coalesce(available, 0)
+), counted AS MATERIALIZED (
+    SELECT item.sku, item.available, (SELECT max(n.version) FROM stock n WHERE n.sku = item.sku) AS seen
     FROM unnest($3::text[], $8::int8[]) AS item(sku, available)
-    WHERE available IS NOT NULL ORDER BY sku
-    ON CONFLICT (sku) DO UPDATE SET available = excluded.available
+    WHERE item.available IS NOT NULL ORDER BY item.sku
+), stocked AS (
+    INSERT INTO stock (sku, available) SELECT sku, available FROM counted WHERE seen IS NULL
+), locked AS MATERIALIZED (
+    SELECT c.sku, c.available, c.seen
+    FROM (SELECT sku, available, seen FROM counted WHERE seen IS NOT NULL ORDER BY sku) AS c
+    CROSS JOIN LATERAL (
+        SELECT FROM stock s WHERE s.sku = c.sku ORDER BY s.version DESC LIMIT 1 FOR UPDATE
+    ) AS s
+), restocked AS (
+    UPDATE stock s SET available = l.available, version = s.version + 1
+    FROM locked l WHERE s.sku = l.sku AND s.version >= l.seen
 ), shipped AS (
     INSERT INTO shipping_method (code, name, price, currency, active)
     SELECT code, name, price, currency, active

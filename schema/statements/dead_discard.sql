@@ -60,13 +60,16 @@ WITH page AS MATERIALIZED (
     UPDATE reservation r SET state = 3 FROM ended e WHERE r.order_id = e.order_id AND r.state = 1
     RETURNING r.sku, r.quantity
 ), returned AS MATERIALIZED (
-    SELECT s.sku, x.quantity
-    FROM (SELECT sku, sum(quantity) AS quantity FROM released GROUP BY sku) AS x
-    JOIN stock s ON s.sku = x.sku
-    ORDER BY s.sku
-    FOR UPDATE OF s
+    SELECT x.sku, x.quantity, x.seen
+    FROM (SELECT sku, sum(quantity) AS quantity,
+                 (SELECT max(n.version) FROM stock n WHERE n.sku = r.sku) AS seen
+          FROM released r GROUP BY sku ORDER BY sku) AS x
+    CROSS JOIN LATERAL (
+        SELECT FROM stock s WHERE s.sku = x.sku ORDER BY s.version DESC LIMIT 1 FOR UPDATE
+    ) AS s
 ), restocked AS (
-    UPDATE stock s SET available = s.available + x.quantity FROM returned x WHERE s.sku = x.sku
+    UPDATE stock s SET available = s.available + x.quantity, version = s.version + 1
+    FROM returned x WHERE s.sku = x.sku AND s.version >= x.seen  -- it has risen while it was waited for
 )
 SELECT jsonb_build_object(
     'discarded', (SELECT count(*) FROM closed),

@@ -3,14 +3,21 @@
 --   $1 who  $2 why  $3 sku  $4 pieces  $5 add?
 WITH known AS MATERIALIZED (
     SELECT sku FROM product WHERE sku = $3::text
-), changed AS (
-    INSERT INTO stock AS s (sku, available)
-    SELECT sku, greatest($4::int8, 0) FROM known
-    WHERE $4::int8 >= 0 OR EXISTS (SELECT FROM stock WHERE sku = $3::text)
-    ON CONFLICT (sku) DO UPDATE
-        SET available = CASE WHEN $5::bool THEN s.available + $4::int8 ELSE $4::int8 END
-        WHERE NOT $5::bool OR s.available + $4::int8 >= 0
+), there AS MATERIALIZED (
+    SELECT n.sku, n.version AS seen FROM stock n WHERE n.sku = $3::text ORDER BY n.version DESC LIMIT 1
+), made AS (
+    INSERT INTO stock (sku, available)
+    SELECT sku, $4::int8 FROM known WHERE $4::int8 >= 0 AND NOT EXISTS (SELECT FROM there)
+    RETURNING sku, available
+), moved AS (
+    UPDATE stock s
+    SET available = CASE WHEN $5::bool THEN s.available + $4::int8 ELSE $4::int8 END, version = s.version + 1
+    FROM there t
+    WHERE s.sku = t.sku AND s.version >= t.seen AND (NOT $5::bool OR s.available + $4::int8 >= 0)
+      AND EXISTS (SELECT FROM known)
     RETURNING s.sku, s.available
+), changed AS (
+    SELECT sku, available FROM made UNION ALL SELECT sku, available FROM moved
 )
 SELECT EXISTS (SELECT FROM known), EXISTS (SELECT FROM changed),
        (SELECT jsonb_build_object('sku', sku, 'available', available, 'audit', audit_append(
