@@ -1,6 +1,12 @@
 -- Messages that were confirmed long enough ago to be looked at, with their tasks as they are now.
 --   $1 everything, or only what became due within the last minute   $2 rows of `published` at most
 -- One row back for each message; state 0: nothing is owed to it any more.
+-- What was claimed is looked up once: of each worker a transaction held open keeps a row a second.
+WITH claims AS MATERIALIZED (
+    SELECT stage, max(upto) AS upto
+    FROM (SELECT stage, upto FROM claimed UNION ALL SELECT stage, claimed_upto FROM worker) AS c
+    GROUP BY stage
+)
 SELECT p.id, p.topic, p.published_upto, p.confirmed_us, p.now_us, p.claimed_upto,
        u.order_id, u.trace, coalesce(t.state, 0::int2) AS state, coalesce(t.fence, 0) AS fence,
        coalesce(t.sweeps, 0) AS sweeps,
@@ -9,9 +15,7 @@ FROM (
     SELECT id, topic, order_ids, traces, published_upto,
            (extract(epoch FROM confirmed_at) * 1000000)::int8 AS confirmed_us,
            (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us,
-           greatest((SELECT c.upto FROM claimed c WHERE c.stage = topic),
-                    (SELECT max(w.claimed_upto) FROM worker w WHERE w.stage = topic), 0)
-               AS claimed_upto
+           coalesce((SELECT c.upto FROM claims c WHERE c.stage = topic), 0) AS claimed_upto
     FROM published
     WHERE look_at <= now()
       AND look_at > CASE WHEN $1::bool THEN '-infinity'::timestamptz

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from docket_local.postgres import SUPERUSER
-from harness.grants import sql_of
+from harness.plans import blocks_read, prepare
 from test_operator import dead_letter, run
 
 
@@ -73,16 +73,6 @@ def test_a_change_waits_for_a_reservation_that_is_under_way(shop):
     assert available(shop, sku) == 2
 
 
-def blocks_read(cursor, execute):
-    """The least of five: now and then one reads the catalogue, or makes the table longer."""
-    def once():
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {execute}")
-        plan = cursor.fetchone()[0][0]["Plan"]
-        return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-
-    return min(once() for _ in range(5))
-
-
 def test_a_hot_product_is_found_at_once_however_many_of_its_rows_are_kept(shop):
     """A transaction held open keeps every row that a batch has left behind, and a batch reads none of them."""
     sku = sku_of(shop)
@@ -92,17 +82,17 @@ def test_a_hot_product_is_found_at_once_however_many_of_its_rows_are_kept(shop):
     worker.autocommit = api.autocommit = True
     with worker.cursor() as taker, api.cursor() as reader:
         taker.execute("SET synchronous_commit = off")
-        taker.execute(f"PREPARE lock AS {sql_of('stock_lock')}; PREPARE take AS {sql_of('stock_take')}")
-        reader.execute(f"PREPARE page AS {sql_of('catalogue_page')}; PREPARE change AS {sql_of('stock_change')}")
+        prepare(taker, "stock_lock", "stock_take")
+        prepare(reader, "catalogue_page", "stock_change")
         reads = {}
         for taken in (20, 3000):
             for _ in range(taken):
-                taker.execute("EXECUTE take (%s, '{1}')", ([sku],))
+                taker.execute("EXECUTE stock_take (%s, '{1}')", ([sku],))
             reads[taken] = {
-                "lock": blocks_read(taker, f"EXECUTE lock ('{{{sku}}}')"),
-                "take": blocks_read(taker, f"EXECUTE take ('{{{sku}}}', '{{1}}')"),
-                "page": blocks_read(reader, f"EXECUTE page ('', 100, '{sku}')"),
-                "change": blocks_read(reader, f"EXECUTE change ('x', 'x', '{sku}', 1, true)")}
+                "lock": blocks_read(taker, f"stock_lock ('{{{sku}}}')"),
+                "take": blocks_read(taker, f"stock_take ('{{{sku}}}', '{{1}}')"),
+                "page": blocks_read(reader, f"catalogue_page ('', 100, '{sku}')"),
+                "change": blocks_read(reader, f"stock_change ('x', 'x', '{sku}', 1, true)")}
     for link in (held, worker, api):
         link.close()
     for name, few in reads[20].items():  # one level more of the index each time that it is looked into
@@ -115,13 +105,13 @@ def test_a_product_has_one_row_whoever_puts_it(shop):
     worker = shop.services.connect(shop.database, "docket_worker")
     worker.autocommit = True
     with worker.cursor() as taker, concurrent.futures.ThreadPoolExecutor(8) as pool:
-        taker.execute(f"PREPARE take AS {sql_of('stock_take')}")
+        prepare(taker, "stock_take")
         for sku in (f"ONE-ROW-{number}" for number in range(5)):
             shop.sql("INSERT INTO product (sku, name, price, currency) VALUES (%s, 'x', 1, 'EUR')", sku)
             sets = [pool.submit(shop.operator.post, "/admin/stock", {"sku": sku, "set": 7, "reason": "at once"})
                     for _ in range(8)]
             for _ in range(5):
-                taker.execute("EXECUTE take (%s, '{1}')", ([sku],))
+                taker.execute("EXECUTE stock_take (%s, '{1}')", ([sku],))
             assert {one.result().status for one in sets} == {200}
             assert shop.one("SELECT count(*) FROM stock WHERE sku = %s", sku) == 1
     worker.close()

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from harness import must, wait_for
+from harness.plans import prepare, ran, scans_of
 from harness.relay import (Consumer, finish_tasks, make_orders, metric, on_channel, outbox_is_empty,
                            queue_count)
 
@@ -54,6 +55,20 @@ def test_a_message_that_was_lost_is_swept_with_growing_intervals(relay):
     at = [row[0] for row in relay.sql("SELECT at FROM order_event WHERE order_id = %s AND kind = "
                                       "'swept' ORDER BY version", order)]
     assert (at[1] - at[0]).total_seconds() >= 2, at
+    finish_tasks(relay)
+
+
+def test_workers_are_read_once_a_page(relay):
+    """Not once a message: a transaction held open keeps a row a second of each."""
+    order, = make_orders(relay, 1)
+    link = relay.services.connect(relay.database, "docket_relay")
+    with link.cursor() as cursor:
+        cursor.execute("INSERT INTO published (topic, order_ids, traces, published_upto, look_at) "
+                       "SELECT 1, ARRAY[%s::uuid], ARRAY[''], 0, now() FROM generate_series(1, 100)", (order,))
+        prepare(cursor, "sweep_page")
+        plan = ran(cursor, "sweep_page (true, 100)")
+        must((plan["Actual Rows"] >= 100, scans_of(plan, "published"), scans_of(plan, "worker")), (True, 1, 1), "scans")
+    link.close()  # nothing was committed
     finish_tasks(relay)
 
 
