@@ -99,7 +99,8 @@ def test_messages_that_were_purged_are_swept_and_workers_that_die_are_noticed(wa
     shop.no_faults()
     shop.fault("confirm", "delay", ms=4000)
     walk.start("payment")
-    walk.fires("DocketPoison")
+    walk.fires("DocketPoison")  # perhaps since the first death
+    wait_for(lambda: shop.one("SELECT count(*) FROM task WHERE crashes > 1") > 0, 20, "a task has seen two die")
     said = walk.follow("DocketPoison")
     assert "|2" in said, said
     shop.no_faults()
