@@ -18,7 +18,8 @@ WITH sold AS (
     INSERT INTO stock (sku, available) SELECT sku, available FROM counted WHERE seen IS NULL
 ), locked AS MATERIALIZED (
     SELECT c.sku, c.available, c.seen
-    FROM (SELECT sku, available, seen FROM counted WHERE seen IS NOT NULL ORDER BY sku) AS c
+    FROM (SELECT sku, available, seen FROM counted WHERE seen IS NOT NULL ORDER BY sku
+          LIMIT cardinality($3::text[])) AS c  -- as in stock_take.sql
     CROSS JOIN LATERAL (
         SELECT FROM stock s WHERE s.sku = c.sku ORDER BY s.version DESC LIMIT 1 FOR UPDATE
     ) AS s

@@ -1,9 +1,11 @@
 -- Takes what was granted, once a sku, of rows that stock_lock.sql has locked.
 --   $1 skus   $2 pieces
--- MATERIALIZED: else a plan may look for the row by its sku alone, and walk over all that are kept of it.
+-- MATERIALIZED and LIMIT change nothing but the plan: else it may look for a row by its sku alone, or go through the
+-- whole table, and walk over all that are kept.
 WITH newest AS MATERIALIZED (
     SELECT w.sku, w.quantity, n.version
-    FROM unnest($1::text[], $2::int8[]) AS w (sku, quantity)
+    FROM (SELECT w.sku, w.quantity FROM unnest($1::text[], $2::int8[]) AS w (sku, quantity)
+          LIMIT cardinality($1::text[])) AS w
     CROSS JOIN LATERAL (
         SELECT n.version FROM stock n WHERE n.sku = w.sku ORDER BY n.version DESC LIMIT 1
     ) AS n

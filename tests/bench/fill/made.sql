@@ -14,6 +14,6 @@ FROM made, (VALUES (0::smallint, 'TEA-EARL-250', 'Earl Grey, 250 g', 2, 1290),
                    (1::smallint, 'POT-STONE-1L', 'Stoneware pot, 1 l', 1, 3950))
            AS line (position, sku, name, quantity, price);
 INSERT INTO order_contact (order_id, email, name, address)
-SELECT id, 'ada+' || n || '@example.com', 'Ada Example',
+SELECT id, 'ada+' || %(salt)s || '.' || n || '@example.com', 'Ada Example',
        '{"line1": "1 Example Street", "city": "Exampletown", "postal_code": "12345", "country": "DE"}'
 FROM made;
