@@ -9,11 +9,17 @@
  *                                       hence < xmax, and has ended: this very snapshot sees the
  * row and it read all of [safe, cand)   safe = candidate
  *
+ * A stranger's open transaction keeps xmin; then those count who write into the outbox at all:
+ *
+ *     all who did at that poll, or a    the same (queue/writers.h)
+ *     later one, have ended
+ *
  * Each topic has a floor of its own: one that rests for long does not hold up the others.
  *
- * A stranger's open transaction keeps xmin, so `safe` stands still and the same (mostly deleted)
- * rows are stepped over again: costs rescans, never a stop.  Rows in hand (published, not yet
- * deleted) are left out by the query, so `safe` never passes the lowest of them.
+ * While somebody who has written into the outbox stays open `safe` stands still, and the same
+ * (mostly deleted) rows are stepped over again: costs rescans, never a stop.  Rows in hand
+ * (published, not yet deleted) are left out by the query, so `safe` never passes the lowest of
+ * them.
  *
  * Pure.  In memory only: a relay that starts begins at 0.
  */
@@ -27,11 +33,15 @@ struct floor {
     int64_t next;            /* one above the highest id read so far */
     int64_t candidate;       /* 0: none */
     uint64_t candidate_xmax; /* no transaction from here on can have drawn an id below it */
+    int64_t candidate_poll;
 };
 
 /* What one poll saw of the topic. */
 struct floor_poll {
-    uint64_t xmin, xmax;    /* of its snapshot */
+    uint64_t xmin, xmax; /* of its snapshot */
+    int64_t number;      /* polls are numbered from 1 */
+    int64_t
+        settled; /* when it was sent: who wrote at this poll, or before, has ended; 0: unknown */
     int64_t last_id;        /* the highest that was read and taken; 0: none */
     bool is_exhausted;      /* it came to the end: the limit did not cut it short */
     int64_t lowest_in_hand; /* after this poll's rows were taken; INT64_MAX: none */

@@ -21,6 +21,8 @@ enum {
     TWINS_MS = 5000,
     PRINTS_MAX = 5000
 };
+/* A chore takes no more than its share, however much a transaction held open keeps. */
+enum { RESTS_PER_WORK = 10, RESTS_MS_MOST = 30000 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
 enum chore {
@@ -41,6 +43,7 @@ struct keeper {
     int64_t (*floor)(void *owner);
     void *owner;
     enum chore chore; /* under way */
+    uint64_t sent_ms;
     uint64_t due_ms[CHORES];
     bool is_alarmed;
     bool has_more; /* a whole page was folded, or taken away */
@@ -130,6 +133,7 @@ static void send_chore(struct keeper *keeper)
     };
     struct pg_params params;
 
+    keeper->sent_ms = clock_monotonic_ms();
     pg_params_init(&params);
     if (keeper->chore == GAUGES) {
         pg_add_i64(&params, keeper->floor(keeper->owner));
@@ -218,14 +222,20 @@ static void on_done(void *owner, bool is_committed)
         [GAUGES] = KEEPER_MS,  [BACKLOG] = BACKLOG_MS, [AT_RISK] = BACKLOG_MS,
         [RATES] = RATES_MS,    [ITEMS] = ITEMS_MS,     [TWINS] = TWINS_MS};
     struct keeper *keeper = owner;
+    uint64_t now = clock_monotonic_ms();
+    uint64_t share_ms = (now - keeper->sent_ms) * RESTS_PER_WORK;
     uint64_t rest_ms = rests_ms[keeper->chore];
 
+    if (share_ms > RESTS_MS_MOST)
+        share_ms = RESTS_MS_MOST;
+    if (rest_ms < share_ms)
+        rest_ms = share_ms;
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
     if (is_committed && keeper->has_more)
         rest_ms = 0;
     keeper->has_more = false;
-    keeper->due_ms[keeper->chore] = clock_monotonic_ms() + rest_ms;
+    keeper->due_ms[keeper->chore] = now + rest_ms;
     duty_rest_for(keeper->duty, 0);
 }
 

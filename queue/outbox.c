@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/metrics.h"
 #include "queue/floor.h"
+#include "queue/writers.h"
 #include "schema/statements.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     GAP_MS = 2,      /* between two polls that hints ask for */
     BELT_MS = 60000, /* how often everything is read again from 0 */
     ROWS_FULL = 100, /* messages of the largest row */
+    HELD_MS = 1000,  /* the oldest transaction is that old, and the floors wait for it */
 };
 
 struct outbox {
@@ -23,6 +25,10 @@ struct outbox {
     bool is_begun;
     bool wants_room; /* the last poll was cut short, or not made, for want of it */
     struct floor floors[STAGE_COUNT];
+    bool stands; /* a floor could move if transactions ended */
+    uint64_t xmin, xmin_at_ms;
+    struct writers writers;
+    int64_t polls;
     int64_t messages_per_row; /* of the last rows that were read, to guess how many fit */
     uint64_t rest_ms, polled_at_ms, belted_at_ms, moved_at_ms;
 
@@ -41,7 +47,12 @@ struct outbox {
 static struct metric floor_stands = {
     .type = METRIC_GAUGE,
     .name = "docket_outbox_floor_stands_seconds",
-    .help = "How long open transactions have kept the outbox's floor where it is."};
+    .help = "How long transactions that wrote into the outbox have kept its floor where it is."};
+
+static struct metric transaction_held = {.type = METRIC_GAUGE,
+                                         .name = "docket_postgres_transaction_held_seconds",
+                                         .help = "How long the oldest transaction that is open has "
+                                                 "kept what is deleted from being removed."};
 
 static void send_poll(struct outbox *outbox);
 static void plan(struct outbox *outbox, uint64_t in_ms);
@@ -109,6 +120,7 @@ static void reset_floors(struct outbox *outbox)
 {
     for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++)
         floor_reset(&outbox->floors[topic]);
+    writers_reset(&outbox->writers);
 }
 
 static void begin_poll(struct outbox *outbox)
@@ -126,6 +138,13 @@ static void begin_poll(struct outbox *outbox)
         outbox->lanes[topic].seen = outbox->lanes[topic].taken = 0;
         outbox->lanes[topic].poll = (struct floor_poll){.lowest_in_hand = outbox->lowest[topic]};
     }
+    outbox->polls++;
+}
+
+/* Who writes into the outbox: asked for only while an old transaction keeps the floors. */
+static bool asks_for_writers(const struct outbox *outbox)
+{
+    return outbox->stands && clock_monotonic_ms() - outbox->xmin_at_ms > HELD_MS;
 }
 
 static void send_poll(struct outbox *outbox)
@@ -141,6 +160,7 @@ static void send_poll(struct outbox *outbox)
     pg_add_i32(&params, outbox->limit);
     add_lanes(outbox, &params);
     publish_add_in_hand(outbox->publish, &params);
+    pg_add_bool(&params, asks_for_writers(outbox));
     errand_send(outbox->errand, &sql_outbox_poll, &params);
     pg_params_finish(&params);
 }
@@ -181,9 +201,23 @@ static void move_floor(struct outbox *outbox, enum stage topic, uint64_t xmin, u
         poll->lowest_in_hand = lowest;
     poll->xmin = xmin;
     poll->xmax = xmax;
+    poll->number = outbox->polls;
+    poll->settled = outbox->writers.settled;
     poll->is_exhausted = seen < outbox->limit && outbox->lanes[topic].taken == seen;
     outbox->is_more |= seen == outbox->limit && outbox->lanes[topic].taken == seen;
     floor_polled(&outbox->floors[topic], poll);
+}
+
+/* The oldest transaction that is open, if xmin is not simply the next one's id. */
+static void note_oldest(struct outbox *outbox, uint64_t xmin, uint64_t xmax)
+{
+    uint64_t now_ms = clock_monotonic_ms();
+
+    if (xmin != outbox->xmin) {
+        outbox->xmin = xmin;
+        outbox->xmin_at_ms = now_ms;
+    }
+    metric_set(&transaction_held, xmin < xmax ? (int64_t)(now_ms - outbox->xmin_at_ms) / 1000 : 0);
 }
 
 /* A lane at rest proves nothing, and is not waited for. */
@@ -191,8 +225,10 @@ static void move_floors(struct outbox *outbox, const PGresult *result)
 {
     uint64_t xmin = (uint64_t)pg_i64(result, 0, PUBLISH_XMIN);
     uint64_t xmax = (uint64_t)pg_i64(result, 0, PUBLISH_XMAX);
-    bool stands = false, has_moved = false;
+    bool has_moved = false;
 
+    outbox->stands = false;
+    note_oldest(outbox, xmin, xmax);
     publish_lowest_in_hand(outbox->publish, outbox->lowest);
     for (int topic = STAGE_NONE + 1; topic < STAGE_COUNT; topic++) {
         struct floor *floor = &outbox->floors[topic];
@@ -202,9 +238,11 @@ static void move_floors(struct outbox *outbox, const PGresult *result)
             continue;
         move_floor(outbox, (enum stage)topic, xmin, xmax);
         has_moved |= floor->safe != before;
-        stands |= floor->candidate != 0;
+        outbox->stands |= floor->candidate != 0;
     }
-    if (has_moved || !stands)
+    if (!pg_is_null(result, 0, PUBLISH_WRITERS))
+        writers_listed(&outbox->writers, outbox->polls, pg_text(result, 0, PUBLISH_WRITERS));
+    if (has_moved || !outbox->stands)
         outbox->moved_at_ms = clock_monotonic_ms();
     metric_set(&floor_stands, (int64_t)(clock_monotonic_ms() - outbox->moved_at_ms) / 1000);
 }
@@ -275,6 +313,7 @@ void outbox_end(struct outbox *outbox)
 {
     outbox->is_begun = false;
     metric_set(&floor_stands, 0);
+    metric_set(&transaction_held, 0);
 }
 
 /* Of the topics that have had rows: one that never had any has its floor at the beginning. */
@@ -327,6 +366,7 @@ void outbox_destroy(struct outbox *outbox)
     if (outbox == NULL)
         return;
     errand_destroy(outbox->errand);
+    writers_reset(&outbox->writers);
     uv_close((uv_handle_t *)outbox->timer, free_handle);
     free(outbox);
 }
@@ -334,4 +374,5 @@ void outbox_destroy(struct outbox *outbox)
 void outbox_register_metrics(void)
 {
     metric_register(&floor_stands);
+    metric_register(&transaction_held);
 }

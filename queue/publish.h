@@ -37,7 +37,8 @@ enum publish_column {
     PUBLISH_ID,
     PUBLISH_TOPIC,
     PUBLISH_ORDERS,
-    PUBLISH_TRACES
+    PUBLISH_TRACES,
+    PUBLISH_WRITERS
 };
 
 struct publish_options {

@@ -3,7 +3,8 @@
  * What was dealt with stays in the index as dead entries until vacuum comes, and would be stepped
  * over at each look.  So a scan reads only the last SCAN_WINDOW_MS, which is longer than any
  * transaction may take to appear, and now and then everything: what was older than the window when
- * we began, or was held by somebody else.
+ * we began, or was held by somebody else.  That is the rarer the longer it takes: vacuum can take
+ * nothing away while a transaction is held open.
  *
  * It is paced: after a page that was full the next follows once as long as it took has passed.
  * Pure.
@@ -13,13 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SCAN_WINDOW_MS = 60000, SCAN_WHOLE_MS = 10000 };
+enum {
+    SCAN_WINDOW_MS = 60000,
+    SCAN_WHOLE_MS = 10000,
+    SCAN_WHOLE_MS_MOST = 30000,
+    SCAN_WHOLE_RESTS = 20
+};
 
 struct scan {
     uint64_t rest_ms_least, rest_ms_most; /* between two looks that found all there was */
 
-    bool is_whole;        /* the look that is under way, or the next */
-    uint64_t whole_at_ms; /* when the last look at everything came to the end */
+    bool is_whole;          /* the look that is under way, or the next */
+    uint64_t whole_at_ms;   /* when the last look at everything came to the end */
+    uint64_t whole_took_ms; /* its last page */
     uint64_t begun_ms, rest_ms;
 };
 

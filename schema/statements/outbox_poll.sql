@@ -1,9 +1,15 @@
 -- Outbox rows of the topics that may be published now, each topic from its safe floor on in the order of
 -- the ids, with the snapshot they were seen in.
 --   $1 rows of a topic at most   $2 topics   $3 their floors   $4 ids in hand
+--   $5 tell who writes into the outbox now, too: read after the snapshot was taken (queue/writers.h)
 -- One row without an id if there is nothing.
 SELECT pg_snapshot_xmin(s.snapshot)::text::int8 AS xmin, pg_snapshot_xmax(s.snapshot)::text::int8 AS xmax,
-       o.id, o.topic, o.order_ids, o.traces
+       o.id, o.topic, o.order_ids, o.traces,
+       CASE WHEN $5::bool THEN (
+           SELECT coalesce(string_agg(l.virtualtransaction, ','), '') FROM pg_locks l
+           WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.relation = 'outbox'::regclass
+             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       ) END AS writers
 FROM (SELECT pg_current_snapshot() AS snapshot) AS s
 LEFT JOIN LATERAL (
     SELECT ready.id, lane.topic, ready.order_ids, ready.traces

@@ -75,6 +75,30 @@ def test_a_strangers_open_transaction_stops_nothing(relay, consumer):
     stranger.close()
 
 
+def floor(relay):
+    return relay.one("SELECT max(outbox_floor) FROM rate_sample WHERE at > now() - interval '15 seconds'") or 0
+
+
+def test_the_floor_waits_for_who_has_written_and_for_no_stranger(relay, consumer):
+    """Else whatever a stranger's transaction keeps in the outbox is read again and again."""
+    stranger, writer = (relay.services.connect(relay.database) for _ in range(2))
+    stranger.cursor().execute("INSERT INTO account (name) VALUES ('held open')")
+    late = make_orders(relay, 3, link=writer)
+    lowest = relay.one("SELECT last_value FROM outbox_id_seq")
+    early = make_orders(relay, 250, per_row=1)
+    consumer.wait_for_all(early)
+    wait_for(lambda: metric(relay, "docket_outbox_floor_stands_seconds") >= 3, 20, "the floor stands")
+    assert floor(relay) <= lowest
+    writer.commit()
+    consumer.wait_for_all(late)
+    newest = relay.one("SELECT last_value FROM outbox_id_seq")
+    wait_for(lambda: floor(relay) > newest, 40, "the floor has passed them all")
+    stranger.rollback()
+    consumer.must_have_each_once(early + late)
+    for link in (stranger, writer):
+        link.close()
+
+
 def test_ids_out_of_commit_order_are_published_once(relay, consumer):
     """Twenty transactions at a time, ended in an order of their own, some rolled back."""
     random = Random(7)

@@ -7,10 +7,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "queue/writers.h"
 
 enum { IDS_MAX = 600, OPEN_MAX = 24, STEPS = 6000, LIMIT_MAX = 12, TOPICS = 2 };
 
@@ -32,7 +35,10 @@ struct model {
     bool is_draining; /* nothing new begins */
 
     /* The poll under way. */
-    bool is_sent, excluded[IDS_MAX];
+    bool is_sent, is_seen, excluded[IDS_MAX], seen[IDS_MAX];
+    struct floor_poll poll;
+    struct writers writers;
+    bool is_listing; /* every poll tells who writes */
     int64_t from[TOPICS + 1], lowest_excluded[TOPICS + 1];
     int resting_topic, limit; /* topic 0: none rests */
     struct floor floors[TOPICS + 1];
@@ -100,6 +106,7 @@ static void send_poll(struct model *model)
     if (model->is_sent)
         return;
     model->is_sent = true;
+    model->poll.number++;
     for (int topic = 1; topic <= TOPICS; topic++) {
         model->from[topic] = model->floors[topic].safe;
         model->lowest_excluded[topic] = lowest_in_hand(model, topic);
@@ -116,7 +123,7 @@ static void read_topic(struct model *model, int topic, struct floor_poll poll)
     int taken = 0;
 
     for (int id = (int)model->from[topic]; id < model->next_id && taken < model->limit; id++) {
-        if (model->rows[id] != WAITING || model->excluded[id] || model->topics[id] != topic)
+        if (!model->seen[id] || model->topics[id] != topic)
             continue;
         model->rows[id] = IN_HAND;
         model->published[id]++;
@@ -130,22 +137,50 @@ static void read_topic(struct model *model, int topic, struct floor_poll poll)
     floor_polled(&model->floors[topic], &poll);
 }
 
-/* The snapshot is taken when the server gets to it, which may be long after the poll was sent. */
+/* When the server gets to it, which may be long after the poll was sent. */
+static void take_snapshot(struct model *model)
+{
+    struct floor_poll *poll = &model->poll;
+
+    if (!model->is_sent || model->is_seen)
+        return;
+    model->is_seen = true;
+    poll->xmin = poll->xmax = model->next_xid;
+    for (int i = 0; i < OPEN_MAX; i++) {
+        if (model->open[i].xid != 0 && model->open[i].xid < poll->xmin)
+            poll->xmin = model->open[i].xid;
+    }
+    for (int id = 0; id < IDS_MAX; id++)
+        model->seen[id] = model->rows[id] == WAITING && !model->excluded[id];
+}
+
+/* Those who have written, as their locks tell when they are read: later than the snapshot. */
+static void list_writers(struct model *model)
+{
+    char list[OPEN_MAX * 24] = "";
+    size_t length = 0;
+
+    for (int i = 0; i < OPEN_MAX; i++) {
+        if (model->open[i].count > 0)
+            length +=
+                (size_t)snprintf(list + length, sizeof(list) - length, "%s%d/%llu",
+                                 length ? "," : "", i, (unsigned long long)model->open[i].xid);
+    }
+    writers_listed(&model->writers, model->poll.number, list);
+}
+
 static void answer_poll(struct model *model)
 {
-    struct floor_poll poll = {.xmin = model->next_xid, .xmax = model->next_xid};
-
-    if (!model->is_sent)
+    if (!model->is_seen)
         return;
-    for (int i = 0; i < OPEN_MAX; i++) {
-        if (model->open[i].xid != 0 && model->open[i].xid < poll.xmin)
-            poll.xmin = model->open[i].xid;
-    }
+    model->poll.settled = model->writers.settled;
     for (int topic = 1; topic <= TOPICS; topic++) {
         if (topic != model->resting_topic)
-            read_topic(model, topic, poll);
+            read_topic(model, topic, model->poll);
     }
-    model->is_sent = false;
+    if (model->is_listing)
+        list_writers(model);
+    model->is_sent = model->is_seen = false;
 }
 
 static void end_some_row(struct model *model)
@@ -176,9 +211,9 @@ static void must_hold(const struct model *model)
 
 static void step(struct model *model)
 {
-    static void (*const steps[])(struct model *) = {begin_transaction,    draw_id,     draw_id,
-                                                    end_some_transaction, send_poll,   answer_poll,
-                                                    end_some_row,         end_some_row};
+    static void (*const steps[])(struct model *) = {
+        begin_transaction, draw_id,       draw_id,     end_some_transaction,
+        send_poll,         take_snapshot, answer_poll, end_some_row};
 
     steps[pick(model, sizeof(steps) / sizeof(steps[0]))](model);
 }
@@ -190,6 +225,7 @@ static void drain(struct model *model)
         end_transaction(model, &model->open[i]);
     for (int i = 0; i < 12 * IDS_MAX; i++) {
         send_poll(model);
+        take_snapshot(model);
         answer_poll(model);
         end_some_row(model);
     }
@@ -199,14 +235,17 @@ static void drain(struct model *model)
     }
     for (int i = 0; i < 3; i++) {
         send_poll(model);
+        take_snapshot(model);
         answer_poll(model);
     }
 }
 
 static void run(struct model *model, unsigned seed)
 {
+    writers_reset(&model->writers);
     memset(model, 0, sizeof(*model));
     model->seed = seed;
+    model->is_listing = seed % 2 == 0;
     model->next_xid = 700;
     model->next_id = 1;
     for (int i = 0; i < STEPS; i++) {
@@ -222,7 +261,7 @@ static void nothing_is_skipped_and_nothing_is_published_twice_without_cause(void
     struct model *model = &the_model;
 
     (void)state;
-    for (unsigned seed = 1; seed <= 40; seed++) {
+    for (unsigned seed = 1; seed <= 200; seed++) {
         run(model, seed);
         for (int id = 1; id < model->next_id; id++) {
             assert_true(model->rows[id] == ABORTED || model->rows[id] == GONE);
@@ -242,11 +281,11 @@ static void the_floor_follows_when_everything_is_done(void **state)
         assert_true(model->rows[id] == ABORTED || id < model->floors[model->topics[id]].safe);
 }
 
-static void a_stranger_keeps_the_floor_and_stops_nothing(void **state)
+static void a_transaction_keeps_the_floor_and_stops_nothing(void **state)
 {
     struct floor floor = {0};
     struct floor_poll poll = {
-        .xmin = 10, .xmax = 20, .is_exhausted = true, .lowest_in_hand = INT64_MAX};
+        .xmin = 10, .xmax = 20, .number = 1, .is_exhausted = true, .lowest_in_hand = INT64_MAX};
 
     (void)state;
     for (int64_t id = 1; id <= 100; id++) {
@@ -261,6 +300,53 @@ static void a_stranger_keeps_the_floor_and_stops_nothing(void **state)
     floor_polled(&floor, &poll);
     floor_polled(&floor, &poll);
     assert_int_equal(floor.safe, 101);
+}
+
+static void a_stranger_keeps_nothing_once_all_who_wrote_have_ended(void **state)
+{
+    struct floor floor = {0};
+    struct floor_poll poll = {.xmin = 10,
+                              .xmax = 20,
+                              .number = 1,
+                              .last_id = 9,
+                              .is_exhausted = true,
+                              .lowest_in_hand = INT64_MAX};
+
+    (void)state;
+    floor_polled(&floor, &poll);
+    poll.number++;
+    poll.last_id = 0;
+    floor_polled(&floor, &poll); /* nothing is known of those who wrote */
+    assert_int_equal(floor.safe, 0);
+    poll.settled = 1;
+    floor_polled(&floor, &poll);
+    assert_int_equal(floor.safe, 10);
+}
+
+static void who_is_marked_is_forgotten_once_a_list_is_without_him(void **state)
+{
+    static const struct {
+        const char *list;
+        int64_t settled;
+    } polls[] = {{"3/15,7/88,13/1", 0},
+                 {"7/88,4/1,13/1", 0},   /* 3/15 has ended */
+                 {"13/15,17/88,3/1", 1}, /* who is only called alike is not him */
+                 {"3/1,5/5", 1},         /* marked: 13/15, 17/88, 3/1 of the third */
+                 {"5/5", 3},
+                 {"", 6},
+                 {"", 7}};
+    struct writers writers = {0};
+
+    (void)state;
+    for (int poll = 1; poll <= (int)(sizeof(polls) / sizeof(polls[0])); poll++) {
+        writers_listed(&writers, poll, polls[poll - 1].list);
+        assert_int_equal(writers.settled, polls[poll - 1].settled);
+    }
+    writers_listed(&writers, 8, "1/1");
+    writers_reset(&writers);
+    assert_int_equal(writers.settled, 0);
+    writers_listed(&writers, 9, "");
+    assert_int_equal(writers.settled, 9);
 }
 
 static void a_row_that_was_let_go_of_during_the_poll_is_not_passed(void **state)
@@ -291,7 +377,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_skipped_and_nothing_is_published_twice_without_cause),
         cmocka_unit_test(the_floor_follows_when_everything_is_done),
-        cmocka_unit_test(a_stranger_keeps_the_floor_and_stops_nothing),
+        cmocka_unit_test(a_transaction_keeps_the_floor_and_stops_nothing),
+        cmocka_unit_test(a_stranger_keeps_nothing_once_all_who_wrote_have_ended),
+        cmocka_unit_test(who_is_marked_is_forgotten_once_a_list_is_without_him),
         cmocka_unit_test(a_row_that_was_let_go_of_during_the_poll_is_not_passed),
         cmocka_unit_test(a_poll_that_was_cut_short_proves_nothing_beyond_its_last_row),
     };

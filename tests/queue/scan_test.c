@@ -48,6 +48,24 @@ static void everything_is_looked_at_again_now_and_then(void **state)
     assert_true(scan_begin(&scan, 1000 + SCAN_WHOLE_MS));
 }
 
+static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **state)
+{
+    static const struct {
+        uint64_t took_ms, rest_ms;
+    } looks[] = {{500, SCAN_WHOLE_MS}, {900, 18000}, {60000, SCAN_WHOLE_MS_MOST}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
+        struct scan scan = begun();
+        uint64_t ended_ms = 1000 + looks[i].took_ms;
+
+        scan_begin(&scan, 1000);
+        scan_end(&scan, ended_ms, 0, 500);
+        assert_false(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1));
+        assert_true(scan_begin(&scan, ended_ms + looks[i].rest_ms));
+    }
+}
+
 static void a_full_page_is_followed_after_as_long_as_it_took(void **state)
 {
     struct scan scan = begun();
@@ -86,6 +104,7 @@ int main(void)
         cmocka_unit_test(everything_is_looked_at_first),
         cmocka_unit_test(everything_is_looked_at_until_a_look_comes_to_the_end),
         cmocka_unit_test(everything_is_looked_at_again_now_and_then),
+        cmocka_unit_test(everything_is_looked_at_the_less_often_the_longer_it_takes),
         cmocka_unit_test(a_full_page_is_followed_after_as_long_as_it_took),
         cmocka_unit_test(looks_that_find_nothing_become_rarer),
         cmocka_unit_test(a_look_that_failed_is_made_again_not_at_once),
