@@ -13,7 +13,7 @@ from .wait import wait_for
 
 RULES = os.path.join(ROOT, "ops/prometheus/alerts.yml")
 UNITS = {"s": 1, "m": 60, "h": 3600}
-AGE = re.compile(r"((?:oldest|late|stands)_seconds\) > )(\d+)")
+AGE = re.compile(r"((?:oldest|late|held)_seconds\) > )(\d+)")
 WINDOW_SPEED, WINDOW_S = 60, (4, 15)
 
 
