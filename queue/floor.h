@@ -38,10 +38,9 @@ struct floor {
 
 /* What one poll saw of the topic. */
 struct floor_poll {
-    uint64_t xmin, xmax; /* of its snapshot */
-    int64_t number;      /* polls are numbered from 1 */
-    int64_t
-        settled; /* when it was sent: who wrote at this poll, or before, has ended; 0: unknown */
+    uint64_t xmin, xmax;    /* of its snapshot */
+    int64_t number;         /* polls are numbered from 1 */
+    int64_t settled;        /* of queue/writers.h when it was sent; 0: nothing is known */
     int64_t last_id;        /* the highest that was read and taken; 0: none */
     bool is_exhausted;      /* it came to the end: the limit did not cut it short */
     int64_t lowest_in_hand; /* after this poll's rows were taken; INT64_MAX: none */
