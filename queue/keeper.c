@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "queue/at_risk.h"
 #include "queue/duty.h"
+#include "queue/scan.h"
 #include "schema/statements.h"
 
 enum { ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
@@ -21,8 +22,6 @@ enum {
     TWINS_MS = 5000,
     PRINTS_MAX = 5000
 };
-/* A chore takes no more than its share, however much a transaction held open keeps. */
-enum { RESTS_PER_WORK = 10, RESTS_MS_MOST = 30000 };
 enum { ROWS, OLDEST_MS, IS_MISSING };
 
 enum chore {
@@ -223,13 +222,8 @@ static void on_done(void *owner, bool is_committed)
         [RATES] = RATES_MS,    [ITEMS] = ITEMS_MS,     [TWINS] = TWINS_MS};
     struct keeper *keeper = owner;
     uint64_t now = clock_monotonic_ms();
-    uint64_t share_ms = (now - keeper->sent_ms) * RESTS_PER_WORK;
-    uint64_t rest_ms = rests_ms[keeper->chore];
+    uint64_t rest_ms = scan_rest_ms(rests_ms[keeper->chore], now - keeper->sent_ms);
 
-    if (share_ms > RESTS_MS_MOST)
-        share_ms = RESTS_MS_MOST;
-    if (rest_ms < share_ms)
-        rest_ms = share_ms;
     if (!is_committed && keeper->chore == PARTITIONS)
         rest_ms = PARTITIONS_AGAIN_MS;
     if (is_committed && keeper->has_more)

@@ -1,24 +1,24 @@
 #include "queue/scan.h"
 
+uint64_t scan_rest_ms(uint64_t least_ms, uint64_t took_ms)
+{
+    uint64_t share_ms = took_ms * SCAN_SHARE;
+
+    if (share_ms > SCAN_SHARE_MS_MOST)
+        share_ms = SCAN_SHARE_MS_MOST;
+    return share_ms > least_ms ? share_ms : least_ms;
+}
+
 void scan_reset(struct scan *scan)
 {
     scan->is_whole = true;
     scan->rest_ms = scan->rest_ms_least;
 }
 
-static uint64_t whole_rest_ms(const struct scan *scan)
-{
-    uint64_t rest_ms = scan->whole_took_ms * SCAN_WHOLE_RESTS;
-
-    if (rest_ms < SCAN_WHOLE_MS)
-        return SCAN_WHOLE_MS;
-    return rest_ms < SCAN_WHOLE_MS_MOST ? rest_ms : SCAN_WHOLE_MS_MOST;
-}
-
 bool scan_begin(struct scan *scan, uint64_t now_ms)
 {
     scan->begun_ms = now_ms;
-    if (now_ms - scan->whole_at_ms >= whole_rest_ms(scan))
+    if (now_ms - scan->whole_at_ms >= scan_rest_ms(SCAN_WHOLE_MS, scan->whole_took_ms))
         scan->is_whole = true;
     return scan->is_whole;
 }

@@ -17,8 +17,8 @@
 enum {
     SCAN_WINDOW_MS = 60000,
     SCAN_WHOLE_MS = 10000,
-    SCAN_WHOLE_MS_MOST = 30000,
-    SCAN_WHOLE_RESTS = 20
+    SCAN_SHARE = 20, /* what is looked at again rests so many times as long as it took … */
+    SCAN_SHARE_MS_MOST = 30000
 };
 
 struct scan {
@@ -29,6 +29,9 @@ struct scan {
     uint64_t whole_took_ms; /* its last page */
     uint64_t begun_ms, rest_ms;
 };
+
+/* … and at least so long: however much there is, it takes no more than its share. */
+uint64_t scan_rest_ms(uint64_t least_ms, uint64_t took_ms);
 
 void scan_reset(struct scan *scan); /* everything is looked at first */
 /* A look begins.  True: at everything. */

@@ -93,7 +93,7 @@ def test_a_hot_product_is_sold_exactly_as_often_as_it_is_there_and_costs_no_more
 
 
 def test_what_dead_and_canceled_orders_held_can_be_sold_again(shop):
-    """The pieces of orders that end without being shipped."""
+    """The pieces of orders that end without being shipped, while somebody else changes the product's row."""
     before = available(shop, "BESIDE-0")
     dice = random.Random(2)
     shop.freeze("fulfilment")
@@ -102,8 +102,14 @@ def test_what_dead_and_canceled_orders_held_can_be_sold_again(shop):
     told = [shop.post_order(one) for one in (declined, paid)]
     shop.wait_status(told[0].id, "payment_failed")
     shop.wait_status(told[1].id, "confirmed")
+    other = shop.services.connect(shop.database)
+    other.cursor().execute("UPDATE stock SET version = version + 1 WHERE sku = 'BESIDE-0'")
     for one in told:
         shop.docket("order", "cancel", one.id, "--reason", "test")
+    wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE usename = 'docket_worker' AND "
+                              "datname = current_database() AND wait_event_type = 'Lock'") > 0, 10, "a batch waits for it")
+    other.commit()
+    other.close()
     shop.wait_status(told[0].id, "canceled")
     shop.wait_status(told[1].id, "refunded")
     shop.thaw("fulfilment")

@@ -84,11 +84,9 @@ def test_the_floor_waits_for_who_has_written_and_for_no_stranger(relay, consumer
     stranger, writer = (relay.services.connect(relay.database) for _ in range(2))
     stranger.cursor().execute("INSERT INTO account (name) VALUES ('held open')")
     late = make_orders(relay, 3, link=writer)
-    lowest = relay.one("SELECT last_value FROM outbox_id_seq")
     early = make_orders(relay, 250, per_row=1)
     consumer.wait_for_all(early)
     wait_for(lambda: metric(relay, "docket_outbox_floor_stands_seconds") >= 3, 20, "the floor stands")
-    assert floor(relay) <= lowest
     writer.commit()
     consumer.wait_for_all(late)
     newest = relay.one("SELECT last_value FROM outbox_id_seq")

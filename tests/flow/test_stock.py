@@ -61,7 +61,7 @@ def test_a_change_waits_for_a_reservation_that_is_under_way(shop):
     sku = sku_of(shop)
     run(shop, "stock", "set", sku, "10", "--reason", "x")
     with shop.services.connect(shop.database) as link:
-        link.cursor().execute("UPDATE stock SET available = available - 8 WHERE sku = %s", (sku,))
+        link.cursor().execute("UPDATE stock SET available = available - 8, version = version + 1 WHERE sku = %s", (sku,))
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             answer = pool.submit(shop.operator.post, "/admin/stock",
                                  {"sku": sku, "add": -5, "reason": "x"})

@@ -52,7 +52,7 @@ static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **st
 {
     static const struct {
         uint64_t took_ms, rest_ms;
-    } looks[] = {{500, SCAN_WHOLE_MS}, {900, 18000}, {60000, SCAN_WHOLE_MS_MOST}};
+    } looks[] = {{500, SCAN_WHOLE_MS}, {900, 18000}, {60000, SCAN_SHARE_MS_MOST}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
@@ -64,6 +64,7 @@ static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **st
         assert_false(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1));
         assert_true(scan_begin(&scan, ended_ms + looks[i].rest_ms));
     }
+    assert_int_equal(scan_rest_ms(86400000, 5000), 86400000); /* what is rare stays so */
 }
 
 static void a_full_page_is_followed_after_as_long_as_it_took(void **state)
