@@ -1,7 +1,7 @@
 #include "api/glance.h"
 
-#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/body_cache.h"
 #include "api/fields.h"
@@ -11,7 +11,7 @@
 enum { LINKS = 2, TICKETS_MAX = 400 };
 
 /* The columns of order_face.sql. */
-enum { POSITION, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_AT };
+enum { ID, ACCOUNT, VERSION, STATUS, FINAL, TOKEN_KEY, ACCEPTED_AT };
 
 struct glances {
     struct group_work work;
@@ -94,23 +94,57 @@ static void read_face(struct reading *reading, const PGresult *result, int row)
     reading->accepted_us = pg_time_us(result, row, ACCEPTED_AT);
 }
 
-/* The rows come in the order of the batch, but not every order is there. */
-static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+static int compare(const void *left, const void *right)
 {
-    struct reading *readings[TICKETS_MAX];
+    const struct reading *const *one = left, *const *other = right;
+
+    return memcmp((*one)->id.bytes, (*other)->id.bytes, ORDER_ID_BYTES);
+}
+
+/* The readings of a batch, by their ids. */
+static int gather(struct group_batch *batch, struct reading **readings)
+{
     struct group_ticket *ticket;
     int count = 0;
 
-    (void)nth;
     TAILQ_FOREACH (ticket, &batch->tickets, next) {
         readings[count] = &glance_of(ticket)->reading;
         readings[count++]->is_found = false;
     }
-    for (int row = 0; row < PQntuples(result); row++) {
-        int index = pg_i32(result, row, POSITION) - 1;
+    qsort(readings, (size_t)count, sizeof(struct reading *), compare);
+    return count;
+}
 
-        assert(index >= 0 && index < count);
-        read_face(readings[index], result, row);
+/* The first of the readings whose id is not less. */
+static int find(struct reading *const *readings, int count, const uint8_t *id)
+{
+    int from = 0;
+
+    while (from < count) {
+        int middle = (from + count) / 2;
+
+        if (memcmp(readings[middle]->id.bytes, id, ORDER_ID_BYTES) < 0)
+            from = middle + 1;
+        else
+            count = middle;
+    }
+    return from;
+}
+
+/* A row is of all that read that order. */
+static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
+{
+    struct reading *readings[TICKETS_MAX];
+    int count = gather(batch, readings);
+
+    (void)nth;
+    for (int row = 0; row < PQntuples(result); row++) {
+        size_t length;
+        const uint8_t *id = pg_bytes(result, row, ID, &length);
+
+        for (int i = find(readings, count, id);
+             i < count && memcmp(readings[i]->id.bytes, id, ORDER_ID_BYTES) == 0; i++)
+            read_face(readings[i], result, row);
     }
 }
 

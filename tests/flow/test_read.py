@@ -6,7 +6,7 @@ import time
 import pytest
 
 from docket_local.order import STATUSES
-from harness import Client, contract, metrics, wait_for
+from harness import Client, Raw, contract, metrics, wait_for
 from harness.client import new_key
 from harness.stream import Stream
 
@@ -47,6 +47,18 @@ def test_an_order_is_read_with_the_read_key(shop, told):
 def test_the_body_is_a_function_of_the_version(shop, told):
     path = f"/v1/orders/{told.id}"
     assert shop.read.get(path).body == shop.read.get(path).body
+
+
+def test_who_reads_the_same_order_at_once_is_told_the_same(shop, told):
+    other = shop.post_order()
+    paths = [f"/v1/orders/{one}" for one in (told.id, other.id, told.id, "ord_" + "0" * 26, told.id, other.id)]
+    raw = Raw(shop.port("api"))
+    raw.send("".join(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {shop.read.key}\r\n\r\n"
+                     for path in paths).encode())
+    answers = [raw.answer() for _ in paths]
+    assert [answer.status for answer in answers] == [200, 200, 200, 404, 200, 200]
+    assert [answer.json["id"] for answer in answers if answer.status == 200] == \
+        [path[11:] for path, answer in zip(paths, answers) if answer.status == 200]
 
 
 def test_a_checkout_key_reads_only_with_the_orders_token(shop, told):
