@@ -8,6 +8,7 @@
 #include "queue/begin.h"
 #include "schema/statements.h"
 
+enum { US_A_MS = 1000 };
 enum { ORDER_ID }; /* first of both statements' columns */
 
 /* The columns of claim.sql. */
@@ -36,8 +37,8 @@ enum {
     ATTEMPT_STATE,
     INTENT_ID,
     CONFIRMS,
-    SINCE_SENT,
-    SINCE_OPENED,
+    SENT_AT,
+    OPENED_AT,
     HELD,
     IS_SHIPPED,
     SKUS,
@@ -47,12 +48,13 @@ enum {
     HAS_LETTER,
     METHOD,
     IS_FENCED,
-    SINCE_UNKNOWN,
-    SINCE_ENDED,
+    UNKNOWN_SINCE,
+    ENDED_AT,
     RESOLUTION,
     DUPLICATE,
     EMAIL,
     IS_GIVEN_UP,
+    ASKED_AT,
 };
 
 /* The columns of claim_refunds.sql. */
@@ -187,19 +189,27 @@ static void read_claimed(struct claim_ticket *claim, const PGresult *result, int
     snprintf(order->trace, CLAIM_TRACE_SIZE, "%s", pg_text(result, row, TRACE));
 }
 
+/* How long ago that was when it was asked; -1: it never was. */
+static int64_t since_ms(const PGresult *result, int row, int column)
+{
+    if (pg_is_null(result, row, column))
+        return -1;
+    return (pg_time_us(result, row, ASKED_AT) - pg_time_us(result, row, column)) / US_A_MS;
+}
+
 static void read_facts(struct order_facts *facts, const PGresult *result, int row)
 {
     facts->attempt_number = pg_i16(result, row, ATTEMPT_NUMBER);
     facts->attempt_state = (enum attempt_state)pg_i16(result, row, ATTEMPT_STATE);
     facts->confirms = pg_i16(result, row, CONFIRMS);
-    facts->since_sent_ms = pg_i64(result, row, SINCE_SENT);
-    facts->since_opened_ms = pg_i64(result, row, SINCE_OPENED);
+    facts->since_sent_ms = since_ms(result, row, SENT_AT);
+    facts->since_opened_ms = since_ms(result, row, OPENED_AT);
     facts->held = pg_i64(result, row, HELD);
     facts->is_shipped = pg_bool(result, row, IS_SHIPPED);
     facts->has_letter = pg_bool(result, row, HAS_LETTER);
     facts->is_fenced = pg_bool(result, row, IS_FENCED);
-    facts->since_unknown_ms = pg_i64(result, row, SINCE_UNKNOWN);
-    facts->since_ended_ms = pg_i64(result, row, SINCE_ENDED);
+    facts->since_unknown_ms = since_ms(result, row, UNKNOWN_SINCE);
+    facts->since_ended_ms = since_ms(result, row, ENDED_AT);
     facts->resolution = (enum resolution)pg_i16(result, row, RESOLUTION);
     facts->is_given_up = pg_bool(result, row, IS_GIVEN_UP);
     facts->duplicate = (enum order_duplicate)pg_i16(result, row, DUPLICATE);

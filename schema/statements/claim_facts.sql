@@ -10,9 +10,8 @@ SELECT w.order_id,
        coalesce(p.state, 0::int2) AS attempt_state,
        coalesce(p.intent_id, '') AS intent_id,
        coalesce(p.confirms, 0::int2) AS confirms,
-       coalesce((extract(epoch FROM clock_timestamp() - p.sent_at) * 1000)::int8, -1) AS since_sent,
-       coalesce((extract(epoch FROM clock_timestamp() - p.opened_at) * 1000)::int8, -1)
-           AS since_opened,
+       p.sent_at,
+       p.opened_at,
        r.held,
        s.is_shipped IS NOT NULL AS is_shipped,
        l.skus, l.quantities,
@@ -20,13 +19,13 @@ SELECT w.order_id,
        d.has_letter IS NOT NULL AS has_letter,
        coalesce(p.method, '') AS method,
        coalesce(p.fenced, false) AS is_fenced,
-       coalesce((extract(epoch FROM clock_timestamp() - p.unknown_since) * 1000)::int8, -1)
-           AS since_unknown,
-       coalesce((extract(epoch FROM clock_timestamp() - p.ended_at) * 1000)::int8, -1) AS since_ended,
+       p.unknown_since,
+       p.ended_at,
        coalesce(p.resolution, 0::int2) AS resolution,
        coalesce(u.duplicate, 0::int2) AS duplicate,
        coalesce(a.email, '') AS email,
-       coalesce(p.given_up, false) AS is_given_up
+       coalesce(p.given_up, false) AS is_given_up,
+       clock_timestamp() AS asked_at
 FROM unnest($1::uuid[]) AS w (order_id)
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.method, p.intent_id, p.confirms, p.sent_at, p.opened_at, p.fenced,
@@ -40,10 +39,10 @@ CROSS JOIN LATERAL (
     WHERE r.order_id = w.order_id AND r.order_id BETWEEN $3::uuid AND $4::uuid AND r.state = 1
 ) r
 CROSS JOIN LATERAL (
-    SELECT array_agg(l.sku ORDER BY l.position) AS skus,
-           array_agg(l.quantity ORDER BY l.position) AS quantities
-    FROM order_line l
-    WHERE l.order_id = w.order_id AND l.order_id BETWEEN $3::uuid AND $4::uuid
+    SELECT array_agg(l.sku) AS skus, array_agg(l.quantity) AS quantities
+    FROM (SELECT l.sku, l.quantity FROM order_line l
+          WHERE l.order_id = w.order_id AND l.order_id BETWEEN $3::uuid AND $4::uuid
+          ORDER BY l.position) AS l
 ) l
 LEFT JOIN LATERAL (
     SELECT true AS is_shipped FROM shipment s
