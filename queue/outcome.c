@@ -95,6 +95,35 @@ static void put_letters(struct pg_params *params, struct outcome_row *const *row
     put_faults(params, rows, count);
 }
 
+/* Mostly it was opened with the order's first claim. */
+static bool is_opening(const struct outcome_row *row)
+{
+    return row->change.attempt_number != 0 &&
+           (row->facts->attempt_state == ATTEMPT_NONE ||
+            row->facts->attempt_number != row->change.attempt_number);
+}
+
+static void put_attempts(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+    PUT(params, PG_INT2, pg_array_i16, change->attempt_number);
+    PUT(params, PG_INT2, pg_array_i16, (int16_t)change->attempt_state);
+    put_text(params, rows, count, FIELD(intent_id));
+    PUT(params, PG_INT2, pg_array_i16, change->confirms);
+}
+
+static bool is_returning(const struct outcome_row *row)
+{
+    return row->change.stock == STOCK_RETURNED;
+}
+
+static void put_returned(struct pg_params *params, struct outcome_row *const *rows, int count)
+{
+    PUT(params, PG_UUID, pg_array_uuid, rows[i]->facts->id.bytes);
+    PUT(params, PG_INT4, pg_array_i32, rows[i]->facts->version);
+}
+
 static bool is_undoing(const struct outcome_row *row)
 {
     const struct order_change *change = &row->change;
@@ -128,7 +157,7 @@ static struct order_span span_of(struct outcome_row *const *rows, int count)
     return span;
 }
 
-/* $31 to $35: what the customer is told of the payment, and whether it is surely over. */
+/* $30 to $34: what the customer is told of the payment, and whether it is surely over. */
 static void put_payment(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
     PUT(params, PG_TEXT, pg_array_text, change->decline ? change->decline->reason : "");
@@ -138,7 +167,7 @@ static void put_payment(struct pg_params *params, struct outcome_row *const *row
     put_flag(params, rows, count, FIELD(is_fenced));
 }
 
-/* $36 and $37. */
+/* $35 and $36. */
 static void put_calls(struct pg_params *params, struct outcome_row *const *rows, int count)
 {
     PUT(params, PG_INT8, pg_array_i64, rows[i]->calls.from_us);
@@ -163,9 +192,22 @@ static void send_rare(struct group_batch *batch, struct outcome_row *const *rows
 {
     struct outcome_row *chosen[ROWS_MAX];
     struct pg_params params;
-    int chosen_count = choose(chosen, rows, count, has_letter);
+    int chosen_count = choose(chosen, rows, count, is_opening);
 
     pg_params_init(&params);
+    if (chosen_count > 0) {
+        put_attempts(&params, chosen, chosen_count);
+        pg_add_text(&params, context->provider);
+        group_send(batch, &sql_outcome_attempts, &params);
+        pg_params_clear(&params);
+    }
+    chosen_count = choose(chosen, rows, count, is_returning);
+    if (chosen_count > 0) {
+        put_returned(&params, chosen, chosen_count);
+        group_send(batch, &sql_outcome_restock, &params);
+        pg_params_clear(&params);
+    }
+    chosen_count = choose(chosen, rows, count, has_letter);
     if (chosen_count > 0) {
         put_letters(&params, chosen, chosen_count);
         group_send(batch, &sql_outcome_letters, &params);
@@ -189,7 +231,6 @@ void outcome_send(struct group_batch *batch, struct outcome_row *const *rows, in
     pg_params_init(&params);
     put_order(&params, rows, count);
     put_effects(&params, rows, count);
-    pg_add_text(&params, context->provider);
     pg_add_text(&params, context->process);
     group_add_span(&params, &span);
     put_payment(&params, rows, count);
@@ -238,8 +279,10 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
     outcome_read(rows, gather(batch, rows), result);
 }
 
-static const struct pg_statement *const statements[] = {&sql_outcome.all, &sql_outcome_letters,
-                                                        &sql_outcome_undo, NULL};
+static const struct pg_statement *const statements[] = {
+    &sql_outcome.all,     &sql_outcome_attempts, &sql_outcome_restock,
+    &sql_outcome_letters, &sql_outcome_undo,     NULL,
+};
 
 static struct group_metrics metrics = GROUP_METRICS("outcome");
 

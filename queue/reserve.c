@@ -110,9 +110,7 @@ enum statement {
     LOCK_STOCK,
     TAKE_STOCK,
     ADD_RESERVATIONS,
-    WRITE_OUTCOMES,
-    WRITE_LETTERS,
-    WRITE_UNDO
+    WRITE_OUTCOMES, /* and what is rare */
 };
 
 static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
@@ -130,17 +128,17 @@ static void on_rows(struct group_batch *batch, int nth, const PGresult *result)
     case WRITE_OUTCOMES:
         outcome_read(rows, gather(batch, rows), result);
         break;
-    case TAKE_STOCK:
-    case ADD_RESERVATIONS:
-    case WRITE_LETTERS:
-    case WRITE_UNDO:
+    default:
         break;
     }
 }
 
 static const struct pg_statement *const statements[] = {
-    &sql_reserve_lock.all, &sql_stock_lock,      &sql_stock_take,   &sql_reservation_add.all,
-    &sql_outcome.all,      &sql_outcome_letters, &sql_outcome_undo, NULL,
+    &sql_reserve_lock.all, &sql_stock_lock,
+    &sql_stock_take,       &sql_reservation_add.all,
+    &sql_outcome.all,      &sql_outcome_attempts,
+    &sql_outcome_restock,  &sql_outcome_letters,
+    &sql_outcome_undo,     NULL,
 };
 
 static struct group_metrics metrics = GROUP_METRICS("reserve");
