@@ -107,12 +107,24 @@ static bool is_of(const struct twins_look *look, const PGresult *result, int row
     return memcmp(look->id->bytes, pg_bytes(result, row, 0, &length), ORDER_ID_BYTES) == 0;
 }
 
+static void mark_each_other(struct twins_look *const *looks, int count)
+{
+    for (int i = 0; i < count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (memcmp(looks[i]->print, looks[j]->print, DIGEST_BYTES) == 0)
+                looks[i]->is_alike = looks[j]->is_alike = true;
+        }
+    }
+}
+
+/* Postgres tells who is like an order that is not of the batch. */
 void twins_read_note(struct twins_look *const *looks, int count, const PGresult *result)
 {
     for (int row = 0; row < PQntuples(result); row++) {
         for (int i = 0; i < count; i++)
             looks[i]->is_alike |= is_of(looks[i], result, row);
     }
+    mark_each_other(looks, count);
 }
 
 /* --- a transaction of its own ------------------------------------------------------------------

@@ -2,7 +2,7 @@
 --   $1 order ids, with money to be asked for   $2 their prints (queue/twins.h)   $3 window in ms
 --   $4 least and $5 greatest order id: only their months' partitions are opened
 --   $6 the first id of the second before the greatest of these
--- One row back for each that looks like another: twin_check.sql judges them.
+-- One row back for each that looks like another that is not of these: twin_check.sql judges them.
 -- Of many that look alike the nearest are looked at.  Of the orders of the second before these the last ones
 -- that no worker has begun yet are noted, too: the later one then finds the earlier, whichever worker is faster.
 -- Their prints are made here, of the same pieces as twins_print() makes them.
@@ -49,4 +49,3 @@ WHERE EXISTS (SELECT FROM order_print p
                 AND p.at BETWEEN m.at - $3::int8 * interval '1 millisecond'
                              AND m.at + $3::int8 * interval '1 millisecond')
    OR EXISTS (SELECT FROM near n WHERE n.print = m.print)
-   OR EXISTS (SELECT FROM mine n WHERE n.print = m.print AND n.id <> m.id)

@@ -147,6 +147,21 @@ def test_of_two_at_the_same_moment_the_later_one_is_held_whoever_is_faster(shop)
     shop.books().must_balance()
 
 
+def test_two_of_one_batch_are_compared_with_each_other(shop):
+    people = [customer() for _ in range(10)]
+    shop.freeze("payment")
+    pairs = [sorted(post(shop, **who) for _ in range(2)) for who in people]
+    shop.thaw("payment")
+    earlier, later = zip(*pairs)
+    wait_all(shop, later, "on_hold")
+    wait_all(shop, earlier, "fulfilled")
+    must(flagged(shop, *earlier, *later), dict(zip(later, earlier)), "flagged")
+    for public in later:
+        shop.docket("order", "cancel", public, "--reason", "a test")
+    wait_all(shop, later, "canceled")
+    shop.books().must_balance()
+
+
 def let_the_later_one_go_first(shop, who, **of_later):
     """Two orders, too far apart for the later one to look for the earlier; the payment of that one
     begins when `go` is called."""
