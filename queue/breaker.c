@@ -24,7 +24,7 @@ struct breaker {
     char why[WHY_SIZE];
     int64_t goods;
     bool is_telling_open; /* of the report under way */
-    int64_t told_goods;
+    int64_t told_version, told_goods;
 };
 
 #define OPENED(class_)                                                                             \
@@ -50,6 +50,7 @@ static void report(struct breaker *breaker)
     if (!errand_is_free(breaker->errand) || (!breaker->wants_open && breaker->goods == 0))
         return;
     breaker->is_telling_open = breaker->wants_open;
+    breaker->told_version = breaker->seen_version;
     breaker->told_goods = breaker->wants_open ? 0 : breaker->goods;
     pg_params_init(&params);
     pg_add_text(&params, outside->name);
@@ -70,7 +71,8 @@ static void on_rows(void *owner, const PGresult *result)
     (void)result;
 }
 
-/* What was not committed is told again by the next tick. */
+/* What was not committed is told again by the next tick; so is what was opened anew meanwhile, with
+ * a newer version, since nobody else would ever say that it is open. */
 static void on_done(void *owner, bool is_committed)
 {
     struct breaker *breaker = owner;
@@ -79,7 +81,7 @@ static void on_done(void *owner, bool is_committed)
         return;
     breaker->goods -= breaker->told_goods;
     if (breaker->is_telling_open) {
-        breaker->wants_open = false;
+        breaker->wants_open = breaker->seen_version > breaker->told_version;
         breaker->options.on_told(breaker->options.owner);
     }
     report(breaker);
@@ -93,6 +95,13 @@ static void on_ready(void *owner)
 /* --- deciding ----------------------------------------------------------------------------------
  */
 
+/* Of the time before an opening nothing is owed, what is under way included. */
+static void forget_counts(struct breaker *breaker)
+{
+    breaker_count_reset(&breaker->count);
+    breaker->goods = breaker->told_goods = 0;
+}
+
 /* From here on nothing is called in this process; the table follows. */
 static void open_here(struct breaker *breaker)
 {
@@ -104,11 +113,10 @@ static void open_here(struct breaker *breaker)
              breaker->why);
     metric_add(&opened_total[breaker->last], 1);
     breaker->wants_open = true;
-    breaker->goods = 0;
     breaker->seen_version = breaker->view.version;
     breaker->view.state = BREAKER_OPEN;
     breaker->view.opened = breaker->view.version + 1;
-    breaker_count_reset(&breaker->count);
+    forget_counts(breaker);
     report(breaker);
 }
 
@@ -135,10 +143,8 @@ void breaker_on_view(struct breaker *breaker, const struct breaker_view *view)
     if (view->state != breaker->view.state)
         log_info("breaker_seen", "%s is %s", breaker->options.outside->name,
                  breaker_state_name(view->state));
-    if (view->opened > breaker->view.opened) {
-        breaker_count_reset(&breaker->count);
-        breaker->goods = 0;
-    }
+    if (view->opened > breaker->view.opened)
+        forget_counts(breaker);
     breaker->view = *view;
     look(breaker);
 }

@@ -3,6 +3,7 @@
 --   $4 version that the worker knew: if anything has changed since, nothing is opened
 --   $5 tasks let out that were answered   $6 … after it was opened at this version
 --   $7 process   $8 why
+-- A row that was opened anew while this waited for it is seen by `opened` alone: the maximum is of before.
 WITH new AS MATERIALIZED (
     SELECT nextval('breaker_version') AS version
     WHERE $3::text IS NOT NULL
@@ -18,5 +19,5 @@ WITH new AS MATERIALIZED (
     WHERE breaker.version <= $4::int8
 )
 UPDATE breaker b SET goods = b.goods + $5::int8
-WHERE $5::int8 > 0 AND b.stage = $2::int2 AND NOT b.is_queue AND b.state IN (3, 4)
+WHERE $5::int8 > 0 AND b.stage = $2::int2 AND NOT b.is_queue AND b.state IN (3, 4) AND b.opened <= $6::int8
   AND (SELECT max(o.opened) FROM breaker o WHERE o.stage = $2::int2 AND NOT o.is_queue) = $6::int8
