@@ -3,9 +3,9 @@
 systems=docket,fastify-outbox,graphile-worker,pg-boss,naive-dual-write,bullmq (that order; the last is left out where
 there is no redis-server), orders=10000.  For each, once it has done a fifth of that: orders that were accepted while
 its workers were down, from the first call to the last that is fulfilled, with provider and carrier at 0 and at 20 ms;
-from accepted to fulfilled at 200 orders/s (60 ms of it outside); and two kills of all its processes at that rate, whose clients go on with the same keys: orders
-missing, doubled, charged twice, and how long the last was under way after the load.  Every system makes
-the same three calls an order to the same sandbox.
+from accepted to fulfilled at 200 orders/s (60 ms of it outside); and two kills of all its processes at that rate,
+whose clients go on with the same keys: orders missing, doubled, charged twice, and how long the last was under way
+after the load.  Every system makes the same three calls an order to the same sandbox.
 """
 import collections
 import contextlib
