@@ -1,5 +1,6 @@
 """The services of one test run: started once, in a directory and on ports of their own."""
 import atexit
+import fcntl
 import glob
 import itertools
 import json
@@ -20,11 +21,32 @@ from .wait import wait_for
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
+HIGHEST = 31900
+HELD = open(os.path.join(tempfile.gettempdir(), f"docket-test-ports-{os.getuid()}"), "ab")  # until the process ends
+
+
+def reserve(port):
+    """No other run of tests takes it as long as this process lives, also while nobody listens there: a server that is
+    stopped finds its port again.  (A lock of the byte of that number.)"""
+    try:
+        fcntl.lockf(HELD, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+def reserve_block():
+    """The first of ports.STEP for the servers."""
+    turn = os.getpid() % 190
+    return next(first for first in (20000 + (turn + n) % 190 * 60 for n in range(190))
+                if all(reserve(port) for port in range(first, first + ports.STEP)))
+
+
 class Services:
     def __init__(self):
         self.build = os.path.join(ROOT, os.environ.get("DOCKET_BUILD", "build"))
         self.directory = tempfile.mkdtemp(prefix="docket-test-")
-        first = 20000 + os.getpid() % 190 * 60  # two runs at once rarely meet, and both look first
+        first = reserve_block()
         self.home = Home(self.directory, first, say=lambda text: None)
         self.numbers = itertools.count(1)
         self.next_port = first + ports.STEP
@@ -44,8 +66,11 @@ class Services:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def free_port(self):
-        self.next_port = ports.free_from(self.next_port + 1, ())
-        return self.next_port
+        while True:
+            wanted = self.next_port + 1 if self.next_port < HIGHEST else 20000
+            self.next_port = ports.free_from(wanted, ())
+            if reserve(self.next_port):
+                return self.next_port
 
     # Postgres
 
