@@ -34,6 +34,7 @@ WITH page AS MATERIALIZED (
     SELECT audit_append($1::text, 'dead discard', $3::text, $2::text, jsonb_build_object(
                'letters', (SELECT count(*) FROM closed),
                'orders_canceled', (SELECT count(*) FROM ended),
+               'pieces_returned', (SELECT stock_return(array_agg(order_id)) FROM ended),
                'from', (SELECT min(id) FROM closed), 'to', (SELECT max(id) FROM closed))) AS id
     WHERE EXISTS (SELECT FROM closed)
 ), moved AS (
@@ -56,20 +57,6 @@ WITH page AS MATERIALIZED (
     FROM ended e WHERE t.order_id = e.order_id AND t.stage = 1
 ), attempts AS (
     UPDATE payment_attempt a SET state = 7 FROM ended e WHERE a.order_id = e.order_id AND a.state = 1
-), released AS (
-    UPDATE reservation r SET state = 3 FROM ended e WHERE r.order_id = e.order_id AND r.state = 1
-    RETURNING r.sku, r.quantity
-), returned AS MATERIALIZED (
-    SELECT x.sku, x.quantity, x.seen
-    FROM (SELECT sku, sum(quantity) AS quantity,
-                 (SELECT max(n.version) FROM stock n WHERE n.sku = r.sku) AS seen
-          FROM released r GROUP BY sku ORDER BY sku) AS x
-    CROSS JOIN LATERAL (
-        SELECT FROM stock s WHERE s.sku = x.sku ORDER BY s.version DESC LIMIT 1 FOR UPDATE
-    ) AS s
-), restocked AS (
-    UPDATE stock s SET available = s.available + x.quantity, version = s.version + 1
-    FROM returned x WHERE s.sku = x.sku AND s.version >= x.seen  -- it has risen while it was waited for
 )
 SELECT jsonb_build_object(
     'discarded', (SELECT count(*) FROM closed),

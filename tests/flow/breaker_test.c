@@ -56,6 +56,15 @@ static void wait_for(const char *sql, int64_t wanted)
     assert_int_equal(ask(sql), wanted);
 }
 
+static void wait_until_told(void)
+{
+    uint64_t until = clock_monotonic_ms() + LONGEST_MS;
+
+    while (told == 0 && clock_monotonic_ms() < until)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_not_equal(told, 0);
+}
+
 static void call(int64_t pass, enum breaker_evidence evidence)
 {
     struct breaker_doubt doubt = {0};
@@ -109,8 +118,7 @@ static int set_up(void **state)
     breaker = breaker_create(&loop, &options);
     fail_calls(0, FAILURES_OF_A_SHARE);
     wait_for("SELECT count(*) FROM breaker WHERE name = 'stripe' AND state = 2", 1);
-    while (told == 0)
-        uv_run(&loop, UV_RUN_ONCE);
+    wait_until_told();
     return 0;
 }
 

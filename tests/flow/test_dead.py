@@ -10,6 +10,7 @@ import pytest
 
 from docket_local import order
 from harness import wait_for
+from harness.outcomes import available
 from harness.services import ROOT
 
 TRUTH = """
@@ -297,6 +298,24 @@ def test_a_discard_ends_what_was_never_asked_for_and_keeps_the_rest(shop, stage,
     assert shop.one("SELECT state FROM dead_letter WHERE id = %s", number) == \
         ("open" if fate.startswith("kept") else "discarded")
     assert answer["kept"] == ({fate: 1} if fate.startswith("kept") else {})
+
+
+def test_a_discard_returns_stock_that_somebody_else_changes_meanwhile(shop):
+    number, public = letter(shop, attempt=1)
+    sku, of_it = shop.sql("SELECT sku, quantity FROM reservation WHERE order_id = %s ORDER BY sku LIMIT 1",
+                          order.to_uuid(public))[0]
+    pieces, before = held(shop, public), available(shop, sku)
+    other = shop.services.connect(shop.database)
+    other.cursor().execute("UPDATE stock SET version = version + 1 WHERE sku = %s", [sku])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(discard, shop, f"id:{number}")
+        wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE usename = 'docket_api' AND "
+                                  "datname = current_database() AND wait_event_type = 'Lock'") > 0, 10, "it waits for it")
+        other.commit()
+    other.close()
+    assert (available(shop, sku), held(shop, public)) == (before + of_it, 0)
+    assert shop.one("SELECT (detail ->> 'pieces_returned')::int FROM audit WHERE id = %s",
+                    answer.result().json["audit"]) == pieces
 
 
 def test_two_operators_at_once_have_one_effect(shop):
