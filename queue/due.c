@@ -8,7 +8,7 @@
 #include "queue/duty.h"
 #include "schema/statements.h"
 
-enum { IS_HELD, SEEN, ORDER_ID };
+enum { IS_HELD, SEEN, REACHED, ORDER_ID };
 
 struct due {
     struct duty_world world;
@@ -17,6 +17,7 @@ struct due {
     /* Of the look under way. */
     bool is_held;
     int seen, moved;
+    int64_t reached_us;
     struct order_id orders[DUE_MAX];
 };
 
@@ -32,7 +33,7 @@ static void on_turn(void *owner)
     due->seen = due->moved = 0;
     pg_params_init(&params);
     pg_add_i64(&params, duty_fence(due->duty));
-    pg_add_bool(&params, duty_look(due->duty));
+    pg_add_i64(&params, duty_look(due->duty));
     pg_add_i32(&params, DUE_MAX);
     pg_add_text(&params, due->world.process);
     duty_send(due->duty, &sql_due_ready, &params);
@@ -45,6 +46,7 @@ static void on_rows(void *owner, const PGresult *result)
 
     due->is_held = pg_bool(result, 0, IS_HELD);
     due->seen = pg_i32(result, 0, SEEN);
+    due->reached_us = pg_i64(result, 0, REACHED);
     for (int row = 0; row < PQntuples(result) && !pg_is_null(result, row, ORDER_ID); row++) {
         size_t length;
 
@@ -61,12 +63,14 @@ static void tell(struct due *due)
         due->world.on_fenced(due->world.owner);
 }
 
-/* What was passed over for a lock is looked at again, but not at once. */
+/* What was passed over for a lock is found by the next look, and that does not come at once. */
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
 
-    duty_rest(due->duty, !is_committed ? -1 : due->moved == 0 ? 0 : due->seen, DUE_MAX);
+    if (due->moved == 0 && due->seen < DUE_MAX)
+        due->seen = 0;
+    duty_rest(due->duty, is_committed ? due->seen : -1, DUE_MAX, due->reached_us);
     if (is_committed)
         tell(due);
 }

@@ -54,7 +54,7 @@ bool duty_may_go_on(const struct duty *duty)
     return duty->fence != 0 && errand_is_free(duty->errand);
 }
 
-bool duty_look(struct duty *duty)
+int64_t duty_look(struct duty *duty)
 {
     return scan_begin(&duty->scan, clock_monotonic_ms());
 }
@@ -65,10 +65,10 @@ void duty_send(struct duty *duty, const struct pg_statement *statement,
     errand_send(duty->errand, statement, params);
 }
 
-void duty_rest(struct duty *duty, int found, int limit)
+void duty_rest(struct duty *duty, int found, int limit, int64_t reached_us)
 {
-    uv_timer_start(duty->timer, on_timer, scan_end(&duty->scan, clock_monotonic_ms(), found, limit),
-                   0);
+    uv_timer_start(duty->timer, on_timer,
+                   scan_end(&duty->scan, clock_monotonic_ms(), found, limit, reached_us), 0);
 }
 
 void duty_tell_moved(const struct duty_world *world, const struct order_id *orders, int count)
@@ -81,7 +81,7 @@ void duty_tell_moved(const struct duty_world *world, const struct order_id *orde
 
 void duty_looked(struct duty *duty)
 {
-    (void)scan_end(&duty->scan, clock_monotonic_ms(), 0, 1);
+    (void)scan_end(&duty->scan, clock_monotonic_ms(), 0, 1, 0);
 }
 
 void duty_rest_for(struct duty *duty, uint64_t rest_ms)

@@ -44,8 +44,8 @@ void duty_end(struct duty *duty);
 
 int64_t duty_fence(const struct duty *duty);
 bool duty_may_go_on(const struct duty *duty); /* it leads yet, and is free */
-/* A look begins.  True: it is to be at everything, not only at what is new. */
-bool duty_look(struct duty *duty);
+/* A page begins: scan_begin. */
+int64_t duty_look(struct duty *duty);
 void duty_send(struct duty *duty, const struct pg_statement *statement,
                const struct pg_params *params);
 /* These orders' tasks are ready, as committed; 0: none is. */
@@ -54,5 +54,5 @@ void duty_tell_moved(const struct duty_world *world, const struct order_id *orde
 void duty_looked(struct duty *duty);
 /* The next turn comes then, whatever was found: of a duty that paces itself. */
 void duty_rest_for(struct duty *duty, uint64_t rest_ms);
-/* The look found this many of at most `limit`; -1: it failed.  The next turn comes in time. */
-void duty_rest(struct duty *duty, int found, int limit);
+/* The page has ended: scan_end.  The next turn comes in time. */
+void duty_rest(struct duty *duty, int found, int limit, int64_t reached_us);

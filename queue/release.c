@@ -93,7 +93,7 @@ static void on_turn(void *owner)
     release->stage = STAGE_NONE;
     release->found = 0;
     release->is_leased = true;
-    if (duty_look(release->duty))
+    if (duty_look(release->duty) == SCAN_BEGINNING)
         for (int stage = STAGE_NONE + 1; stage < STAGE_COUNT; stage++)
             memset(&release->holds[stage].after, 0, sizeof(struct order_id));
     pg_params_init(&params);
@@ -262,7 +262,8 @@ static void on_done(void *owner, bool is_committed)
         end_step(release);
     if (is_committed && go_on(release))
         return;
-    duty_rest(release->duty, is_committed ? release->found : -1, RELEASE_PAGE);
+    duty_rest(release->duty, is_committed ? release->found : -1, RELEASE_PAGE,
+              SCAN_PLACE_OF_ITS_OWN);
     if (is_committed && !release->is_leased)
         release->options.world.on_fenced(release->options.world.owner);
 }

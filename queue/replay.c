@@ -100,7 +100,7 @@ static void fold(void *owner)
     replay->rest_ms = REPLAY_MS_MOST;
     pg_params_init(&params);
     pg_add_i64(&params, duty_fence(replay->duty));
-    pg_add_bool(&params, duty_look(replay->duty));
+    pg_add_bool(&params, duty_look(replay->duty) == SCAN_BEGINNING);
     send_part(replay, &sql_replay_fold, &params);
 }
 

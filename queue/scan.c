@@ -12,28 +12,35 @@ uint64_t scan_rest_ms(uint64_t least_ms, uint64_t took_ms)
 void scan_reset(struct scan *scan)
 {
     scan->is_whole = true;
+    scan->is_going_on = false;
     scan->rest_ms = scan->rest_ms_least;
 }
 
-bool scan_begin(struct scan *scan, uint64_t now_ms)
+int64_t scan_begin(struct scan *scan, uint64_t now_ms)
 {
     scan->begun_ms = now_ms;
     if (now_ms - scan->whole_at_ms >= scan_rest_ms(SCAN_WHOLE_MS, scan->whole_took_ms))
         scan->is_whole = true;
-    return scan->is_whole;
+    if (scan->is_whole)
+        return SCAN_BEGINNING;
+    return scan->is_going_on ? scan->reached_us : -(int64_t)SCAN_WINDOW_MS * 1000;
 }
 
-uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit)
+uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit, int64_t reached_us)
 {
+    uint64_t took_ms = now_ms - scan->begun_ms;
+
     if (found < 0)
         return scan->rest_ms_most;
-    if (found >= limit)
-        return now_ms - scan->begun_ms;
     if (scan->is_whole) {
         scan->is_whole = false;
         scan->whole_at_ms = now_ms;
-        scan->whole_took_ms = now_ms - scan->begun_ms;
+        scan->whole_took_ms = took_ms;
     }
+    scan->is_going_on = found >= limit;
+    scan->reached_us = reached_us;
+    if (scan->is_going_on)
+        return took_ms * SCAN_PAGE_SHARE;
     scan->rest_ms = found > 0 ? scan->rest_ms_least : scan->rest_ms * 2;
     if (scan->rest_ms > scan->rest_ms_most)
         scan->rest_ms = scan->rest_ms_most;

@@ -15,7 +15,7 @@
 enum { REST_MS_LEAST = 50, INSPECT_MS = 500 };
 
 /* The columns of sweep_page.sql and of sweep_write.sql. */
-enum { ID, TOPIC, UPTO, CONFIRMED, NOW, CLAIMED, ORDER, TRACE, STATE, FENCE, SWEEPS, GONE };
+enum { ID, TOPIC, UPTO, CONFIRMED, NOW, LOOK, CLAIMED, ORDER, TRACE, STATE, FENCE, SWEEPS, GONE };
 enum { IS_HELD, MOVED_ORDER, MOVED_SEEN };
 
 /* What the broker showed us of one stage's queue. */
@@ -42,6 +42,7 @@ struct sweeper {
     /* Of the page under way. */
     bool is_writing, is_held;
     int rows, moves;
+    int64_t reached_us;
     struct pg_params params; /* of the statement that writes it */
     struct order_id orders[SWEEP_MOVES_MAX];
     int moved;
@@ -129,8 +130,9 @@ static void send_page(struct sweeper *sweeper)
 {
     sweeper->is_writing = false;
     sweeper->rows = sweeper->moves = sweeper->moved = 0;
+    sweeper->reached_us = 0;
     pg_params_clear(&sweeper->params);
-    pg_add_bool(&sweeper->params, duty_look(sweeper->duty));
+    pg_add_i64(&sweeper->params, duty_look(sweeper->duty));
     pg_add_i32(&sweeper->params, SWEEP_ROWS_MAX);
     duty_send(sweeper->duty, &sql_sweep_page, &sweeper->params);
 }
@@ -294,6 +296,8 @@ static void decide_page(struct sweeper *sweeper, const PGresult *page)
         decisions[row] = decide(sweeper, page, row);
         if (row == 0 || pg_i64(page, row, ID) != pg_i64(page, row - 1, ID))
             sweeper->rows++;
+        if (pg_i64(page, row, LOOK) > sweeper->reached_us)
+            sweeper->reached_us = pg_i64(page, row, LOOK);
     }
     if (count > 0)
         add_decisions(sweeper, page, decisions);
@@ -344,7 +348,8 @@ static void on_done(void *owner, bool is_committed)
 
 static void end_page(struct sweeper *sweeper, bool is_committed)
 {
-    duty_rest(sweeper->duty, is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX);
+    duty_rest(sweeper->duty, is_committed ? sweeper->rows : -1, SWEEP_ROWS_MAX,
+              sweeper->reached_us);
     if (!is_committed || !sweeper->is_writing)
         return;
     duty_tell_moved(&sweeper->options.world, sweeper->orders, sweeper->moved);

@@ -10,7 +10,7 @@
 #include "schema/statements.h"
 
 enum { FORGET_MS = 600000, FORGET_MAX = 1000 };
-enum { IS_HELD, SEEN, OUTCOME, ORDER_ID };
+enum { IS_HELD, SEEN, REACHED, OUTCOME, ORDER_ID };
 
 struct webhooks {
     struct duty_world world;
@@ -20,6 +20,7 @@ struct webhooks {
     /* Of the look under way. */
     bool is_forgetting, is_held;
     int seen, moved;
+    int64_t reached_us;
     int outcomes[8]; /* as many as there are counters */
     struct order_id orders[WEBHOOKS_MAX];
 };
@@ -48,7 +49,7 @@ static void look(struct webhooks *webhooks)
 
     pg_params_init(&params);
     pg_add_i64(&params, duty_fence(webhooks->duty));
-    pg_add_bool(&params, duty_look(webhooks->duty));
+    pg_add_i64(&params, duty_look(webhooks->duty));
     pg_add_i32(&params, WEBHOOKS_MAX);
     pg_add_text(&params, webhooks->world.process);
     duty_send(webhooks->duty, &sql_webhook_apply, &params);
@@ -93,7 +94,10 @@ static void on_rows(void *owner, const PGresult *result)
 
     webhooks->is_held = pg_bool(result, 0, IS_HELD);
     webhooks->seen = pg_i32(result, 0, SEEN);
-    for (int row = 0; !webhooks->is_forgetting && row < PQntuples(result); row++) {
+    if (webhooks->is_forgetting)
+        return;
+    webhooks->reached_us = pg_i64(result, 0, REACHED);
+    for (int row = 0; row < PQntuples(result); row++) {
         if (pg_is_null(result, row, OUTCOME))
             continue;
         note(webhooks, pg_text(result, row, OUTCOME));
@@ -122,7 +126,7 @@ static void on_done(void *owner, bool is_committed)
             clock_monotonic_ms() + (webhooks->seen == FORGET_MAX ? 0 : FORGET_MS);
     /* To forget is no look: the scan goes on where it was. */
     duty_rest(webhooks->duty, is_committed && !webhooks->is_forgetting ? webhooks->seen : -1,
-              WEBHOOKS_MAX);
+              WEBHOOKS_MAX, webhooks->reached_us);
     if (is_committed)
         tell(webhooks);
 }

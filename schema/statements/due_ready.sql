@@ -1,17 +1,17 @@
 -- Waiting tasks whose time has come become ready, and are named by outbox rows.
---   $1 fence   $2 everything, or only what came due within the last minute   $3 tasks at most
+--   $1 fence   $2 due since (µs since 1970 or, negative, before now)   $3 tasks at most
 --   $4 process
--- Rows back: is the lease held, how many were due, and the order of each that moved (one row without
+-- Rows back: is the lease held, how many were due, the last of them when, and the order of each that moved (one row without
 -- an order if none did).  Orders that somebody else holds are left for the next look.
 -- LATERAL with a limit: one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), due AS MATERIALIZED (
-    SELECT order_id, stage
+    SELECT order_id, stage, due_at
     FROM task
     WHERE due_at <= now() AND state = 3
-      AND due_at > CASE WHEN $2::bool THEN '-infinity'::timestamptz
-                        ELSE now() - interval '1 minute' END
+      AND due_at >= CASE WHEN $2::int8 < 0 THEN now() ELSE to_timestamp(0) END
+                    + $2::int8 * interval '1 microsecond'
       AND EXISTS (SELECT FROM lease)
     ORDER BY due_at
     LIMIT $3::int4
@@ -41,5 +41,7 @@ WITH lease AS MATERIALIZED (
           FROM won) AS ready
     GROUP BY stage, part
 )
-SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen, w.order_id
+SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen,
+       coalesce((SELECT (extract(epoch FROM max(due_at)) * 1000000)::int8 FROM due), 0) AS reached,
+       w.order_id
 FROM (SELECT) AS one LEFT JOIN won w ON true

@@ -1,8 +1,8 @@
 -- Makes the tasks that events are about look at the provider now: a waiting one becomes ready, and is
 -- named by an outbox row.
---   $1 fence   $2 everything, or only what came due within the last minute   $3 events at most
+--   $1 fence   $2 due since (µs since 1970 or, negative, before now)   $3 events at most
 --   $4 process
--- Rows back: is the lease held, how many were due, and for each what became of it with the order that
+-- Rows back: is the lease held, how many were due, the last of them when, and for each what became of it with the order that
 -- moved (one row without either if none was due).  '' is looked at again, later and later: its task
 -- is in a worker's hands, or somebody else holds the order.
 -- What is read of a task beside its locked order may be older than the lock; a task moves only if it
@@ -10,11 +10,11 @@
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), due AS MATERIALIZED (
-    SELECT id, event_id, type, stage, says, intent_id, order_id, tries
+    SELECT id, event_id, type, stage, says, intent_id, order_id, tries, due_at
     FROM webhook_inbox
     WHERE due_at <= now()
-      AND due_at > CASE WHEN $2::bool THEN '-infinity'::timestamptz
-                        ELSE now() - interval '1 minute' END
+      AND due_at >= CASE WHEN $2::int8 < 0 THEN now() ELSE to_timestamp(0) END
+                    + $2::int8 * interval '1 microsecond'
       AND EXISTS (SELECT FROM lease)
     ORDER BY due_at
     LIMIT $3::int4
@@ -77,6 +77,8 @@ WITH lease AS MATERIALIZED (
             now() + least(30000, 200 * 2 ^ least(t.tries, 10)) * interval '1 millisecond' END
     FROM told t WHERE i.id = t.id
 )
-SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen, t.outcome,
+SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen,
+       coalesce((SELECT (extract(epoch FROM max(due_at)) * 1000000)::int8 FROM due), 0) AS reached,
+       t.outcome,
        CASE WHEN t.is_mover THEN t.order_id END AS order_id
 FROM (SELECT) AS one LEFT JOIN told t ON true

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+enum { WINDOW = -SCAN_WINDOW_MS * 1000 };
+
 static struct scan begun(void)
 {
     struct scan scan = {.rest_ms_least = 200, .rest_ms_most = 1000};
@@ -20,20 +22,36 @@ static void everything_is_looked_at_first(void **state)
     struct scan scan = begun();
 
     (void)state;
-    assert_true(scan_begin(&scan, 1000));
-    scan_end(&scan, 1010, 3, 500);
-    assert_false(scan_begin(&scan, 1300));
+    assert_int_equal(scan_begin(&scan, 1000), SCAN_BEGINNING);
+    scan_end(&scan, 1010, 3, 500, 7);
+    assert_int_equal(scan_begin(&scan, 1300), WINDOW);
 }
 
-static void everything_is_looked_at_until_a_look_comes_to_the_end(void **state)
+static void a_look_goes_on_where_its_last_page_ended(void **state)
 {
     struct scan scan = begun();
 
     (void)state;
-    for (uint64_t now = 1000; now < 1500; now += 100) {
-        assert_true(scan_begin(&scan, now));
-        scan_end(&scan, now + 50, 500, 500);
+    assert_int_equal(scan_begin(&scan, 1000), SCAN_BEGINNING);
+    for (int64_t reached = 1000; reached < 5000; reached += 1000) {
+        scan_end(&scan, 1001, 500, 500, reached);
+        assert_int_equal(scan_begin(&scan, 1002), reached);
     }
+    scan_end(&scan, 1003, 499, 500, 6000);
+    assert_int_equal(scan_begin(&scan, 1004), WINDOW);
+}
+
+/* Who was passed over, or came late, does not wait until a flood is over. */
+static void a_look_that_does_not_end_begins_at_the_beginning_now_and_then(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    scan_begin(&scan, 1000);
+    scan_end(&scan, 1000, 500, 500, 7);
+    assert_int_equal(scan_begin(&scan, 999 + SCAN_WHOLE_MS), 7);
+    scan_end(&scan, 999 + SCAN_WHOLE_MS, 500, 500, 8);
+    assert_int_equal(scan_begin(&scan, 1000 + SCAN_WHOLE_MS), SCAN_BEGINNING);
 }
 
 static void everything_is_looked_at_again_now_and_then(void **state)
@@ -42,10 +60,10 @@ static void everything_is_looked_at_again_now_and_then(void **state)
 
     (void)state;
     scan_begin(&scan, 1000);
-    scan_end(&scan, 1000, 0, 500);
-    assert_false(scan_begin(&scan, 999 + SCAN_WHOLE_MS));
-    scan_end(&scan, 999 + SCAN_WHOLE_MS, 0, 500);
-    assert_true(scan_begin(&scan, 1000 + SCAN_WHOLE_MS));
+    scan_end(&scan, 1000, 0, 500, 0);
+    assert_int_equal(scan_begin(&scan, 999 + SCAN_WHOLE_MS), WINDOW);
+    scan_end(&scan, 999 + SCAN_WHOLE_MS, 0, 500, 0);
+    assert_int_equal(scan_begin(&scan, 1000 + SCAN_WHOLE_MS), SCAN_BEGINNING);
 }
 
 static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **state)
@@ -60,20 +78,20 @@ static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **st
         uint64_t ended_ms = 1000 + looks[i].took_ms;
 
         scan_begin(&scan, 1000);
-        scan_end(&scan, ended_ms, 0, 500);
-        assert_false(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1));
-        assert_true(scan_begin(&scan, ended_ms + looks[i].rest_ms));
+        scan_end(&scan, ended_ms, 0, 500, 0);
+        assert_int_equal(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1), WINDOW);
+        assert_int_equal(scan_begin(&scan, ended_ms + looks[i].rest_ms), SCAN_BEGINNING);
     }
     assert_int_equal(scan_rest_ms(86400000, 5000), 86400000); /* what is rare stays so */
 }
 
-static void a_full_page_is_followed_after_as_long_as_it_took(void **state)
+static void a_full_page_is_followed_after_three_times_as_long_as_it_took(void **state)
 {
     struct scan scan = begun();
 
     (void)state;
     scan_begin(&scan, 1000);
-    assert_int_equal(scan_end(&scan, 1070, 500, 500), 70);
+    assert_int_equal(scan_end(&scan, 1070, 500, 500, 7), 210);
 }
 
 static void looks_that_find_nothing_become_rarer(void **state)
@@ -84,31 +102,36 @@ static void looks_that_find_nothing_become_rarer(void **state)
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         scan_begin(&scan, 1000);
-        assert_int_equal(scan_end(&scan, 1001, 0, 500), rests_ms[i]);
+        assert_int_equal(scan_end(&scan, 1001, 0, 500, 0), rests_ms[i]);
     }
-    assert_int_equal(scan_end(&scan, 1001, 1, 500), 200);
+    assert_int_equal(scan_end(&scan, 1001, 1, 500, 7), 200);
 }
 
-static void a_look_that_failed_is_made_again_not_at_once(void **state)
+static void a_page_that_failed_is_read_again_not_at_once(void **state)
 {
     struct scan scan = begun();
 
     (void)state;
     scan_begin(&scan, 1000);
-    assert_int_equal(scan_end(&scan, 1001, -1, 500), 1000);
-    assert_true(scan_begin(&scan, 2001));
+    assert_int_equal(scan_end(&scan, 1001, -1, 500, 0), 1000);
+    assert_int_equal(scan_begin(&scan, 2001), SCAN_BEGINNING);
+    scan_end(&scan, 2001, 500, 500, 7);
+    scan_begin(&scan, 2002);
+    scan_end(&scan, 2003, -1, 500, 0);
+    assert_int_equal(scan_begin(&scan, 3003), 7);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_looked_at_first),
-        cmocka_unit_test(everything_is_looked_at_until_a_look_comes_to_the_end),
+        cmocka_unit_test(a_look_goes_on_where_its_last_page_ended),
+        cmocka_unit_test(a_look_that_does_not_end_begins_at_the_beginning_now_and_then),
         cmocka_unit_test(everything_is_looked_at_again_now_and_then),
         cmocka_unit_test(everything_is_looked_at_the_less_often_the_longer_it_takes),
-        cmocka_unit_test(a_full_page_is_followed_after_as_long_as_it_took),
+        cmocka_unit_test(a_full_page_is_followed_after_three_times_as_long_as_it_took),
         cmocka_unit_test(looks_that_find_nothing_become_rarer),
-        cmocka_unit_test(a_look_that_failed_is_made_again_not_at_once),
+        cmocka_unit_test(a_page_that_failed_is_read_again_not_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
