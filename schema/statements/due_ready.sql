@@ -1,8 +1,9 @@
 -- Waiting tasks whose time has come become ready, and are named by outbox rows.
 --   $1 fence   $2 due since (µs since 1970 or, negative, before now)   $3 tasks at most
 --   $4 process
--- Rows back: is the lease held, how many were due, the last of them when, and the order of each that moved (one row without
--- an order if none did).  Orders that somebody else holds are left for the next look.
+-- Rows back: is the lease held, how many were due, the last of them when, and the order of each that
+-- moved (one row without an order if none did).  Orders that somebody else holds are left for the next
+-- look.
 -- LATERAL with a limit: one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
