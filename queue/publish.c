@@ -301,6 +301,10 @@ static bool send_batch(struct group_batch *batch)
         pg_array_end(&params);
     }
     pg_add_i64(&params, publish->options.sweep_ms);
+    pg_array_begin(&params, PG_INT2);
+    TAILQ_FOREACH (ticket, &batch->tickets, next)
+        pg_array_i16(&params, (int16_t)row_of(ticket)->topic);
+    pg_array_end(&params);
     group_send(batch, &sql_outbox_settle, &params);
     pg_params_finish(&params);
     return true;

@@ -6,8 +6,9 @@
 -- others have nothing to do (done, waiting, or somebody alive has them).  What the other books say of
 -- it is asked afterwards (claim_facts.sql): while this statement waited for a lock, its snapshot has
 -- grown old.
--- LIMIT changes nothing but what a plan believes: that there is one row.  Otherwise it may read all between
--- the least and the greatest order, once, and look through that for each row.
+-- What leaves a plan no choice: LIMIT says that there is one row; ANY (ARRAY[…]) and + 0 are equalities that can be
+-- looked up order by order, but by which a table cannot be read as a whole, or joined.  It would be, while the planner takes
+-- it for small: a new month's, for as long as autovacuum has not seen it.
 -- A task whose holder is gone is taken over, and counts a crash.  One that this worker holds is its
 -- again: perhaps it never learnt that its claim was committed.  A worker asks for an order once at a
 -- time, and whatever it had still to write has lost its version.
@@ -27,7 +28,7 @@ WITH wanted AS MATERIALIZED (
     SET state = 2, worker_id = $3::uuid, fence = t.fence + 1, due_at = NULL,
         crashes = t.crashes + (t.state = 2 AND t.worker_id <> $3::uuid)::int4
     FROM wanted w
-    WHERE t.order_id = w.id AND t.stage = $2::int2 AND t.order_id BETWEEN $6::uuid AND $7::uuid
+    WHERE t.order_id = ANY (ARRAY[w.id]) AND t.stage + 0 = $2::int2 AND t.order_id BETWEEN $6::uuid AND $7::uuid
       AND (t.state = 1
            OR t.state = 2 AND (t.worker_id = $3::uuid OR worker_gone(t.worker_id)))
     RETURNING t.order_id, t.fence, t.attempt, t.crashes, t.pass, t.fault_kind, t.doubted,
@@ -37,7 +38,7 @@ WITH wanted AS MATERIALIZED (
     SELECT order_id, version, $4::text, status, $5::text, hop_of(published, received) FROM claimed
 )
 UPDATE orders o SET version = c.version, status = c.status, updated_at = now()
-FROM claimed c WHERE o.id = c.order_id AND o.id BETWEEN $6::uuid AND $7::uuid
+FROM claimed c WHERE o.id = ANY (ARRAY[c.order_id]) AND o.id BETWEEN $6::uuid AND $7::uuid
 RETURNING o.id, o.version, o.status, c.fence, c.attempt, c.crashes, o.total, o.currency,
           o.payment_method, o.shipping_method, o.trace, c.pass, c.fault_kind = 'unknown' AS is_unknown,
           c.doubted, o.undo,

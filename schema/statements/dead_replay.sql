@@ -8,7 +8,7 @@ WITH won AS MATERIALIZED (
     FROM dead_letter d
     JOIN orders o ON o.id = d.order_id
     JOIN task t ON t.order_id = d.order_id AND t.stage = d.stage
-    WHERE d.id = $3::int8 AND d.state = 'open' AND t.state = 6 AND (NOT o.final OR d.stage = 4)
+    WHERE d.id = $3::int8 AND coalesce(d.state, '') = 'open' AND t.state = 6 AND (NOT o.final OR d.stage = 4)
     FOR UPDATE OF o, t, d
 ), moved AS (
     UPDATE orders o

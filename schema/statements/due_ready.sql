@@ -26,7 +26,8 @@ WITH lease AS MATERIALIZED (
 ), won AS (
     UPDATE task t SET state = 1, due_at = NULL
     FROM locked l
-    WHERE t.order_id = l.order_id AND t.stage = l.stage AND t.state = 3 AND t.due_at <= now()
+    WHERE t.order_id = l.order_id AND t.stage = l.stage AND t.state = 3
+      AND coalesce(t.due_at <= now(), false)  -- not by the index of what is due: it may have hundreds of thousands
     RETURNING t.order_id, t.stage, t.attempt, l.version + 1 AS version, l.status, l.trace
 ), moved AS (
     UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id

@@ -1,8 +1,9 @@
 -- Outbox rows whose messages all have their verdict: the row goes, what the broker has confirmed is
 -- watched, what it has not is put back as a row of its own.  Nothing is done without the lease.
 --   $1 fence   $2 row ids   $3, $4 row id and position (from 1) of each message that failed
---   $5 when what was published is looked at first, in ms
+--   $5 when what was published is looked at first, in ms   $6 the rows' topics
 -- One row back: is the lease held?
+-- By topic and id: one of them leads each index, so that none is gone through as a whole, whichever is chosen.
 -- published_upto is read now, after the confirms: whatever draws an id above it is published later.
 -- The commit need not be waited for: undone by a crash it is undone as a whole, and the rows are
 -- published once more.  No task is touched here.
@@ -10,7 +11,7 @@ WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease
     WHERE fence = $1::int8 AND set_config('synchronous_commit', 'off', true) = 'off'
 ), gone AS (
-    DELETE FROM outbox o USING lease WHERE o.id = ANY ($2::int8[])
+    DELETE FROM outbox o USING lease WHERE o.topic = ANY ($6::int2[]) AND o.id = ANY ($2::int8[])
     RETURNING o.id, o.topic, o.order_ids, o.traces
 ), message AS MATERIALIZED (
     SELECT g.id, g.topic, u.order_id, u.trace,

@@ -32,7 +32,7 @@ WITH winner AS (
                AS c (order_id, version, stage, status, task_state, next, number, attempt_state, stock,
                      keeps_running, position)
           ORDER BY c.order_id LIMIT cardinality($1::uuid[])) AS c
-    WHERE o.id = c.order_id AND o.version = c.version AND o.id BETWEEN $28::uuid AND $29::uuid
+    WHERE o.id = ANY (ARRAY[c.order_id]) AND o.version = c.version AND o.id BETWEEN $28::uuid AND $29::uuid
     RETURNING c.*, o.trace
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, hop, detail)
@@ -53,7 +53,7 @@ WITH winner AS (
         parked_at = CASE WHEN w.task_state = 4 THEN now() END,
         fault_kind = ($22::text[])[w.n], fault_code = ($23::text[])[w.n], fault_text = ($24::text[])[w.n]
     FROM winner w
-    WHERE t.order_id = w.order_id AND t.stage = w.stage
+    WHERE t.order_id = ANY (ARRAY[w.order_id]) AND t.stage = w.stage
       AND t.order_id BETWEEN $28::uuid AND $29::uuid
       AND (NOT w.keeps_running OR ($9::int4[])[w.n] <> t.attempt OR ($26::int4[])[w.n] <> t.doubted
            OR ($22::text[])[w.n] <> t.fault_kind)
@@ -88,7 +88,7 @@ WITH winner AS (
         sent_at = CASE WHEN ($16::bool[])[w.n] THEN clock_timestamp() ELSE p.sent_at END,
         captured = CASE WHEN ($18::bool[])[w.n] THEN p.amount ELSE p.captured END
     FROM winner w
-    WHERE p.order_id = w.order_id AND p.number = w.number
+    WHERE p.order_id = ANY (ARRAY[w.order_id]) AND p.number = w.number
       AND p.order_id BETWEEN $28::uuid AND $29::uuid
 ), shipped AS (
     INSERT INTO shipment (order_id, reference, carrier_id, tracking)
@@ -97,7 +97,7 @@ WITH winner AS (
 ), gone AS (
     UPDATE reservation r SET state = 2
     FROM winner w
-    WHERE w.stock = 2 AND r.order_id = w.order_id AND r.state = 1
+    WHERE w.stock = 2 AND r.order_id = ANY (ARRAY[w.order_id]) AND r.state = 1
       AND r.order_id BETWEEN $28::uuid AND $29::uuid
 )
 SELECT n, version + 1 FROM winner

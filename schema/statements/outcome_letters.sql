@@ -1,7 +1,7 @@
 -- Dead letters of the outcomes that outcome.sql has just written, in the same transaction: made for those
 -- that gave up, resolved for those that are done.  Who won there is known by its order's row, which is
 -- this transaction's own.  A statement apart because the triggers of dead_letter run for each statement
--- that might write there, rows or none.
+-- that might write there, rows or none.  ANY (ARRAY[…]): as in claim.sql.
 --   $1 order ids  $2 versions that outcome.sql expected  $3 stages  $4 task state  $5 task attempt
 --   $6 dead letter  $7 fault kind  $8 code  $9 text
 WITH winner AS MATERIALIZED (
@@ -19,8 +19,8 @@ WITH winner AS MATERIALIZED (
 ), resolved AS (
     UPDATE dead_letter d SET state = 'resolved', closed_at = now()
     FROM winner w
-    WHERE w.task_state = 5 AND d.order_id = w.order_id AND d.stage = w.stage
-      AND d.state IN ('open', 'replaying')
+    WHERE w.task_state = 5 AND d.order_id = ANY (ARRAY[w.order_id]) AND d.stage = w.stage
+      AND coalesce(d.state, '') IN ('open', 'replaying')  -- nor by the index of all that are open
 )
 INSERT INTO dead_letter (order_id, stage, fingerprint, fault_kind, fault_code, fault_text,
                          attempts, crashes, amount, currency, history)

@@ -26,8 +26,8 @@ WITH winner AS MATERIALIZED (
 ), resolved AS (
     UPDATE dead_letter d SET state = 'resolved', closed_at = now()
     FROM winner w
-    WHERE w.closes AND d.order_id = w.order_id AND d.stage <> w.stage
-      AND d.state IN ('open', 'replaying')
+    WHERE w.closes AND d.order_id = ANY (ARRAY[w.order_id]) AND d.stage <> w.stage
+      AND coalesce(d.state, '') IN ('open', 'replaying')
 ), opened AS (
     INSERT INTO refund (order_id, number, attempt, provider, intent_id, amount, currency, state, keys,
                         actor, reason)

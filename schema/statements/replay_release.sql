@@ -35,7 +35,7 @@ WITH lease AS MATERIALIZED (
     ) AS t
     CROSS JOIN LATERAL (
         SELECT d.id FROM dead_letter d
-        WHERE d.id = p.letter_id AND d.state = 'open' LIMIT 1 FOR UPDATE SKIP LOCKED
+        WHERE d.id = p.letter_id AND coalesce(d.state, '') = 'open' LIMIT 1 FOR UPDATE SKIP LOCKED
     ) AS d
 ), rest AS MATERIALIZED (
     SELECT p.letter_id,
@@ -80,10 +80,11 @@ WITH lease AS MATERIALIZED (
     GROUP BY stage, part
 ), released AS (
     UPDATE replay_item i SET state = 'released', step = run.step, released_at = now()
-    FROM run, won w WHERE i.run_id = run.id AND i.letter_id = w.letter_id
+    FROM run, won w WHERE i.run_id = ANY (ARRAY[run.id]) AND i.letter_id = ANY (ARRAY[w.letter_id])
 ), skipped AS (
     UPDATE replay_item i SET state = 'skipped', step = run.step, why = s.why, ended_at = now()
-    FROM run, rest s WHERE s.why IS NOT NULL AND i.run_id = run.id AND i.letter_id = s.letter_id
+    FROM run, rest s
+    WHERE s.why IS NOT NULL AND i.run_id = ANY (ARRAY[run.id]) AND i.letter_id = ANY (ARRAY[s.letter_id])
 ), count AS MATERIALIZED (
     SELECT (SELECT count(*) FROM won) AS released,
            (SELECT count(*) FROM rest WHERE why IS NOT NULL) AS skipped,

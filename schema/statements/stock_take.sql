@@ -1,6 +1,6 @@
 -- Takes what was granted, once a sku, of rows that stock_lock.sql has locked.
 --   $1 skus   $2 pieces
--- MATERIALIZED and LIMIT change nothing but the plan: else it may look for a row by its sku alone, or go through the
+-- MATERIALIZED, LIMIT and ANY (ARRAY[…]) change nothing but the plan: else it may look for a row by its sku alone, or go through the
 -- whole table, and walk over all that are kept.
 WITH newest AS MATERIALIZED (
     SELECT w.sku, w.quantity, n.version
@@ -11,4 +11,4 @@ WITH newest AS MATERIALIZED (
     ) AS n
 )
 UPDATE stock s SET available = s.available - n.quantity, version = s.version + 1
-FROM newest n WHERE s.sku = n.sku AND s.version = n.version
+FROM newest n WHERE s.sku = ANY (ARRAY[n.sku]) AND s.version = n.version

@@ -27,7 +27,7 @@ WITH lease AS MATERIALIZED (
              AS m (id, order_id, trace, look_ms, rearmed)
         GROUP BY id
     ) AS k
-    WHERE p.id = k.id
+    WHERE p.id = ANY (ARRAY[k.id])  -- as in claim.sql
 ), asked AS MATERIALIZED (
     SELECT a.*
     FROM lease, unnest($8::uuid[], $9::int2[], $10::int2[], $11::int4[], $12::text[])

@@ -21,7 +21,7 @@ WITH mine AS MATERIALIZED (
           WHERE o.id >= $6::uuid AND o.id < $5::uuid
           ORDER BY o.id DESC LIMIT 32) AS o
     WHERE o.status = 1 AND o.total > 0 AND o.id <> ALL ($1::uuid[])
-      AND NOT EXISTS (SELECT FROM order_print p WHERE p.order_id = o.id)
+      AND (SELECT p.order_id FROM order_print p WHERE p.order_id = o.id LIMIT 1) IS NULL  -- and no join: claim.sql
 ), near AS MATERIALIZED (
     SELECT o.id, o.accepted_at AS at,
            sha256(convert_to(concat_ws(E'\n', o.account_id, c.email, o.currency, o.total, l.lines), 'UTF8'))

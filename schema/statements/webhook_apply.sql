@@ -75,7 +75,7 @@ WITH lease AS MATERIALIZED (
     SET outcome = t.outcome, tries = i.tries + 1,
         due_at = CASE WHEN t.outcome = '' THEN
             now() + least(30000, 200 * 2 ^ least(t.tries, 10)) * interval '1 millisecond' END
-    FROM told t WHERE i.id = t.id
+    FROM told t WHERE i.id = ANY (ARRAY[t.id])  -- as in claim.sql
 )
 SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen,
        coalesce((SELECT (extract(epoch FROM max(due_at)) * 1000000)::int8 FROM due), 0) AS reached,
