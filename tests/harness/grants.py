@@ -73,9 +73,10 @@ class Needs:
         for table, number, name in self._ask("SELECT attrelid::int8, attnum, attname FROM "
                                              "pg_attribute WHERE attnum > 0 AND NOT attisdropped"):
             self.columns[table][number] = name
-        self.functions = {name: source for name, source in self._ask("""
-            SELECT proname, prosrc FROM pg_proc
-            WHERE pronamespace = 'public'::regnamespace AND NOT prosecdef AND prorettype <>
+        self.functions = {name: (source, arguments) for name, source, arguments in self._ask("""
+            SELECT proname, prosrc, ARRAY(SELECT ROW(a.name, format_type(a.type, NULL))
+                FROM unnest(proargnames, proargtypes::oid[]) AS a (name, type) WHERE a.type IS NOT NULL)::text[]
+            FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND NOT prosecdef AND prorettype <>
             'trigger'::regtype""")}
 
     def _ask(self, query):
@@ -111,10 +112,14 @@ class Needs:
 
     def _of_functions(self, sql, seen=frozenset()):
         """With the caller's rights: what their texts name, as whole tables (some of it is put
-        together when they run)."""
+        together when they run); who writes is one statement, and parsed."""
         found = set()
-        for name, source in self.functions.items():
+        for name, (source, arguments) in self.functions.items():
             if name in seen or not re.search(rf"\b{name}\s*\(", sql):
+                continue
+            writes = re.search(r"\bBEGIN\s+(WITH .+?)\s+INTO \w+( FROM [^;]+);\s+RETURN \w+;\s+END", source, re.S)
+            if writes:
+                found |= self.of(typed("".join(writes.groups()), arguments))
                 continue
             for table in re.findall(r"\b(?:FROM|JOIN)\s+(\w+)", source):
                 if table in self.tables.values():
@@ -123,6 +128,14 @@ class Needs:
                 f"{name} writes with its caller's rights; teach tests/harness/grants.py to read it"
             found |= self._of_functions(source, seen | {name})
         return found
+
+
+def typed(sql, arguments):
+    """A function's statement without the function: '(name,type)' of its arguments."""
+    for argument in arguments:
+        name, kind = argument.strip("()").replace('"', "").split(",", 1)
+        sql = re.sub(rf"\b{name}\b", f"NULL::{kind}", sql)
+    return sql
 
 
 # --- what is granted ------------------------------------------------------------------------------
