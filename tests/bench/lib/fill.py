@@ -7,7 +7,8 @@ import time
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fill")
 STEP = 100_000
-EACH_S = 4e-5  # about what one takes to fill in: retries are not due before all are there
+EACH_S = 4e-5  # about what one takes to fill in: retries are not due before all are there …
+WORKED_OFF_PER_S = 2000  # … and come due while about as many are worked off: one in ten is a retry, however many wait
 salts = itertools.count(time.time_ns() // 1000)
 
 
@@ -17,9 +18,9 @@ def script(name):
 
 
 def fill(bench, shop, kind, count, newest_ms=None):
-    """kind: ready or fulfilled; newest_ms: when the newest of each step was made, an hour ago if nothing is said.  The
-    statistics are left as they are: nobody waits for autovacuum."""
-    numbers = {"newest_ms": newest_ms or int(time.time() * 1000) - 3_600_000, "due_s": time.time() + count * EACH_S}
+    """kind: ready or fulfilled; newest_ms: when the newest of each step was made, an hour ago if nothing is said."""
+    numbers = {"newest_ms": newest_ms or int(time.time() * 1000) - 3_600_000, "due_s": time.time() + count * EACH_S,
+               "due_for_s": count / WORKED_OFF_PER_S}
     steps = [min(STEP, count - done) for done in range(0, count, STEP)]
     with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), len(steps))) as pool:
         jobs = [pool.submit(fill_step, shop, kind, {"count": step, "salt": next(salts), **numbers}) for step in steps]
@@ -36,7 +37,7 @@ def settle(bench, shop):
     bench.say("vacuum, checkpoint")
     with contextlib.closing(shop.services.connect(shop.database)) as link, link.cursor() as cursor:
         link.autocommit = True
-        cursor.execute("VACUUM")
+        cursor.execute("VACUUM (ANALYZE)")
         cursor.execute("CHECKPOINT")
 
 

@@ -1,6 +1,6 @@
 """drain, accept and end to end with a backlog of backlog=300000 orders and transactions held open, against 10,000
 
-The large shop has that many orders in outbox and task (one in ten waits for a retry that comes due during the run),
+The large shop has that many orders in outbox and task (one in ten waits for a retry, due while they are worked off),
 and for the whole run a reader holds a snapshot and a writer a transaction open; the small one has 10,000 and nobody.
 The drain is the relay alone, with as many messages in the outbox, and a queue that is purged all the while, since the
 relay rests when it has 20,000; it goes on for `seconds`, or until the outbox is empty, and is counted from the first
