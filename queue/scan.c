@@ -40,7 +40,7 @@ uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit, int6
     scan->is_going_on = found >= limit;
     scan->reached_us = reached_us;
     if (scan->is_going_on)
-        return took_ms * SCAN_PAGE_SHARE;
+        return took_ms;
     scan->rest_ms = found > 0 ? scan->rest_ms_least : scan->rest_ms * 2;
     if (scan->rest_ms > scan->rest_ms_most)
         scan->rest_ms = scan->rest_ms_most;

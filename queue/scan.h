@@ -7,8 +7,7 @@
  * vacuum can take nothing away while a transaction is held open.  After a page that was full the
  * look goes on where that one ended.
  *
- * It is paced: after a full page the next follows once SCAN_PAGE_SHARE times as long as it took has
- * passed, so that however much has come due at once leaves most of Postgres to the orders.
+ * It is paced: after a page that was full the next follows once as long as it took has passed.
  * Pure.
  */
 #pragma once
@@ -19,7 +18,6 @@
 enum {
     SCAN_WINDOW_MS = 60000,
     SCAN_WHOLE_MS = 10000,
-    SCAN_PAGE_SHARE = 3,
     SCAN_SHARE = 20, /* what is looked at again rests so many times as long as it took … */
     SCAN_SHARE_MS_MOST = 30000
 };

@@ -7,8 +7,14 @@ SELECT batch.position::int4,
        terms[1], terms[2], terms[3]
 FROM unnest($1::int8[], $2::text[], $3::text[])
      WITH ORDINALITY AS batch(account_id, key, cart, position)
-LEFT JOIN order_key by_key ON by_key.account_id = batch.account_id AND by_key.key = batch.key
-LEFT JOIN order_key by_cart ON by_cart.account_id = batch.account_id AND by_cart.cart = batch.cart
+LEFT JOIN LATERAL (
+    SELECT k.key, k.order_id, k.content_hash FROM order_key k
+    WHERE k.account_id = batch.account_id AND k.key = batch.key LIMIT 1
+) by_key ON true
+LEFT JOIN LATERAL (
+    SELECT k.order_id, k.content_hash FROM order_key k
+    WHERE k.account_id = batch.account_id AND k.cart = batch.cart LIMIT 1
+) by_cart ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN by_key.key IS NOT NULL THEN order_terms(by_key.order_id)
                 WHEN by_cart.order_id IS NOT NULL THEN order_terms(by_cart.order_id) END AS terms

@@ -21,7 +21,10 @@ CROSS JOIN LATERAL (
            array_agg(price ORDER BY l.position) AS prices
     FROM order_line l WHERE l.order_id = o.id AND l.order_id BETWEEN $2::uuid AND $3::uuid
 ) lines
-LEFT JOIN shipment sent ON sent.order_id = o.id AND sent.order_id BETWEEN $2::uuid AND $3::uuid
+LEFT JOIN LATERAL (
+    SELECT s.tracking FROM shipment s
+    WHERE s.order_id = o.id AND s.order_id BETWEEN $2::uuid AND $3::uuid LIMIT 1
+) sent ON true
 LEFT JOIN LATERAL (
     SELECT p.number, p.state, p.decline_reason, p.retry_same_card, p.try_another_card,
            p.next_action, p.fenced

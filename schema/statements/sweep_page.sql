@@ -28,4 +28,5 @@ CROSS JOIN LATERAL unnest(p.order_ids, p.traces) AS u (order_id, trace)
 LEFT JOIN LATERAL (
     SELECT state, fence, sweeps, worker_id FROM task
     WHERE order_id = u.order_id AND stage = p.topic AND state IN (1, 2)
+    LIMIT 1  -- one probe a message, whatever a plan believes
 ) AS t ON true
