@@ -63,14 +63,17 @@ static void tell(struct due *due)
         due->world.on_fenced(due->world.owner);
 }
 
-/* What was passed over for a lock is found by the next look, and that does not come at once. */
+/* What was passed over for a lock is found by the next look; not at once, if it was all there was.
+ */
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
 
-    if (due->moved == 0 && due->seen < DUE_MAX)
-        due->seen = 0;
-    duty_rest(due->duty, is_committed ? due->seen : -1, DUE_MAX, due->reached_us);
+    duty_rest(due->duty,
+              !is_committed     ? -1
+              : due->moved == 0 ? 0
+                                : due->seen,
+              DUE_MAX, due->reached_us);
     if (is_committed)
         tell(due);
 }

@@ -25,7 +25,7 @@ WITH page AS MATERIALIZED (
     UPDATE dead_letter d SET state = 'discarded', closed_at = clock_timestamp()
     WHERE d.id = ANY (ARRAY(SELECT id FROM locked UNION ALL
                             SELECT id FROM judged WHERE fate = 'closes'))
-      AND coalesce(d.state, '') = 'open'
+      AND coalesce(d.state, '') = 'open'  -- not by the index of all that are open
     RETURNING d.id, d.amount, d.currency
 ), ended AS MATERIALIZED (
     SELECT l.order_id, l.id, l.version, l.is_two_steps

@@ -2,6 +2,7 @@
 -- Order, task and dead letter are locked in that order, as everywhere, and all three must still be as
 -- they were; every write selects from that.  An order on hold goes back to what is true: being undone,
 -- paid, or not.  A refund may be of an order that has ended.
+-- coalesce(state): not by the index of all that are open.
 --   $1 who  $2 why  $3 dead letter
 WITH won AS MATERIALIZED (
     SELECT d.id AS letter, d.stage, o.id, o.version, o.status, o.trace, o.undo

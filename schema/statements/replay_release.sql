@@ -1,7 +1,8 @@
 -- Lets the next members of a run go on where they gave up, as dead_replay.sql does with one: orders,
 -- tasks and dead letters are locked in that order and must still be as they were; every write selects
 -- from those.  What cannot be replayed is skipped with the reason; what somebody else holds is passed
--- over and comes first the next time.
+-- over and comes first the next time.  ANY (ARRAY[…]): as in claim.sql; coalesce(state): not by the index of all
+-- that are open.
 --   $1 fence   $2 run   $3 its version   $4 members at most   $5 does a step begin   $6 its place in
 --   the ramp   $7 up to when the rate was used up before, in µs   $8 process
 -- Rows back: is the lease held, is the run still as it was, how many were skipped, and each order that

@@ -2,9 +2,9 @@
 -- named by an outbox row.
 --   $1 fence   $2 due since (µs since 1970 or, negative, before now)   $3 events at most
 --   $4 process
--- Rows back: is the lease held, how many were due, the last of them when, and for each what became of it with the order that
--- moved (one row without either if none was due).  '' is looked at again, later and later: its task
--- is in a worker's hands, or somebody else holds the order.
+-- Rows back: is the lease held, how many were due, the last of them when, and for each what became of it
+-- with the order that moved (one row without either if none was due).  '' is looked at again, later and
+-- later: its task is in a worker's hands, or somebody else holds the order.
 -- What is read of a task beside its locked order may be older than the lock; a task moves only if it
 -- still waits, and an attempt that is not there yet is looked for a few times.
 WITH lease AS MATERIALIZED (

@@ -1,4 +1,4 @@
-"""A flood of retries: all become ready, in the order of their time, and a page costs the same however many did before."""
+"""A flood of retries: all become ready, and a page costs the same however many did before."""
 import pytest
 
 from harness import must, wait_for

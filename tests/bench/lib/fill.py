@@ -29,16 +29,15 @@ def fill(bench, shop, kind, count, newest_ms=None):
             if len(steps) > 1:
                 bench.say(f"{min(number * STEP, count):,} of {count:,} orders are there")
     if len(steps) > 1:
-        settle(bench, shop)
+        vacuum(bench, shop)
 
 
-def settle(bench, shop):
-    """What a load leaves to autovacuum and to the checkpointer, minutes of work: none of it while something is measured."""
-    bench.say("vacuum, checkpoint")
+def vacuum(bench, shop):
+    """A load leaves minutes of work to autovacuum: none of it while something is measured."""
+    bench.say("vacuum")
     with contextlib.closing(shop.services.connect(shop.database)) as link, link.cursor() as cursor:
         link.autocommit = True
         cursor.execute("VACUUM (ANALYZE)")
-        cursor.execute("CHECKPOINT")
 
 
 def fill_step(shop, kind, numbers):
