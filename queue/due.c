@@ -63,17 +63,14 @@ static void tell(struct due *due)
         due->world.on_fenced(due->world.owner);
 }
 
-/* What was passed over for a lock is found by the next look; not at once, if it was all there was.
+/* What was passed over for a lock is found by a later look; not at once, if there was nothing else.
  */
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
+    int found = due->moved == 0 ? 0 : due->seen;
 
-    duty_rest(due->duty,
-              !is_committed     ? -1
-              : due->moved == 0 ? 0
-                                : due->seen,
-              DUE_MAX, due->reached_us);
+    duty_rest(due->duty, is_committed ? found : -1, DUE_MAX, due->reached_us);
     if (is_committed)
         tell(due);
 }

@@ -12,9 +12,9 @@ WITH lease AS MATERIALIZED (
     FROM lease, unnest($2::uuid[], $3::int2[], $4::text[], $5::text[])
          AS m (order_id, stage, history, reason)
     LEFT JOIN LATERAL (
-        SELECT state FROM task WHERE order_id = m.order_id AND stage = m.stage
+        SELECT state FROM task WHERE order_id = m.order_id AND stage = m.stage LIMIT 1
     ) AS t ON true
-    LEFT JOIN LATERAL (SELECT trace FROM orders WHERE id = m.order_id) AS o ON true
+    LEFT JOIN LATERAL (SELECT trace FROM orders WHERE id = m.order_id LIMIT 1) AS o ON true
 ), looked_at AS (
     INSERT INTO published (topic, order_ids, traces, published_upto, look_at)
     SELECT stage, array_agg(order_id), array_agg(trace), -1, now()

@@ -14,22 +14,28 @@ PAID = ("INSERT INTO payment_attempt (order_id, number, state, provider, method,
         "SELECT id, 1, 3, 'stripe', 'pm_card_visa', 100, 'EUR', 'pi_' || id, 100 FROM orders")
 SEEN = {
     "nothing": lambda docket: None,
-    "all wait in the outbox": lambda docket: make_orders(docket, 3000),
-    "all are over": lambda docket: docket.sql(f"UPDATE task SET state = 5; DELETE FROM outbox; {PAID}"),
+    "all wait in the outbox": lambda docket: (make_orders(docket, 3000), docket.sql(PAID)),
+    "all are over": lambda docket: docket.sql("UPDATE task SET state = 5; DELETE FROM outbox"),
     "all are dead": lambda docket: docket.sql(DEAD),
 }
 # By one index or another, and both are good.
 EITHER = {"outbox_settle", "orphan_adopt", "outcome_undo", "twin_check", "twin_forget"}
 # Of what somebody has made by hand, or what seldom happens: a few rows.
-SMALL = {"api_keys", "key_list", "orphan_again", "orphan_ask", "orphan_page", "release_write", "replay_act", "replay_fold"}
+SMALL = {"api_keys", "dead_drain", "key_list", "orphan_again", "orphan_ask", "orphan_page", "release_write", "replay_act",
+         "replay_fold"}
 # Acts and looks of people, and gauges that rest twenty times as long as they took: until autovacuum has seen the first
 # fifty rows of a table, a minute later, it is gone through as a whole.
-PATIENT = {"catalogue_put", "dead_count", "dead_discard", "dead_list", "dead_plan", "dead_replay", "dead_show", "incident_show",
-           "keeper_backlog", "keeper_gauges", "keeper_items", "order_by_key", "order_list_cart", "order_release", "order_search",
-           "replay_fill", "replay_fill_ids", "replay_release", "status", "stock_change", "webhook_forget"}
-# Joined through the tables of all months, or by another index, while there is nothing in them: a shop's first minute.
-YOUNG = {"attempt_give_up", "attempt_open", "dead_drain", "due_ready", "incident_list", "intake_lookup", "release_page",
-         "sweep_write", "webhook_apply"}
+PATIENT = {"catalogue_put", "dead_count", "dead_discard", "dead_list", "dead_plan", "dead_replay", "dead_show",
+           "incident_list", "incident_show", "keeper_backlog", "keeper_gauges", "keeper_items", "order_by_key",
+           "order_list_cart", "order_release", "order_search", "replay_fill", "replay_fill_ids", "replay_release",
+           "status", "stock_change", "webhook_forget"}
+# Otherwise, or joined through the tables of all months, while nothing is in any of them: a shop's first minute.
+YOUNG = {"attempt_give_up", "attempt_open", "due_ready", "intake_lookup", "release_page", "sweep_write", "webhook_apply"}
+
+
+def is_looked_up(part):
+    """Its index is asked for what a row of another table says."""
+    return re.search(r"= (ANY \(ARRAY\[)?\w+\.\w+", part.get("Index Cond", "")) is not None
 
 
 def paths(plan, is_joined=False):
@@ -40,7 +46,7 @@ def paths(plan, is_joined=False):
         here |= paths(part, is_joined)
         if "Index Name" in part:
             here.add((re.sub(r"_\d{4}_\d\d$", "", part.get("Relation Name", "")),
-                      re.sub(r"_\d{4}_\d\d", "", part["Index Name"]), "joined" if is_joined else ""))
+                      re.sub(r"_\d{4}_\d\d", "", part["Index Name"]), "joined" if is_joined and not is_looked_up(part) else ""))
     return here
 
 
@@ -75,9 +81,10 @@ def test_whatever_the_planner_has_seen_a_statement_goes_the_same_way(docket):
         see(docket)
         docket.sql("ANALYZE")
         for name, now in all_paths(docket).items():
-            if now != new[name] or any(how for _, _, how in now):
+            is_joined = any(how for _, _, how in now)
+            if (is_joined and what != "nothing") if name in YOUNG else (is_joined or now != new[name]):
                 differ.setdefault(name, []).append((what, now ^ new[name] or now))
-    wrong = differ.keys() - EITHER - SMALL - PATIENT - YOUNG
+    wrong = differ.keys() - EITHER - SMALL - PATIENT
     assert not wrong, {name: differ[name] for name in wrong}
 
 
