@@ -314,7 +314,7 @@ static bool take_turn(PGconn *conn)
     if (result && !is_ours)
         refuse("Wait for it.", "another docket migrate retire is at work");
     PQclear(result);
-    return is_ours && owner_run(conn, sql_month_patience.sql, "lock_timeout");
+    return is_ours && owner_run(conn, sql_month_patience.sql, "patience with locks");
 }
 
 static int retire(const struct call *call)

@@ -30,7 +30,7 @@ bool owner_was_locked_out(const PGresult *result)
 {
     const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
-    return code && strcmp(code, "55P03") == 0;
+    return code && (strcmp(code, "55P03") == 0 || strcmp(code, "40P01") == 0);
 }
 
 PGresult *owner_expect(PGconn *conn, PGresult *result, const char *what)

@@ -21,5 +21,6 @@ PGresult *owner_ask_with(PGconn *conn, const struct pg_statement *statement, int
                          const char *const *values) __attribute__((warn_unused_result));
 bool owner_run(PGconn *conn, const char *sql, const char *what) __attribute__((warn_unused_result));
 
-/* The statement waited too long for a lock; nothing was changed. */
+/* The statement waited too long for a lock, or was chosen to end a deadlock; nothing was changed.
+ */
 bool owner_was_locked_out(const PGresult *result);

@@ -175,6 +175,61 @@ def test_orders_go_on_while_a_month_goes_behind_an_open_reader(shop):
     must(tables_of(shop, OLD), [], "its tables")
 
 
+def slow_autovacuum(shop, month):
+    """Autovacuum in that month's orders, minutes from its end."""
+    table = f"orders_{month:%Y_%m}"
+    shop.sql(f"ALTER TABLE {table} SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1, "
+             "autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0)")
+    for _ in range(300):
+        shop.sql(f"UPDATE {table} SET updated_at = now()")
+    return lambda: shop.one("SELECT count(*) FROM pg_stat_progress_vacuum WHERE relid = %s::regclass", table)
+
+
+def test_autovacuum_makes_way_for_a_month_that_goes(shop):
+    old_orders(shop, 30)
+    shop.services.admin("ALTER SYSTEM SET autovacuum_naptime = 1")
+    shop.services.admin("SELECT pg_reload_conf()")
+    wait_for(slow_autovacuum(shop, OLD), 60, "autovacuum at work in the old month")
+    must([one["fate"] for one in retire(shop, "--wait", "5s")], ["gone"], "the month")
+    shop.services.admin("ALTER SYSTEM RESET autovacuum_naptime")
+    shop.services.admin("SELECT pg_reload_conf()")
+
+
+LOCK = "LOCK ONLY {} IN SHARE UPDATE EXCLUSIVE MODE"
+
+
+def locker(shop, table):
+    """A transaction of somebody else's that has locked the table."""
+    link = shop.services.connect(shop.database)
+    with link.cursor() as cursor:
+        cursor.execute("SET deadlock_timeout = '60s'; SET statement_timeout = '60s'; " + LOCK.format(table))
+    return link
+
+
+def wait_queued(shop, count, what):
+    wait_for(lambda: count == shop.one(
+        "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND NOT granted"), 5, what)
+
+
+def test_who_ends_a_deadlock_tries_again(shop):
+    """Somebody holds the month's table and wants its parent; the command, queued before them, gets the parent and wants
+    the table.  It finds the deadlock long before they would."""
+    old_orders(shop, 1)
+    said = []
+    first, other = locker(shop, "orders"), locker(shop, f"orders_{OLD:%Y_%m}")
+    command = threading.Thread(target=lambda: said.extend(retire(shop)), daemon=True)
+    waiter = threading.Thread(target=other.cursor().execute, args=(LOCK.format("orders"),), daemon=True)
+    command.start()
+    wait_queued(shop, 1, "the command waits for the parent")
+    waiter.start()
+    wait_queued(shop, 2, "the other one behind it")
+    first.close()
+    waiter.join(20)
+    other.close()
+    command.join(60)
+    must([one["fate"] for one in said], ["gone"], "the month")
+
+
 def test_two_at_once_are_one(shop):
     old_orders(shop, 1)
     shop.sql("SELECT pg_advisory_lock(hashtext('docket migrate retire'))")
