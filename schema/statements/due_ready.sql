@@ -4,7 +4,7 @@
 -- Rows back: is the lease held, how many were due, the last of them when, and the order of each that
 -- moved (one row without an order if none did).  Orders that somebody else holds are left for the next
 -- look.
--- LATERAL with a limit: one probe a row, whatever a plan believes.
+-- LATERAL with a limit, ANY (ARRAY[…]): one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), due AS MATERIALIZED (
@@ -26,11 +26,11 @@ WITH lease AS MATERIALIZED (
 ), won AS (
     UPDATE task t SET state = 1, due_at = NULL
     FROM locked l
-    WHERE t.order_id = l.order_id AND t.stage = l.stage AND t.state = 3
+    WHERE t.order_id = ANY (ARRAY[l.order_id]) AND t.stage = l.stage AND t.state = 3
       AND coalesce(t.due_at <= now(), false)  -- not by the index of what is due: it may have hundreds of thousands
     RETURNING t.order_id, t.stage, t.attempt, l.version + 1 AS version, l.status, l.trace
 ), moved AS (
-    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
+    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = ANY (ARRAY[w.order_id])
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
     SELECT order_id, version, 'due', status, $4::text,

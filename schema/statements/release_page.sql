@@ -14,7 +14,7 @@ SELECT s.stage,
        coalesce(max(b.rate) FILTER (WHERE b.state = 4), 0) AS rate,
        coalesce(max(b.released) FILTER (WHERE b.state IN (3, 4)), 0) AS released,
        coalesce(max(b.goods) FILTER (WHERE b.state IN (3, 4)), 0) AS goods,
-       EXISTS (SELECT FROM breaker p JOIN task t ON t.order_id = p.probe
+       EXISTS (SELECT FROM breaker p JOIN task t ON t.order_id = ANY (ARRAY[p.probe])
                WHERE p.stage = s.lead AND p.state = 3 AND t.state IN (1, 2)
                  AND t.stage IN (SELECT g.stage FROM unnest($1::int2[], $2::int2[]) AS g (stage, lead)
                                  WHERE g.lead = s.lead)) AS is_probe_out

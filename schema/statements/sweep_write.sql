@@ -8,7 +8,7 @@
 --   $13 process
 -- Rows back: is the lease held, and each order that moved with the state it was in (one row without an
 -- order if none did).  A task that has changed since, or whose order somebody holds, stays watched.
--- LATERAL with a limit: one probe a row, whatever a plan believes.
+-- LATERAL with a limit, ANY (ARRAY[…]): one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), dropped AS (
@@ -27,7 +27,7 @@ WITH lease AS MATERIALIZED (
              AS m (id, order_id, trace, look_ms, rearmed)
         GROUP BY id
     ) AS k
-    WHERE p.id = ANY (ARRAY[k.id])  -- as in claim.sql
+    WHERE p.id = ANY (ARRAY[k.id])
 ), asked AS MATERIALIZED (
     SELECT a.*
     FROM lease, unnest($8::uuid[], $9::int2[], $10::int2[], $11::int4[], $12::text[])
@@ -44,11 +44,11 @@ WITH lease AS MATERIALIZED (
     SET state = 1, worker_id = NULL, crashes = t.crashes + (l.state = 2)::int4,
         sweeps = t.sweeps + (l.state = 1)::int4
     FROM locked l
-    WHERE t.order_id = l.order_id AND t.stage = l.stage AND t.state = l.state AND t.fence = l.fence
+    WHERE t.order_id = ANY (ARRAY[l.order_id]) AND t.stage = l.stage AND t.state = l.state AND t.fence = l.fence
     RETURNING t.order_id, t.stage, t.crashes, t.sweeps, l.state AS seen, l.version + 1 AS version,
               l.status, l.trace
 ), moved AS (
-    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
+    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = ANY (ARRAY[w.order_id])
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
     SELECT order_id, version, CASE seen WHEN 1 THEN 'swept' ELSE 'worker_lost' END, status, $13::text,

@@ -7,6 +7,7 @@
 -- later: its task is in a worker's hands, or somebody else holds the order.
 -- What is read of a task beside its locked order may be older than the lock; a task moves only if it
 -- still waits, and an attempt that is not there yet is looked for a few times.
+-- LATERAL with a limit, ANY (ARRAY[…]): one probe a row, whatever a plan believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
 ), due AS MATERIALIZED (
@@ -19,11 +20,12 @@ WITH lease AS MATERIALIZED (
     ORDER BY due_at
     LIMIT $3::int4
 ), locked AS MATERIALIZED (
-    SELECT o.id, o.version, o.status, o.trace
-    FROM (SELECT DISTINCT order_id FROM due WHERE order_id IS NOT NULL) AS d
-    JOIN orders o ON o.id = d.order_id
-    ORDER BY o.id
-    FOR UPDATE OF o SKIP LOCKED
+    SELECT o.*
+    FROM (SELECT DISTINCT order_id FROM due WHERE order_id IS NOT NULL ORDER BY order_id) AS d
+    CROSS JOIN LATERAL (
+        SELECT o.id, o.version, o.status, o.trace FROM orders o WHERE o.id = d.order_id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS o
 ), judged AS MATERIALIZED (
     SELECT d.id, d.event_id, d.type, d.stage, d.order_id, d.tries, t.state,
            CASE WHEN o.id IS NULL OR a.state IS NULL AND d.tries >= 5 THEN 'unknown_intent'
@@ -49,11 +51,11 @@ WITH lease AS MATERIALIZED (
     UPDATE task t SET state = 1, due_at = NULL
     FROM (SELECT DISTINCT ON (order_id) order_id, stage, id, event_id, type FROM judged
           WHERE outcome = 'looked_up' AND state = 3 ORDER BY order_id, id) AS j, locked l
-    WHERE t.order_id = j.order_id AND t.stage = j.stage AND t.state = 3 AND l.id = j.order_id
+    WHERE t.order_id = ANY (ARRAY[j.order_id]) AND t.stage = j.stage AND t.state = 3 AND l.id = j.order_id
     RETURNING t.order_id, t.stage, j.id, j.event_id, j.type, l.version + 1 AS version, l.status,
               l.trace
 ), moved AS (
-    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = w.order_id
+    UPDATE orders o SET version = w.version, updated_at = now() FROM won w WHERE o.id = ANY (ARRAY[w.order_id])
 ), happened AS (
     INSERT INTO order_event (order_id, version, kind, status, process, detail)
     SELECT order_id, version, 'webhook', status, $4::text,
@@ -75,7 +77,7 @@ WITH lease AS MATERIALIZED (
     SET outcome = t.outcome, tries = i.tries + 1,
         due_at = CASE WHEN t.outcome = '' THEN
             now() + least(30000, 200 * 2 ^ least(t.tries, 10)) * interval '1 millisecond' END
-    FROM told t WHERE i.id = ANY (ARRAY[t.id])  -- as in claim.sql
+    FROM told t WHERE i.id = ANY (ARRAY[t.id])
 )
 SELECT EXISTS (SELECT FROM lease) AS is_held, (SELECT count(*) FROM due)::int4 AS seen,
        coalesce((SELECT (extract(epoch FROM max(due_at)) * 1000000)::int8 FROM due), 0) AS reached,

@@ -2,6 +2,7 @@
 itself, which says of each statement that it parses which columns of which tables it reads and
 writes (debug_print_parse)."""
 import collections
+import functools
 import os
 import re
 import subprocess
@@ -35,6 +36,7 @@ def symbols(path, kinds):
             if len(line.split()) >= 2 and line.split()[-2] in kinds}
 
 
+@functools.cache
 def statements_of(role, build):
     """The names of those that objects which were linked into the role's program refer to."""
     program, folders = ROLES[role]
