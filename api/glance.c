@@ -238,6 +238,7 @@ struct glances *glances_create(uv_loop_t *loop, struct database *database, struc
         .statements = statements,
         .tickets_max = TICKETS_MAX,
         .waiting_max = waiting_max,
+        .is_followed = true,
         .send = send_faces,
         .on_rows = on_rows,
         .metrics = &metrics,

@@ -87,7 +87,18 @@ static void await_turn_end(struct group *group)
     uv_check_start(group->after_poll, on_after_poll);
 }
 
-/* A free line, unless a batch that is not stuck holds all of them. */
+/* Not behind one that prepares a statement: if that fails, it is not there for the next. */
+static bool may_follow(const struct group_line *line)
+{
+    const struct group *group = line->group;
+    const struct group_batch *batch = line->batch;
+
+    return group->work->is_followed && line->behind == NULL && pg_link_is_ready(line->link) &&
+           batch->is_whole && batch->aside_count == 0 && group->waiting_count >= batch->count;
+}
+
+/* A free line; where a batch that is not stuck holds all of them, the one behind that, if it may
+ * be. */
 static struct group_line *find_line(struct group *group)
 {
     struct group_line *free_line = NULL;
@@ -98,7 +109,7 @@ static struct group_line *find_line(struct group *group)
 
         if (line->batch != NULL) {
             if (now - line->batch->begun_ms < GROUP_STUCK_MS)
-                return NULL;
+                return may_follow(line) ? line : NULL;
         } else if (line->is_ready && free_line == NULL) {
             free_line = line;
         }
@@ -181,15 +192,24 @@ static void go_on(struct group_batch *batch, bool is_whole)
     POINT(work, "commit_sent");
 }
 
+/* Nothing is before it on its line any more. */
+static void begin_batch(struct group_line *line, struct group_batch *batch)
+{
+    line->batch = batch;
+    batch->begun_ms = clock_monotonic_ms();
+    batch->sent_ns = clock_monotonic_ns();
+}
+
 static void send_batch(struct group_line *line, struct group_batch *batch)
 {
     struct group_ticket *ticket;
 
-    line->batch = batch;
+    if (line->batch)
+        line->behind = batch;
+    else
+        begin_batch(line, batch);
     batch->line = line;
-    batch->begun_ms = clock_monotonic_ms();
-    batch->sent_ns = clock_monotonic_ns();
-    batch->sent = batch->answered = batch->asides_answered = line->aside_count = 0;
+    batch->sent = batch->answered = batch->asides_answered = batch->aside_count = 0;
     batch->is_spoilt = batch->is_whole = batch->is_monthly = batch->is_month_refused = false;
     TAILQ_FOREACH (ticket, &batch->tickets, next)
         ticket->was_sent = true;
@@ -264,6 +284,9 @@ static void on_synced(void *owner, bool doubtful)
 
     POINT(line->group->work->name, "commit_after");
     line->batch = NULL;
+    if (line->behind)
+        begin_batch(line, line->behind);
+    line->behind = NULL;
     group_end_batch(batch, doubtful);
     group_begin_batches(line->group);
 }
@@ -271,15 +294,17 @@ static void on_synced(void *owner, bool doubtful)
 static void on_lost(void *owner, const struct fault *fault)
 {
     struct group_line *line = owner;
-    struct group_batch *batch = line->batch;
+    struct group_batch *batch = line->batch, *behind = line->behind;
 
     (void)fault; /* the link has logged it */
     line->is_ready = false;
-    line->batch = NULL;
+    line->batch = line->behind = NULL;
     group_month_forget(line);
     if (batch == NULL)
         return;
     group_lose_batch(batch);
+    if (behind)
+        group_lose_batch(behind);
     group_begin_batches(line->group);
 }
 
@@ -295,6 +320,8 @@ static void on_tick(uv_timer_t *timer)
         if (batch == NULL)
             continue;
         group_expire_sent(batch, now);
+        if (group->lines[i].behind)
+            group_expire_sent(group->lines[i].behind, now);
         if (now - batch->begun_ms > BATCH_MS_MAX)
             pg_link_abandon(group->lines[i].link, "a batch was not committed within 30 s");
     }
@@ -380,6 +407,7 @@ void group_destroy(struct group *group)
         pg_link_destroy(group->lines[i].link);
         group_month_forget(&group->lines[i]);
         free(group->lines[i].batch);
+        free(group->lines[i].behind);
     }
     while ((batch = TAILQ_FIRST(&group->again)) != NULL) {
         TAILQ_REMOVE(&group->again, batch, next);

@@ -15,8 +15,8 @@
  * ticket again after a lost link is safe because of what its statements are: every insert is keyed,
  * every update carries a version or a fence.
  *
- * One batch at a time is in flight; one that has been stuck for GROUP_STUCK_MS no longer holds the
- * line, and the next goes out on another link.
+ * One batch at a time is in flight, and one more may be behind it (is_followed); one that has been
+ * stuck for GROUP_STUCK_MS no longer holds the line, and the next goes out on another link.
  *
  * A crash at any point: what was committed is in Postgres, and nobody was told anything that is
  * not.
@@ -66,6 +66,15 @@ struct group_ticket {
 };
 TAILQ_HEAD(group_tickets, group_ticket);
 
+enum { GROUP_ASIDES_MAX = 32 };
+
+/* Something that a batch sends besides its work's statements: the nth thing that it sends. monthly:
+ * what is prepared by it; NULL: nothing. */
+struct group_aside {
+    struct group_monthly *monthly;
+    int place;
+};
+
 struct group_batch {
     struct group_tickets tickets;
     int count;
@@ -75,7 +84,8 @@ struct group_batch {
     struct group_line *line;
     uint64_t begun_ms, not_before_ms, sent_ns;
     int sent, answered; /* statements, and what prepares them */
-    int asides_answered;
+    struct group_aside asides[GROUP_ASIDES_MAX];
+    int aside_count, asides_answered;
     bool is_whole; /* everything of it was sent, its Sync too */
     bool is_spoilt;
     bool is_monthly;       /* some of its statements are on one month's own tables */
@@ -103,6 +113,10 @@ struct group_work {
     /* How often a ticket that is alone in its batch may run into lock_timeout (55P03) before it is
      * refused; 0: GROUP_LOCK_SETBACKS_MAX. */
     int lock_timeouts_max;
+    /* The next batch goes out behind the one in flight, on its link, once it is as large: Postgres
+     * goes on without waiting for us to hear of the end.  For work that seldom waits for somebody's
+     * lock: what is behind a batch that does waits with it. */
+    bool is_followed;
     /* Between batches that are not full, of what nobody waits for (queue/pace.h); 0: none. */
     uint64_t pace_ns;
     struct group_metrics *metrics; /* registered by the program; NULL: none */

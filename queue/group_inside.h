@@ -13,25 +13,16 @@
 
 TAILQ_HEAD(batch_list, group_batch);
 
-enum { GROUP_ASIDES_MAX = 32 };
-
-/* Something that a batch sends besides its work's statements: the nth thing that it sends. monthly:
- * what is prepared by it; NULL: nothing. */
-struct group_aside {
-    struct group_monthly *monthly;
-    int place;
-};
 SLIST_HEAD(group_monthlies, group_monthly);
 
 /* A link and what it is busy with. */
 struct group_line {
     struct group *group;
     struct pg_link *link;
-    struct group_batch *batch; /* NULL: free */
+    struct group_batch *batch;  /* in flight; NULL: free */
+    struct group_batch *behind; /* in flight behind it, and not begun yet; NULL: none */
     bool is_ready;
-    struct group_monthlies monthlies;            /* what the link has prepared */
-    struct group_aside asides[GROUP_ASIDES_MAX]; /* of the batch */
-    int aside_count;
+    struct group_monthlies monthlies; /* what the link has prepared */
 };
 
 struct group {

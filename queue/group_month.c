@@ -32,9 +32,7 @@ static struct group_monthly *find(struct group_line *line, const struct month_st
 /* What the server says to something that the batch's own work knows nothing of. */
 static void expect(struct group_batch *batch, struct group_monthly *monthly)
 {
-    struct group_line *line = batch->line;
-
-    line->asides[line->aside_count++] = (struct group_aside){monthly, batch->sent++};
+    batch->asides[batch->aside_count++] = (struct group_aside){monthly, batch->sent++};
 }
 
 static void forget(struct group_batch *batch, struct group_monthly *monthly)
@@ -92,7 +90,7 @@ void group_send_month(struct group_batch *batch, const struct month_statement *s
     char month[MONTH_SIZE];
 
     if (clock_monotonic_ms() < batch->group->month_barred_until_ms ||
-        line->aside_count > GROUP_ASIDES_MAX - 3 ||
+        batch->aside_count > GROUP_ASIDES_MAX - 3 ||
         !month_of_span(span, clock_wall_us() / MS_US, month)) {
         group_send(batch, &statement->all, params);
         return;
@@ -108,12 +106,10 @@ void group_send_month(struct group_batch *batch, const struct month_statement *s
 
 bool group_month_answered(struct group_batch *batch, const PGresult *result)
 {
-    struct group_line *line = batch->line;
+    for (int i = 0; i < batch->aside_count; i++) {
+        struct group_monthly *monthly = batch->asides[i].monthly;
 
-    for (int i = 0; i < line->aside_count; i++) {
-        struct group_monthly *monthly = line->asides[i].monthly;
-
-        if (line->asides[i].place != batch->answered)
+        if (batch->asides[i].place != batch->answered)
             continue;
         batch->asides_answered++;
         if (monthly)
@@ -143,7 +139,6 @@ void group_month_forget(struct group_line *line)
         SLIST_REMOVE_HEAD(&line->monthlies, next);
         free(monthly);
     }
-    line->aside_count = 0;
 }
 
 struct order_span group_span(const struct group_batch *batch,

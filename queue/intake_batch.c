@@ -374,6 +374,7 @@ const struct group_work intake_accept_work = {
     .statements = accept_statements,
     .tickets_max = TICKETS_MAX,
     .waiting_max = WAITING_MAX,
+    .is_followed = true,
     .lock_timeouts_max = 1, /* another process commits this key: 409, soon */
     .send = send_accept,
     .on_rows = on_accept_rows,

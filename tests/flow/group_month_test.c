@@ -134,6 +134,41 @@ static void a_month_that_may_not_be_used_costs_nobody_anything(void **state)
     assert_int_equal(sends, 3); /* not tried again at once */
 }
 
+static void send_plain_and_monthly(struct group_batch *batch, const struct pg_params *params)
+{
+    struct order_span span;
+
+    order_id_first(&span.least, clock_wall_us() / 1000);
+    span.greatest = span.least;
+    group_send(batch, &add_things, params);
+    group_send_month(batch, &add_monthly, &span, params);
+}
+
+static void nothing_goes_behind_a_batch_that_prepares(void **state)
+{
+    char month[MONTH_SIZE];
+
+    (void)state;
+    begin();
+    stage_send = send_plain_and_monthly;
+    stage_work.is_followed = true;
+    make_month(month);
+    open_group();
+    UNTIL(group_is_ready(group));
+    run_sql(stranger, "BEGIN; LOCK TABLE thing");
+    submit(0, -1, 0);
+    UNTIL(sends == 1 && waiting_for_locks() > 0);
+    submit(1, 1, 0);
+    for (int n = 0; n < 3; n++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(sends, 1);
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_REFUSED) == 1 && told(GROUP_COMMITTED) == 1);
+    assert_int_equal(things[0].settled, 1);
+    assert_int_equal(things[0].ticket.outcome, GROUP_REFUSED);
+    assert_int_equal(stored_in(month), 1);
+}
+
 static void a_new_link_prepares_anew(void **state)
 {
     char month[MONTH_SIZE];
@@ -176,6 +211,7 @@ int main(void)
         CASE(the_table_of_the_month_is_prepared_once_and_used),
         CASE(what_was_not_prepared_since_the_batch_had_failed_is_prepared_by_the_next),
         CASE(a_month_that_may_not_be_used_costs_nobody_anything),
+        CASE(nothing_goes_behind_a_batch_that_prepares),
         CASE(a_new_link_prepares_anew),
         CASE(months_that_are_over_are_forgotten),
     };

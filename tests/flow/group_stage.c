@@ -1,6 +1,6 @@
 #include "tests/flow/group_stage.h"
 
-static const struct pg_statement add_things = {
+const struct pg_statement add_things = {
     "add_things", "INSERT INTO thing (key, number) "
                   "SELECT key, number FROM unnest($1::text[], $2::int4[]) AS t (key, number) "
                   "ON CONFLICT (key) DO NOTHING RETURNING key"};
@@ -176,6 +176,7 @@ int set_up(void **state)
     memset(things, 0, sizeof(things));
     stage_work.tickets_max = THINGS_MAX;
     stage_work.pace_ns = 0;
+    stage_work.is_followed = false;
     sends = 0;
     uv_loop_init(&loop);
     uv_timer_init(&loop, &turn);

@@ -39,6 +39,7 @@ extern struct thing things[THINGS_MAX];
 extern int sends;                    /* batches that were sent */
 extern struct group_work stage_work; /* of the groups that are opened from now on */
 
+extern const struct pg_statement add_things;
 /* Fails where the greatest number of a batch is -1, and answers nothing. */
 extern const struct pg_statement check_things;
 /* Instead of the statement that adds the things of a batch ($1 keys, $2 numbers), and who hears of

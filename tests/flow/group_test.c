@@ -259,6 +259,90 @@ static void what_is_put_off_goes_by_itself_when_its_time_has_come(void **state)
     assert_true(clock_monotonic_ns() - began_ns >= stage_work.pace_ns);
 }
 
+/* A batch of these many waits for a lock, and the next is as many as are told. */
+static void send_behind(int first_count, int next_count)
+{
+    stage_work.is_followed = true;
+    open_group();
+    hold_key(0);
+    for (int n = 0; n < first_count; n++)
+        submit(n, 1, 0);
+    UNTIL(waiting_for_locks() == 1);
+    for (int n = 0; n < next_count; n++)
+        submit(first_count + n, 1, 0);
+    for (int n = 0; n < 3; n++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static void the_next_goes_out_behind_the_one_in_flight_and_no_third(void **state)
+{
+    (void)state;
+    send_behind(1, 2);
+    assert_int_equal(sends, 2);
+    submit(3, 1, 0);
+    for (int n = 0; n < 3; n++)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(group_waiting(group), 1);
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_COMMITTED) == 4);
+    assert_int_equal(sends, 3);
+    assert_int_equal(count("SELECT count(*) FROM thing"), 4);
+    assert_true(group_is_idle(group));
+}
+
+static void a_smaller_one_waits_and_grows(void **state)
+{
+    (void)state;
+    send_behind(2, 1);
+    assert_int_equal(sends, 1);
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_COMMITTED) == 3);
+}
+
+static void a_batch_that_fails_takes_none_behind_it_along(void **state)
+{
+    (void)state;
+    stage_work.is_followed = true;
+    open_group();
+    hold_key(0);
+    submit(0, 1, 0);
+    submit(1, -1, 0);
+    UNTIL(waiting_for_locks() == 1);
+    submit(2, 2, 0);
+    submit(3, 3, 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_COMMITTED) == 3 && told(GROUP_REFUSED) == 1);
+    assert_int_equal(things[1].ticket.outcome, GROUP_REFUSED);
+    assert_int_equal(count("SELECT sum(number)::int4 FROM thing"), 1 + 2 + 3);
+}
+
+static void both_are_sent_again_when_their_link_is_lost(void **state)
+{
+    (void)state;
+    send_behind(1, 1);
+    assert_int_equal(sends, 2);
+    run_sql(admin, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                   "WHERE wait_event_type = 'Lock' AND datname = current_database()");
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_COMMITTED) == 2);
+    assert_int_equal(count("SELECT count(*) FROM thing"), 2);
+    assert_true(sends >= 4);
+}
+
+static void a_deadline_passes_behind_another_too(void **state)
+{
+    (void)state;
+    send_behind(1, 0);
+    submit(1, 1, 200);
+    UNTIL(told(GROUP_UNKNOWN) == 1);
+    assert_int_equal(sends, 2);
+    assert_int_equal(things[1].released, 0);
+    run_sql(stranger, "ROLLBACK");
+    UNTIL(told(GROUP_COMMITTED) == 1 && things[1].released == 1);
+    assert_int_equal(count("SELECT count(*) FROM thing"), 2); /* it became so after all */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +360,11 @@ int main(void)
         CASE(what_is_too_much_is_not_taken),
         CASE(what_nobody_waits_for_is_put_off_until_a_batch_is_full),
         CASE(what_is_put_off_goes_by_itself_when_its_time_has_come),
+        CASE(the_next_goes_out_behind_the_one_in_flight_and_no_third),
+        CASE(a_smaller_one_waits_and_grows),
+        CASE(a_batch_that_fails_takes_none_behind_it_along),
+        CASE(both_are_sent_again_when_their_link_is_lost),
+        CASE(a_deadline_passes_behind_another_too),
     };
 
     return RUN_CASES("group_test", tests);
