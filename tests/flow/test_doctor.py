@@ -287,7 +287,7 @@ def test_a_queue_without_a_leader_is_named(shop_fresh):
                   if "docket.payment" in says]  # it does not answer, or says that nobody consumes
         return silent and "broker.members" in seen and (seen, silent[0])
 
-    found, cure = wait_for(is_named, 40, "it is named")
+    found, cure = wait_for(is_named, 120, "it is named")
     assert "nodes that are away" in finding(found, "broker.members", "fail", "0 of 1 members")
     for label in ("relay", "payment"):
         shop_fresh.kill(label)

@@ -190,7 +190,7 @@ def test_autovacuum_makes_way_for_a_month_that_goes(shop):
     shop.services.admin("ALTER SYSTEM SET autovacuum_naptime = 1")
     shop.services.admin("SELECT pg_reload_conf()")
     wait_for(slow_autovacuum(shop, OLD), 60, "autovacuum at work in the old month")
-    must([one["fate"] for one in retire(shop, "--wait", "5s")], ["gone"], "the month")
+    must([one["fate"] for one in retire(shop, "--wait", "20s")], ["gone"], "the month")
     shop.services.admin("ALTER SYSTEM RESET autovacuum_naptime")
     shop.services.admin("SELECT pg_reload_conf()")
 
@@ -208,7 +208,7 @@ def locker(shop, table):
 
 def wait_queued(shop, count, what):
     wait_for(lambda: count == shop.one(
-        "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND NOT granted"), 5, what)
+        "SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass AND NOT granted"), 20, what)
 
 
 def test_who_ends_a_deadlock_tries_again(shop):

@@ -89,13 +89,15 @@ def test_sigterm_with_open_calls_ends_in_time_counts_nothing_and_loses_nothing(s
 
 
 def test_pretix_1189_who_takes_over_from_a_worker_that_was_killed_uses_its_key(shop):
-    """kill -9 while 20 confirms are open, half of them done: another worker has them before their lease has passed."""
-    shop.restart("payment", env={"DOCKET_PROVIDER_TIMEOUT_MS": 20000})
+    """kill -9 while 20 confirms are open, half of them done: another worker has them before their lease has passed.
+    (A key is another one once the provider has surely ended the call: that must not be while this goes on.)"""
+    patient = {"DOCKET_PROVIDER_LONGEST_MS": 120000}
+    shop.restart("payment", env={"DOCKET_PROVIDER_TIMEOUT_MS": 20000} | patient)
     shop.fault("confirm", "act_then_hang", times=10)
     shop.fault("confirm", "hang", times=10)
     orders = post_many(shop, 20)
     wait_for(lambda: open_calls(shop) == 20, 10, "20 open calls")
-    start(shop, "payment2")
+    start(shop, "payment2", **patient)
     shop.kill("payment")
     wait_for(lambda: all(task(shop, public)[2] == 1 for public in orders), LEASE_S - 2,
              "each was taken over, and says so")

@@ -2,7 +2,7 @@
 
 The rules are written from the promise, not from the code: nothing here asks the programs.
 """
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 from docket_local import order
 
@@ -29,6 +29,11 @@ ORDERS = """
     LEFT JOIN (SELECT order_id, coalesce(sum(amount) FILTER (WHERE state = 5), 0)::int8 AS given_back,
                       count(*) FILTER (WHERE state < 5) AS open
                FROM refund GROUP BY order_id) AS r ON r.order_id = o.id"""
+# In one statement: what a settled order held may come back meanwhile.
+STOCK = """
+    SELECT sku, s.available, coalesce(r.held, 0)
+    FROM stock s
+    LEFT JOIN (SELECT sku, sum(quantity)::int8 AS held FROM reservation WHERE state <> 3 GROUP BY sku) AS r USING (sku)"""
 MOVING = " WHERE NOT o.final OR r.open > 0"
 
 
@@ -168,11 +173,6 @@ class Books:
 
     def _stock(self):
         """Nothing is lost or made: what was stocked is available, held or shipped."""
-        held = Counter()
-        for sku, quantity in self.docket.sql(
-                "SELECT sku, sum(quantity)::int8 FROM reservation WHERE state <> 3 GROUP BY sku"):
-            held[sku] = quantity
-        for sku, available in self.docket.sql("SELECT sku, available FROM stock"):
-            if sku in self.docket.stock and available + held[sku] != self.docket.stock[sku]:
-                yield f"{sku}: {available} available and {held[sku]} held or shipped, of " \
-                    f"{self.docket.stock[sku]}"
+        for sku, available, held in self.docket.sql(STOCK):
+            if sku in self.docket.stock and available + held != self.docket.stock[sku]:
+                yield f"{sku}: {available} available and {held} held or shipped, of {self.docket.stock[sku]}"

@@ -4,6 +4,7 @@ A Client remembers what it was told about every order it posted; that is one of 
 """
 import http.client
 import json
+import select
 import socket
 import threading
 import uuid
@@ -111,11 +112,20 @@ class Client:
 
     def _link(self, timeout_s):
         link = getattr(self.links, "link", None)
-        if link is None or link.timeout != timeout_s:
+        if link is None or link.timeout != timeout_s or self._was_closed(link):
             self._drop()
             link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
             self.links.link = link
         return link
+
+    @staticmethod
+    def _was_closed(link):
+        """By the server, after a pause: there is something to read before anything was asked."""
+        poll = select.poll()
+        if link.sock is None:
+            return False
+        poll.register(link.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _drop(self):
         link = getattr(self.links, "link", None)

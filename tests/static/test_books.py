@@ -23,10 +23,8 @@ class Shop:
             return list(self.keys.items())
         if "FROM task t" in query:
             return self.unowned
-        if "FROM reservation" in query:
-            return list(self.reservations.items())
         if "FROM stock" in query:
-            return list(self.available.items())
+            return [(sku, available, self.reservations.get(sku, 0)) for sku, available in self.available.items()]
         return [tuple(row.values()) for row in self.orders.values()]
 
     def ledger(self):
