@@ -12,6 +12,7 @@ static const struct pg_statement *const statements[] = {&add_things, &check_thin
 
 uv_loop_t loop;
 static uv_timer_t turn;
+static uint64_t began_ms; /* when the first was submitted */
 struct group *group;
 PGconn *admin, *stranger;
 struct thing things[THINGS_MAX];
@@ -139,6 +140,8 @@ void submit(int n, int32_t number, uint64_t within_ms)
 {
     struct thing *thing = &things[n];
 
+    if (n == 0)
+        began_ms = clock_monotonic_ms();
     *thing = (struct thing){.number = number};
     snprintf(thing->key, sizeof(thing->key), "key-%03d", n);
     thing->ticket.on_settled = on_settled;
@@ -146,6 +149,11 @@ void submit(int n, int32_t number, uint64_t within_ms)
     thing->ticket.deadline_ms = within_ms ? clock_monotonic_ms() + within_ms : 0;
     assert_true(group_submit(group, &thing->ticket));
     assert_int_equal(thing->settled, 0); /* never from inside */
+}
+
+bool may_be_stuck(void)
+{
+    return clock_monotonic_ms() - began_ms >= GROUP_STUCK_MS;
 }
 
 void hold_key(int n)

@@ -59,8 +59,11 @@ int waiting_for_locks(void);
 void open_group(void);
 void open_group_at(const char *conninfo);
 void submit(int n, int32_t number, uint64_t within_ms); /* 0: without a deadline */
-void on_settled(struct group_ticket *ticket);           /* counted in its thing */
-int told(enum group_outcome outcome);                   /* how many things were */
+/* So long after the first was submitted that its batch may be stuck, and the next go on another
+ * link. */
+bool may_be_stuck(void);
+void on_settled(struct group_ticket *ticket); /* counted in its thing */
+int told(enum group_outcome outcome);         /* how many things were */
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 

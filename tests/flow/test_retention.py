@@ -189,20 +189,23 @@ def test_autovacuum_makes_way_for_a_month_that_goes(shop):
     old_orders(shop, 30)
     shop.services.admin("ALTER SYSTEM SET autovacuum_naptime = 1")
     shop.services.admin("SELECT pg_reload_conf()")
-    wait_for(slow_autovacuum(shop, OLD), 60, "autovacuum at work in the old month")
-    must([one["fate"] for one in retire(shop, "--wait", "20s")], ["gone"], "the month")
-    shop.services.admin("ALTER SYSTEM RESET autovacuum_naptime")
-    shop.services.admin("SELECT pg_reload_conf()")
+    try:
+        wait_for(slow_autovacuum(shop, OLD), 60, "autovacuum at work in the old month")
+        must([one["fate"] for one in retire(shop, "--wait", "20s")], ["gone"], "the month")
+    finally:
+        shop.services.admin("ALTER SYSTEM RESET autovacuum_naptime")
+        shop.services.admin("SELECT pg_reload_conf()")
 
 
 LOCK = "LOCK ONLY {} IN SHARE UPDATE EXCLUSIVE MODE"
 
 
 def locker(shop, table):
-    """A transaction of somebody else's that has locked the table."""
+    """A transaction of somebody else's that has locked the table; by itself it is over after a minute."""
     link = shop.services.connect(shop.database)
     with link.cursor() as cursor:
-        cursor.execute("SET deadlock_timeout = '60s'; SET statement_timeout = '60s'; " + LOCK.format(table))
+        cursor.execute("SET deadlock_timeout = '60s'; SET statement_timeout = '60s'; "
+                       "SET idle_in_transaction_session_timeout = '60s'; " + LOCK.format(table))
     return link
 
 
