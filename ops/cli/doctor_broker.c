@@ -176,34 +176,45 @@ static void look_at_alarms(struct broker *broker)
     json_decref(alarms);
 }
 
-static void manage_all(struct broker *broker)
+/* Looks at each of our queues as the management API lists them; false: it does not, which is told.
+   `query`: "" or "?…". */
+static bool look_at_queues(struct broker *broker, const char *query,
+                           void (*look)(struct broker *broker, const json_t *queue))
 {
     struct text path;
     const char *why;
     json_t *queues, *queue;
     size_t index;
+    bool is_list;
 
     text_init(&path, URL_BYTES_MAX);
     text_add(&path, "/api/queues/");
     text_add_urlencoded(&path, broker->vhost);
+    text_add(&path, query);
     queues = manage(broker, path.bytes, &why);
     text_finish(&path);
-    if (!json_is_array(queues)) {
+    is_list = json_is_array(queues);
+    if (!is_list)
         doctor_tell(broker->doctor, "broker.management", FINDING_WARN,
                     "correct DOCKET_MANAGEMENT_URL: its user needs the tag `monitoring`",
                     "the management API does not answer: %s",
                     queues ? text_of(queues, "reason") : why);
-    } else {
-        json_array_foreach(queues, index, queue)
-        {
-            if (strncmp(text_of(queue, "name"), "docket.", strlen("docket.")) != 0)
-                continue;
-            look_at_policy(broker, queue);
-            look_at_members(broker, queue);
-        }
-        look_at_alarms(broker);
+    json_array_foreach(queues, index, queue)
+    {
+        if (strncmp(text_of(queue, "name"), "docket.", strlen("docket.")) == 0)
+            look(broker, queue);
     }
     json_decref(queues);
+    return is_list;
+}
+
+/* Who is online is asked without the statistics, which say what a leader said last, also of a
+   queue that has none any more; policies come with the statistics only. */
+static void manage_all(struct broker *broker)
+{
+    if (look_at_queues(broker, "", look_at_policy) &&
+        look_at_queues(broker, "?disable_stats=true", look_at_members))
+        look_at_alarms(broker);
 }
 
 void doctor_broker(struct doctor *doctor)

@@ -276,8 +276,11 @@ def test_a_policy_that_loses_messages_is_named_and_cleared(shop):
 
 
 def test_a_queue_without_a_leader_is_named(shop_fresh):
-    """As a node leaves it that lost its disk: the queue is there, and nobody answers for it.  Who would put it back
-    by itself once it is deleted is killed, so that this can be looked at."""
+    """As a node leaves it that lost its disk: the queue is there, and nobody answers for it, though RabbitMQ's
+    statistics go on as the leader told them last.  Who would put it back by itself once it is deleted is killed,
+    so that this can be looked at."""
+    path = shop_fresh.services.queue_path(shop_fresh.vhost, "docket.payment")
+    wait_for(lambda: "consumers" in shop_fresh.services.broker_api("GET", path), 60, "it is in the statistics")
     place = f'{{list_to_atom("{shop_fresh.vhost}_docket.payment"), node()}}'
     rabbitmq.control(shop_fresh.home, "eval", f"ra:stop_server(quorum_queues, {place}).")
 
