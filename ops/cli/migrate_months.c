@@ -1,8 +1,11 @@
 /* docket migrate months, docket migrate retire: which months of orders are there, and old ones go
  *
- *     settled? ─► audit ─► its keys ─► `orders` detached ─► still settled? ─► the rest detached ─►
- *        │ no                                                  │ no                      dropped
- *        └─► said                                              └─► all put back, and said
+ *     settled? ─► audit ─► its keys go ─► indexes of what is not settled, which are empty ─► …
+ *        │ no
+ *        └─► said
+ *     … ─► `orders` detached ─► still settled? ─► the rest detached ─► all dropped
+ *                                  │ no
+ *                                  └─► all put back, and said
  *
  * Nobody waits for it: DETACH … CONCURRENTLY, and no lock is waited for longer than 200 ms; what
  * somebody else holds is tried again, in this run or in the next.  Killed anywhere, the next run
@@ -21,7 +24,8 @@
 
 enum { KEY_BLOCKS = 2000, AGAIN_MS = 500, PATIENCE_S = 60, REASON_SIZE = 128 };
 
-/* The columns of month_list.sql, month_holds.sql, month_step.sql and month_keys.sql. */
+/* The columns of month_list.sql, month_holds.sql, month_step.sql (and month_index.sql) and
+ * month_keys.sql. */
 enum { MONTH, IS_GOING, BYTES, IS_DUE };
 enum { WHAT, ORDERS, EXAMPLE };
 enum { STEP, PLACE, STATEMENT, IS_ORDERS };
@@ -184,22 +188,35 @@ static enum fate go_on(struct retirement *month, const PGresult *step)
     return fate;
 }
 
-static enum fate take_away(struct retirement *month)
+/* Steps until there is none left, or one that cannot be taken. */
+static enum fate take_steps(struct retirement *month, const struct pg_statement *next,
+                            enum fate (*take)(struct retirement *month, const PGresult *step))
 {
     enum fate fate = GONE;
     bool is_over = false;
 
     while (fate == GONE && !is_over) {
-        PGresult *step = ask_of_month(month->conn, &sql_month_step, month->month);
+        PGresult *step = ask_of_month(month->conn, next, month->month);
 
         if (step == NULL)
             return BROKEN;
         is_over = PQntuples(step) == 0;
         if (!is_over)
-            fate = go_on(month, step);
+            fate = take(month, step);
         PQclear(step);
     }
     return fate;
+}
+
+static enum fate take_away(struct retirement *month)
+{
+    return take_steps(month, &sql_month_step, go_on);
+}
+
+/* False: it failed.  Where somebody has a lock there is no index: the look is slow, and as true. */
+static bool make_look_quick(struct retirement *month)
+{
+    return take_steps(month, &sql_month_index, take_step) != BROKEN;
 }
 
 static enum fate retire_month(struct retirement *month, bool is_going)
@@ -211,7 +228,7 @@ static enum fate retire_month(struct retirement *month, bool is_going)
         return BROKEN;
     if (json_array_size(month->holds) > 0)
         return HELD;
-    if (!write_audit(month) || !forget_keys(month))
+    if (!write_audit(month) || !forget_keys(month) || !make_look_quick(month))
         return BROKEN;
     return take_away(month);
 }

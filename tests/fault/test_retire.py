@@ -13,7 +13,7 @@ OLD, KEPT_MONTH = month_ago(KEPT + 1), month_ago(KEPT)
 ENV = {"DOCKET_RETENTION_MONTHS": str(KEPT)}
 SOURCE = "ops/cli/migrate_months.c"
 MOMENTS = sorted(set(re.findall(r'POINT\("retire", "(\w+)"\)', tree.text(SOURCE))))
-PASSES = {"step_before": (1, 2, 9, 16), "step_after": (1, 2, 8, 9, 15)}
+PASSES = {"step_before": (1, 3, 4, 5, 11, 12), "step_after": (1, 3, 4, 5, 11)}  # three indexes, eight tables, all dropped
 KILLS = [(moment, nth) for moment in MOMENTS for nth in PASSES.get(moment, (1,))]
 
 

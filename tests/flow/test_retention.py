@@ -126,6 +126,38 @@ def test_what_comes_in_while_it_goes_puts_the_month_back(shop):
     must([one["fate"] for one in retire(shop)], ["gone"], "once it is settled")
 
 
+def fill_month(shop, public, count):
+    """That many orders more in the old month, as settled as that one."""
+    source = order.to_uuid(public)
+    for table, own in (("orders", "id"), ("task", "order_id"), ("payment_attempt", "order_id"), ("reservation", "order_id")):
+        columns = ", ".join(name for (name,) in shop.sql(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
+            "AND attname <> %s", table, own))
+        shop.sql(f"INSERT INTO {table} ({own}, {columns}) SELECT (substr({own}::text, 1, 24) || lpad(n::text, 12, '0'))::uuid, "
+                 f"{columns} FROM {table}, generate_series(1, %s) AS n WHERE {own} = %s", count, source)
+
+
+def test_the_second_look_reads_no_table_as_a_whole(shop):
+    """Its indexes are empty, and know of who unsettles the month; one that was interrupted is made anew."""
+    old, _ = old_orders(shop, 1)
+    fill_month(shop, old[0], 5000)
+    shop.sql("UPDATE reservation SET state = 1 WHERE order_id = %s", order.to_uuid(old[0]))
+    shop.sql("ANALYZE")
+    steps = []
+    while step := shop.sql("SELECT step, statement FROM month_index_step(%s)", OLD):
+        shop.sql(step[0][1])
+        steps.append(step[0][0])
+        if len(steps) == 1:
+            shop.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", f"orders_{OLD:%Y_%m}_unsettled")
+    must(steps, ["index", "unindex", "index", "index", "index"], "steps")
+    looks = shop.sql("SELECT place, id, condition FROM month_unsettled(%s)", OLD)
+    must(len(looks), 4, "looks")
+    for place, own, condition in looks:
+        plan = [line for (line,) in shop.sql(f"EXPLAIN SELECT DISTINCT {own} FROM {place} WHERE {condition} LIMIT 1000")]
+        assert not any("Seq Scan" in line for line in plan), plan
+    must([hold["what"] for one in retire(shop) for hold in one["holds"]], ["stock that is still held"], "what holds it")
+
+
 class Orders(threading.Thread):
     """A client that orders on and on; the longest time between two answers."""
 

@@ -34,10 +34,9 @@ class Watch(threading.Thread):
         self.join()
         self.link.close()
 
-    def took_s(self, what):
-        """From when the first was missed to when none was left."""
-        at = {count: at for (seen, count), at in self.seen.items() if seen == what}
-        return at[0] - min(at[count] for count in at if count < len(self.tables))
+    def at(self, what, is_over):
+        """When the first of them was missed; or none was left."""
+        return min(at for (seen, count), at in self.seen.items() if seen == what and count < (1 if is_over else len(self.tables)))
 
 
 class Orders(threading.Thread):
@@ -79,8 +78,9 @@ def drop(bench, shop, load, count):
     watch.end()
     if gone["fate"] != "gone" or gone["keys"] != count:
         raise RuntimeError(f"{count} orders, and the month: {gone}")
-    tables_s = {"detach_s": watch.took_s("reached"), "drop_s": watch.took_s("there")}
-    return {**orders.end(), **tables_s, "gone_s": sum(tables_s.values()), "whole_s": whole_s, "count": count}
+    began, unreached, ended = watch.at("reached", False), watch.at("reached", True), watch.at("there", True)
+    return {**orders.end(), "detach_s": unreached - began, "drop_s": ended - unreached, "gone_s": ended - began,
+            "whole_s": whole_s, "count": count}
 
 
 def compare(bench, shop, load, count):
