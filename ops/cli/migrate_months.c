@@ -1,6 +1,6 @@
 /* docket migrate months, docket migrate retire: which months of orders are there, and old ones go
  *
- *     settled? ─► audit ─► its keys go ─► indexes of what is not settled, which are empty ─► …
+ *     settled? ─► audit ─► indexes of what is not settled, which are empty ─► its keys go ─► …
  *        │ no
  *        └─► said
  *     … ─► `orders` detached ─► still settled? ─► the rest detached ─► all dropped
@@ -24,8 +24,8 @@
 
 enum { KEY_BLOCKS = 2000, AGAIN_MS = 500, PATIENCE_S = 60, REASON_SIZE = 128 };
 
-/* The columns of month_list.sql, month_holds.sql, month_step.sql (and month_index.sql) and
- * month_keys.sql. */
+/* The columns of month_list.sql, month_holds.sql, month_step.sql (month_index.sql has its first
+ * three) and month_keys.sql. */
 enum { MONTH, IS_GOING, BYTES, IS_DUE };
 enum { WHAT, ORDERS, EXAMPLE };
 enum { STEP, PLACE, STATEMENT, IS_ORDERS };
@@ -228,7 +228,7 @@ static enum fate retire_month(struct retirement *month, bool is_going)
         return BROKEN;
     if (json_array_size(month->holds) > 0)
         return HELD;
-    if (!write_audit(month) || !forget_keys(month) || !make_look_quick(month))
+    if (!write_audit(month) || !make_look_quick(month) || !forget_keys(month))
         return BROKEN;
     return take_away(month);
 }

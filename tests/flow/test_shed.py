@@ -52,6 +52,7 @@ def test_a_flood_is_refused_and_what_is_accepted_is_stored(docket_fresh, service
     calm, flood = report["phases"]
     must(calm["failed"] + flood["failed"], 0, "failed")
     assert flood["refused"] > 0 and flood["good"] > 0, report
+    assert flood["refused"] * calm["good"] > calm["refused"] * flood["good"], report  # shed when there is more, not always
     stored = shop.one("SELECT count(*) FROM orders")
     must(stored, report["statuses"]["202"] + sum(told.status == 202 for told in shop.told) - 1, "orders stored")
     shed = [value(shop, "api", "docket_accept_shed_total", f'then="{then}"') for then in ("answered", "held")]

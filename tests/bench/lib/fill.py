@@ -8,7 +8,7 @@ import time
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fill")
 STEP = 100_000
 EACH_S = 4e-5  # what one takes to fill in, until the first step tells: retries are not due before all are there …
-VACUUM = 1.5  # … and vacuumed, which takes half as long again, and what else is measured before them …
+SLACK = 1.5  # … and vacuumed, and what else is measured before them …
 WORKED_OFF_PER_S = 2000  # … and come due while about as many are worked off: one in ten is a retry, however many wait
 salts = itertools.count(time.time_ns() // 1000)
 
@@ -27,7 +27,7 @@ def fill(bench, shop, kind, count, newest_ms=None):
     first, *rest = [min(STEP, count - done) for done in range(0, count, STEP)]
     fill_step(shop, kind, {"count": first, "salt": next(salts), **numbers})
     if rest:
-        numbers["due_s"] = began + count * VACUUM * (time.time() - began) / first
+        numbers["due_s"] = began + count * SLACK * (time.time() - began) / first
         fill_rest(bench, shop, kind, rest, numbers)
         vacuum(bench, shop)
     return numbers["due_s"]
