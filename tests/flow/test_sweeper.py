@@ -27,19 +27,32 @@ def watched(relay, orders):
     return relay.one("SELECT count(*) FROM published WHERE order_ids && %s::uuid[]", orders)
 
 
+def make_and(relay, count, act):
+    """New orders whose tasks act(orders) changes in the same transaction: no sweep finds them as they were before."""
+    link = relay.services.connect(relay.database)
+    try:
+        with link, link.cursor() as cursor:
+            orders = make_orders(relay, count, link=link)
+            for statement, *arguments in act(orders):
+                cursor.execute(statement, arguments)
+    finally:
+        link.close()
+    return orders
+
+
 def test_what_has_moved_on_is_watched_no_more(relay, consumer):
-    orders = make_orders(relay, 250)
-    consumer.wait_for_all(orders)
-    wait_for(lambda: outbox_is_empty(relay), 20, "an empty outbox")
-    assert watched(relay, orders) > 0
     relay.sql("INSERT INTO breaker (name, class, stage, state, held) "
               "VALUES ('stripe', 'operator', 1, 2, true)")  # or what is parked is let out
-    states = [(5, orders[:100]), (3, orders[100:150]), (4, orders[150:200]), (6, orders[200:])]
-    for state, some in states:
-        relay.sql("UPDATE task SET state = %s, parked_at = CASE WHEN %s = 4 THEN now() END, "
-                  "due_at = CASE WHEN %s = 3 THEN now() + interval '1 hour' END "
-                  "WHERE order_id = ANY (%s::uuid[])", state, state, state, some)
+    before = metric(relay, "docket_relay_looks_total")
+    orders = make_and(relay, 250, lambda orders: [
+        ("UPDATE task SET state = %s, parked_at = CASE WHEN %s = 4 THEN now() END, "
+         "due_at = CASE WHEN %s = 3 THEN now() + interval '1 hour' END "
+         "WHERE order_id = ANY (%s::uuid[])", state, state, state, some)
+        for state, some in [(5, orders[:100]), (3, orders[100:150]), (4, orders[150:200]), (6, orders[200:])]])
+    consumer.wait_for_all(orders)
+    wait_for(lambda: outbox_is_empty(relay), 20, "an empty outbox")
     wait_for(lambda: watched(relay, orders) == 0, 20, "nothing watched")
+    wait_for(lambda: metric(relay, "docket_relay_looks_total") > before, 20, "it was looked at")
     consumer.must_have_each_once(orders)
     relay.sql("UPDATE task SET state = 5, parked_at = NULL WHERE state = 4")
     relay.sql("DELETE FROM breaker")
@@ -72,9 +85,11 @@ def test_workers_are_read_once_a_page(relay):
     finish_tasks(relay)
 
 
-def claim(relay, order, worker):
-    relay.sql("UPDATE task SET state = 2, worker_id = %s, fence = fence + 1 WHERE order_id = %s",
-              worker, order)
+def make_claimed(relay, worker):
+    """An order whose task is the worker's already."""
+    order, = make_and(relay, 1, lambda orders: [
+        ("UPDATE task SET state = 2, worker_id = %s, fence = fence + 1 WHERE order_id = %s", worker, *orders)])
+    return order
 
 
 def begin_worker(relay, lasts_s):
@@ -90,9 +105,8 @@ def begin_worker(relay, lasts_s):
 
 def test_a_task_whose_worker_has_died_is_ready_again(relay, consumer):
     worker, link = begin_worker(relay, 3600)
-    order, = make_orders(relay, 1)
+    order = make_claimed(relay, worker)
     consumer.wait_for_all([order])
-    claim(relay, order, worker)
     wait_for(lambda: metric(relay, "docket_relay_looks_total") > 0, 20, "a look")
     look = relay.one("SELECT look_at FROM published WHERE order_ids && %s::uuid[]", [order])
     wait_for(lambda: relay.one("SELECT look_at FROM published WHERE order_ids && %s::uuid[]",
@@ -108,9 +122,8 @@ def test_a_task_whose_worker_has_died_is_ready_again(relay, consumer):
 
 def test_a_frozen_workers_task_is_ready_again_when_its_lease_has_passed(relay, consumer):
     worker, link = begin_worker(relay, 2)
-    order, = make_orders(relay, 1)
+    order = make_claimed(relay, worker)
     consumer.wait_for_all([order])
-    claim(relay, order, worker)
     wait_for(lambda: consumer.seen[order] == 2, 20, "a second message")
     link.close()
 
@@ -121,9 +134,8 @@ def dead_letter(relay, body):
 
 def test_what_the_broker_gave_up_makes_its_task_looked_at(relay, consumer):
     worker, link = begin_worker(relay, 3600)
-    order, = make_orders(relay, 1)
+    order = make_claimed(relay, worker)
     consumer.wait_for_all([order])
-    claim(relay, order, worker)
     dead_letter(relay, json.dumps({"order": order, "stage": "payment", "outbox": 1}).encode())
     wait_for(lambda: queue_count(relay, "docket.dead") == 0, 20, "docket.dead is empty")
     wait_for(lambda: relay.one("SELECT count(*) FROM published WHERE order_ids && %s::uuid[] AND "
