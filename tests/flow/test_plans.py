@@ -1,4 +1,5 @@
 """A statement's plan is made of what the planner saw last, which may be hours ago: it is the same one all the same."""
+import json
 import re
 
 import pytest
@@ -54,7 +55,9 @@ def path_of(cursor, name, sql):
     count, = cursor.fetchone()
     arguments = f"({', '.join(['NULL'] * count)})" if count else ""
     cursor.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name}{arguments}")
-    return paths({"Plans": [cursor.fetchone()[0][0]["Plan"]]})
+    plan, = cursor.fetchone()[0]
+    assert "Gather" not in json.dumps(plan), f"{name} takes a second core from the orders"
+    return paths({"Plans": [plan["Plan"]]})
 
 
 def all_paths(docket):

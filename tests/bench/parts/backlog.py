@@ -3,12 +3,14 @@
 The large shop has that many orders in outbox and task (one in ten waits for a retry, due while they are worked off),
 and for the whole run a reader holds a snapshot and a writer a transaction open; the small one has 10,000 and nobody.
 The drain is the relay alone, with as many messages in the outbox, and a queue that is purged all the while, since the
-relay rests when it has 20,000; it goes on for `seconds`, or until the outbox is empty, and is counted from the first
-confirm to the last.  The two take turns; a shop is filled up again before it is used.
+relay rests when it has 20,000; it goes on for `seconds`, and the outbox is filled up by as much as went, since the first
+10,000 go faster than those after them, however many wait.  It is counted from the first confirm to the last.  The two take
+turns.  Where orders are accepted, the small shop grows by them; another one is worked off.
 """
 import contextlib
 import time
 
+from harness.relay import queue_count
 from harness.wait import wait_for
 from lib import Load, fill
 from lib.results import cpu_per_1000, field, ratios
@@ -42,9 +44,13 @@ def drain(bench, shop, size):
     shop.sql("TRUNCATE published")
     meter = bench.meter(shop).begin()
     shop.start("relay")
-    until = time.monotonic() + bench.seconds
-    wait_for(lambda: drain_part.purge(bench, shop) or time.monotonic() > until or
-             shop.one("SELECT NOT EXISTS (SELECT FROM outbox)"), 600, "the outbox is empty, or time is up", every_s=0.05)
+    until, filled_up = time.monotonic() + bench.seconds, 0
+    while time.monotonic() < until:
+        drain_part.purge(bench, shop)
+        gone = shop.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM published")
+        shop.sql(drain_part.FILL, gone - filled_up)
+        filled_up = gone
+        time.sleep(0.05)
     shop.stop("relay")
     used = meter.end()
     per_s, count = rate_of(shop)
@@ -56,29 +62,50 @@ def accept(load):
     return {**load.orders(64), "report": None}
 
 
-def end_to_end(bench, shop, size, due_s=0):
-    """Not before the retries that were filled in come due: who is worked off beside a flood of them is another."""
-    fill.fill(bench, shop, "ready", max(size - shop.one("SELECT count(*) FROM orders WHERE NOT final"), 1))
-    wait_for(lambda: time.time() > due_s, 1800, "the first retry is due", every_s=0.5)
-    newest = shop.one("SELECT coalesce(max(shipped_at), '2000-01-01') FROM shipment")  # few, whatever waits
+def is_under_way(shop):
+    """The relay has published ahead what it may, and what came due while nobody ran is ready."""
+    return queue_count(shop) > drain_part.AT_ONCE * 0.9 and shop.one(
+        "SELECT NOT EXISTS (SELECT FROM task WHERE state = 3 AND due_at < now() - interval '1 second')")
+
+
+def end_to_end(bench, shop, size, rate=fill.WORKED_OFF_PER_S):
+    """Both publish about as many messages as they work off while they are measured, and as many retries come due.  The
+    large shop is not filled up again: a round works off some thousands of so many."""
     for name in WORKING:
         shop.start(name, wait=False)
+    if size > SMALL:
+        wait_for(lambda: is_under_way(shop), 300, "the large shop is under way", every_s=0.5)
+    else:
+        fill.fill(bench, shop, "ready", size - shop.one("SELECT count(*) FROM orders WHERE NOT final"),
+                  worked_off_per_s=rate)
+    newest = shop.one("SELECT coalesce(max(shipped_at), '2000-01-01') FROM shipment")  # few, whatever waits
     wait_for(lambda: shop.one("SELECT max(shipped_at) > %s FROM shipment", newest), 60, "the first is shipped", every_s=0.05)
-    meter = bench.meter(shop).begin()
+    meter, began = bench.meter(shop).begin(), shop.one("SELECT clock_timestamp()")
     time.sleep(bench.seconds)
-    used = meter.end()
+    used, ended = meter.end(), shop.one("SELECT clock_timestamp()")
     for name in WORKING:
         shop.stop(name)
     count, took = shop.one("SELECT count(*), extract(epoch FROM max(shipped_at) - min(shipped_at))::float8 FROM shipment "
-                           "WHERE shipped_at > %s", newest)
-    return {"per_s": count / took, "count": count, **used}
+                           "WHERE shipped_at BETWEEN %s AND %s", began, ended)
+    return {"per_s": count / took, "count": count, "messages": messages(shop, began, ended) / count,
+            "retries": retries(shop, began, ended) / count, **used}
 
 
-def compare(bench, what, small, large, size):
+def messages(shop, began, ended):
+    """What the relay took for payment from the outbox; those that are watched no more are missing."""
+    return shop.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM published WHERE topic = 1 AND confirmed_at "
+                    "BETWEEN %s AND %s", began, ended)
+
+
+def retries(shop, began, ended):
+    return shop.one("SELECT count(*) FROM order_event WHERE kind = 'due' AND at BETWEEN %s AND %s", began, ended)
+
+
+def compare(bench, what, small, large, size, columns=None):
     labels = (f"{SMALL:,}", f"{size:,}, held open")
     runs = bench.alternate(dict(zip(labels, (small, large))))
     bench.book.table(f"backlog: {what}", runs, {"per s": field("per_s"), "CPU s/1,000": cpu_per_1000(),
-                                                "Postgres": cpu_per_1000("postgres"),
+                                                "Postgres": cpu_per_1000("postgres"), **(columns or {}),
                                                 "foreign cores": field("foreign_cores")})
     bench.book.verdict(f"{what}, by that at {SMALL:,}", ratios(runs, labels[1], labels[:1]), TARGET)
 
@@ -88,13 +115,16 @@ def run(bench):
     small, large = (bench.shop(start=False) for _ in range(2))
     hold(bench, large)
     compare(bench, "messages drained", lambda: drain(bench, small, SMALL), lambda: drain(bench, large, size), size)
-    small, large = (bench.shop("sandbox", env={"sandbox": {"DOCKET_SANDBOX_DIR": ""}}) for _ in range(2))
-    due_s = fill.fill(bench, large, "ready", size)
+    small, large, accepting = (bench.shop("sandbox", env={"sandbox": {"DOCKET_SANDBOX_DIR": ""}}) for _ in range(3))
+    rate = end_to_end(bench, small, SMALL)["per_s"]
+    due_s = fill.fill(bench, large, "ready", size, worked_off_per_s=rate)
+    fill.fill(bench, accepting, "ready", SMALL)
     hold(bench, large)
     with contextlib.ExitStack() as stack:
-        loads = [Load(bench, shop) for shop in (small, large)]
+        loads = [Load(bench, shop) for shop in (accepting, large)]
         for load in loads:
             stack.callback(load.close)
         compare(bench, "orders accepted", lambda: accept(loads[0]), lambda: accept(loads[1]), size)
-        compare(bench, "orders fulfilled", lambda: end_to_end(bench, small, SMALL),
-                lambda: end_to_end(bench, large, size, due_s), size)
+    wait_for(lambda: time.time() > due_s, 1800, "the first retry is due", every_s=0.5)
+    compare(bench, "orders fulfilled", lambda: end_to_end(bench, small, SMALL, rate), lambda: end_to_end(bench, large, size), size,
+            {"payment's messages an order": field("messages"), "retries an order": field("retries")})
