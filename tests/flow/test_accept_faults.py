@@ -129,7 +129,7 @@ def test_whose_key_is_taken_by_nobody_knows_whom_is_unknown(shop):
             begun.append(in_background(lambda first=first: shop.post_order(
                 first.body, first.key, headers={"Request-Timeout-Ms": "1500"}, timeout_s=15)))
             wait_for(lambda: shop.one("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-                     >= min(len(begun), 2), 5, "it is looked up, as far as there are links")
+                     >= min(len(begun), 2), 20, "it is looked up, as far as there are links")
         for one in begun:
             told = one.result(15)
             assert told.status == 503 and told.json["accepted"] == "unknown", told
