@@ -91,11 +91,16 @@ def replay(docket, rng):
             pass  # somebody else was faster, or the API is being killed
 
 
-def some_orders(docket, rng, *statuses):
-    """A few of the last orders that are at one of these, by their public ids."""
+def last_orders(docket, *statuses):
+    """The last orders that are at one of these, by their public ids."""
     rows = docket.sql("SELECT id::text FROM orders WHERE status = ANY (%s::int2[]) ORDER BY id DESC LIMIT 25",
                       [order.STATUSES.index(status) for status in statuses])
-    return [order.to_public(row[0]) for row in rng.sample(rows, min(3, len(rows)))]
+    return [order.to_public(row[0]) for row in rows]
+
+
+def some_orders(docket, rng, *statuses):
+    orders = last_orders(docket, *statuses)
+    return rng.sample(orders, min(3, len(orders)))
 
 
 def cancel(docket, rng):
@@ -158,7 +163,7 @@ def live(docket, rng):
                         ("payment_failed", pay_otherwise), ("fulfilled", refund), (None, cancel),
                         (None, customer), (None, replay)):
         if needed:  # else a slow machine has seen nothing yet that one could do this to
-            wait_for(lambda status=needed: some_orders(docket, rng, status) or is_at_rest(docket, orders),
+            wait_for(lambda status=needed: last_orders(docket, status) or is_at_rest(docket, orders),
                      60, f"an order that is {needed}, or all at rest", every_s=0.1)
         act(docket, rng)
     docket.no_faults()

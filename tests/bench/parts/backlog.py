@@ -10,7 +10,7 @@ turns.  Where orders are accepted, the small shop grows by them; another one is 
 import contextlib
 import time
 
-from harness.relay import queue_count
+from harness.relay import metric, queue_count
 from harness.wait import wait_for
 from lib import Load, fill
 from lib.results import cpu_per_1000, field, ratios
@@ -80,25 +80,23 @@ def end_to_end(bench, shop, size, rate=fill.WORKED_OFF_PER_S):
                   worked_off_per_s=rate)
     newest = shop.one("SELECT coalesce(max(shipped_at), '2000-01-01') FROM shipment")  # few, whatever waits
     wait_for(lambda: shop.one("SELECT max(shipped_at) > %s FROM shipment", newest), 60, "the first is shipped", every_s=0.05)
+    due = metric(shop, "docket_relay_due_total")
     meter, began = bench.meter(shop).begin(), shop.one("SELECT clock_timestamp()")
     time.sleep(bench.seconds)
     used, ended = meter.end(), shop.one("SELECT clock_timestamp()")
+    due = metric(shop, "docket_relay_due_total") - due
     for name in WORKING:
         shop.stop(name)
     count, took = shop.one("SELECT count(*), extract(epoch FROM max(shipped_at) - min(shipped_at))::float8 FROM shipment "
                            "WHERE shipped_at BETWEEN %s AND %s", began, ended)
     return {"per_s": count / took, "count": count, "messages": messages(shop, began, ended) / count,
-            "retries": retries(shop, began, ended) / count, **used}
+            "retries": due / count, **used}
 
 
 def messages(shop, began, ended):
     """What the relay took for payment from the outbox; those that are watched no more are missing."""
     return shop.one("SELECT coalesce(sum(cardinality(order_ids)), 0)::int FROM published WHERE topic = 1 AND confirmed_at "
                     "BETWEEN %s AND %s", began, ended)
-
-
-def retries(shop, began, ended):
-    return shop.one("SELECT count(*) FROM order_event WHERE kind = 'due' AND at BETWEEN %s AND %s", began, ended)
 
 
 def compare(bench, what, small, large, size, columns=None):
