@@ -16,9 +16,9 @@ struct due {
 
     /* Of the look under way. */
     bool is_held;
-    int seen, moved;
+    int limit, seen, moved;
     int64_t reached_us;
-    struct order_id orders[DUE_MAX];
+    struct order_id orders[PORTION_MOST];
 };
 
 static struct metric moved = {.type = METRIC_COUNTER,
@@ -31,10 +31,11 @@ static void on_turn(void *owner)
     struct pg_params params;
 
     due->seen = due->moved = 0;
+    due->limit = duty_portion(due->duty);
     pg_params_init(&params);
     pg_add_i64(&params, duty_fence(due->duty));
     pg_add_i64(&params, duty_look(due->duty));
-    pg_add_i32(&params, DUE_MAX);
+    pg_add_i32(&params, due->limit);
     pg_add_text(&params, due->world.process);
     duty_send(due->duty, &sql_due_ready, &params);
     pg_params_finish(&params);
@@ -58,7 +59,7 @@ static void on_rows(void *owner, const PGresult *result)
 static void tell(struct due *due)
 {
     metric_add(&moved, due->moved);
-    duty_tell_moved(&due->world, due->orders, due->moved);
+    duty_tell_moved(due->duty, &due->world, due->orders, due->moved);
     if (!due->is_held)
         due->world.on_fenced(due->world.owner);
 }
@@ -70,7 +71,7 @@ static void on_done(void *owner, bool is_committed)
     struct due *due = owner;
     int found = due->moved == 0 ? 0 : due->seen;
 
-    duty_rest(due->duty, is_committed ? found : -1, DUE_MAX, due->reached_us);
+    duty_rest(due->duty, is_committed ? found : -1, due->limit, due->reached_us);
     if (is_committed)
         tell(due);
 }

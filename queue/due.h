@@ -1,6 +1,6 @@
 /* queue/due.h - waiting tasks whose time has come become ready, and are published
  *
- *     waiting ──due_at has passed──► ready + outbox row + event `due`      (one statement, DUE_MAX)
+ *     waiting ──due_at has passed──► ready + outbox row + event `due`   (one statement a portion)
  *
  * An order that somebody else holds is passed over and found by the next look.  A crash at any
  * point: the statement happened as a whole or not at all.
@@ -12,7 +12,7 @@
 
 #include "queue/duty.h"
 
-enum { DUE_MAX = 500, DUE_MS_LEAST = 200, DUE_MS_MOST = 1000 };
+enum { DUE_MS_LEAST = 200, DUE_MS_MOST = 1000 };
 
 struct due;
 

@@ -13,6 +13,8 @@ struct duty {
     uv_timer_t *timer;
     struct scan scan;
     int64_t fence; /* 0: rests */
+    int portion;
+    uint64_t sent_ms; /* the last statement */
 };
 
 static void on_timer(uv_timer_t *timer)
@@ -62,6 +64,7 @@ int64_t duty_look(struct duty *duty)
 void duty_send(struct duty *duty, const struct pg_statement *statement,
                const struct pg_params *params)
 {
+    duty->sent_ms = clock_monotonic_ms();
     errand_send(duty->errand, statement, params);
 }
 
@@ -71,8 +74,15 @@ void duty_rest(struct duty *duty, int found, int limit, int64_t reached_us)
                    scan_end(&duty->scan, clock_monotonic_ms(), found, limit, reached_us), 0);
 }
 
-void duty_tell_moved(const struct duty_world *world, const struct order_id *orders, int count)
+int duty_portion(const struct duty *duty)
 {
+    return duty->portion;
+}
+
+void duty_tell_moved(struct duty *duty, const struct duty_world *world,
+                     const struct order_id *orders, int count)
+{
+    duty->portion = portion_next(duty->portion, count, clock_monotonic_ms() - duty->sent_ms);
     for (int i = 0; i < count; i++)
         hint_order(world->hint, &orders[i]);
     if (count > 0)
@@ -116,6 +126,7 @@ struct duty *duty_create(uv_loop_t *loop, const struct duty_options *options)
     };
 
     duty->options = *options;
+    duty->portion = PORTION_FIRST;
     duty->scan = (struct scan){.rest_ms_least = options->rest_ms_least,
                                .rest_ms_most = options->rest_ms_most};
     duty->timer = xcalloc(1, sizeof(*duty->timer));

@@ -12,6 +12,7 @@
 
 #include "queue/errand.h"
 #include "queue/hint.h"
+#include "queue/portion.h"
 #include "queue/scan.h"
 
 struct duty;
@@ -48,8 +49,11 @@ bool duty_may_go_on(const struct duty *duty); /* it leads yet, and is free */
 int64_t duty_look(struct duty *duty);
 void duty_send(struct duty *duty, const struct pg_statement *statement,
                const struct pg_params *params);
-/* These orders' tasks are ready, as committed; 0: none is. */
-void duty_tell_moved(const struct duty_world *world, const struct order_id *orders, int count);
+/* So many orders the next statement may move, PORTION_MOST at most. */
+int duty_portion(const struct duty *duty);
+/* The statement that was sent last is committed, and these orders' tasks are ready; 0: none is. */
+void duty_tell_moved(struct duty *duty, const struct duty_world *world,
+                     const struct order_id *orders, int count);
 /* The look found all there was; what comes next is the duty's own to pace. */
 void duty_looked(struct duty *duty);
 /* The next turn comes then, whatever was found: of a duty that paces itself. */

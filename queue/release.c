@@ -49,9 +49,10 @@ struct release {
     /* Of the turn under way. */
     enum stage stage; /* STAGE_NONE: the page */
     bool is_leased, is_as_seen;
-    int found; /* over all stages */
+    int portion; /* as it began */
+    int found;   /* over all stages */
     int seen, moved;
-    struct order_id orders[RELEASE_PAGE];
+    struct order_id orders[PORTION_MOST];
 };
 
 #define OF_STAGE(type_, name_, help_, stage_)                                                      \
@@ -91,6 +92,7 @@ static void on_turn(void *owner)
     struct pg_params params;
 
     release->stage = STAGE_NONE;
+    release->portion = duty_portion(release->duty);
     release->found = 0;
     release->is_leased = true;
     if (duty_look(release->duty) == SCAN_BEGINNING)
@@ -210,7 +212,7 @@ static void tell_released(struct release *release, struct hold *hold)
         log_info("breaker_moved", "%s is %s", outside ? outside->name : stage_name(release->stage),
                  breaker_state_name(hold->step.state));
     metric_add(&released_total[release->stage], release->moved);
-    duty_tell_moved(&release->options.world, release->orders, release->moved);
+    duty_tell_moved(release->duty, &release->options.world, release->orders, release->moved);
 }
 
 static void end_step(struct release *release)
@@ -238,6 +240,8 @@ static bool go_on(struct release *release)
         release_rule(&hold->sight, &release->options.policy, &hold->step);
         if (hold->step.count == 0)
             continue;
+        if (hold->step.count > duty_portion(release->duty))
+            hold->step.count = duty_portion(release->duty);
         send_step(release, hold);
         return true;
     }
@@ -262,7 +266,7 @@ static void on_done(void *owner, bool is_committed)
         end_step(release);
     if (is_committed && go_on(release))
         return;
-    duty_rest(release->duty, is_committed ? release->found : -1, RELEASE_PAGE,
+    duty_rest(release->duty, is_committed ? release->found : -1, release->portion,
               SCAN_PLACE_OF_ITS_OWN);
     if (is_committed && !release->is_leased)
         release->options.world.on_fenced(release->options.world.owner);

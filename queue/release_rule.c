@@ -13,7 +13,7 @@ static void enter(struct release_step *step, enum breaker_state state, int32_t r
 {
     step->state = state;
     step->rate = rate;
-    step->count = (int32_t)(count < RELEASE_PAGE ? count : RELEASE_PAGE);
+    step->count = (int32_t)(count < PORTION_MOST ? count : PORTION_MOST);
 }
 
 /* A tick of silence is as much as a tick of work: what was not let out then is let out now. */
@@ -36,7 +36,7 @@ void release_rule(const struct release_sight *sight, const struct release_policy
     enter(step, sight->state, sight->rate, 0);
     switch (sight->state) {
     case BREAKER_CLOSED:
-        step->count = RELEASE_PAGE;
+        step->count = PORTION_MOST;
         return;
     case BREAKER_OPEN:
         if (!sight->is_held && sight->since_ms >= release_pause_ms(policy, sight->opens))
@@ -46,13 +46,13 @@ void release_rule(const struct release_sight *sight, const struct release_policy
         if (sight->goods > 0)
             enter(step, BREAKER_RAMPING, RELEASE_RATE_FIRST, RELEASE_RATE_FIRST);
         else if (!sight->is_probe_out && sight->is_empty)
-            enter(step, BREAKER_CLOSED, 0, RELEASE_PAGE);
+            enter(step, BREAKER_CLOSED, 0, PORTION_MOST);
         else if (!sight->is_probe_out)
             step->count = 1;
         return;
     case BREAKER_RAMPING:
         if (sight->is_empty)
-            enter(step, BREAKER_CLOSED, 0, RELEASE_PAGE);
+            enter(step, BREAKER_CLOSED, 0, PORTION_MOST);
         else
             ramp(sight, step);
         return;

@@ -18,13 +18,9 @@
 #include <stdint.h>
 
 #include "queue/breaker_rule.h"
+#include "queue/portion.h"
 
-enum {
-    RELEASE_PAGE = 500,
-    RELEASE_RATE_FIRST = 2,
-    RELEASE_RATE_MOST = 100000,
-    RELEASE_STEP_MS = 1000
-};
+enum { RELEASE_RATE_FIRST = 2, RELEASE_RATE_MOST = 100000, RELEASE_STEP_MS = 1000 };
 
 struct release_policy {
     int64_t pause_ms, pause_max_ms;
@@ -45,7 +41,8 @@ struct release_sight {
 struct release_step {
     enum breaker_state state;
     int32_t rate;
-    int32_t count; /* let out so many at most; 0: nothing is to be done, also not written */
+    int32_t count; /* let out so many at most, PORTION_MOST; 0: nothing is to be done, also not
+                    * written */
 };
 
 void release_rule(const struct release_sight *sight, const struct release_policy *policy,

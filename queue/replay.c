@@ -55,7 +55,7 @@ struct replay {
     /* Of the statement under way. */
     bool is_held, is_ended;
     int moved, skips, outcomes;
-    struct order_id orders[REPLAY_BATCH_MAX];
+    struct order_id orders[PORTION_MOST];
 };
 
 #define LETTERS(what_)                                                                             \
@@ -140,10 +140,11 @@ static void fill(struct replay *replay)
 static void release(struct replay *replay)
 {
     const struct replay_decision *decision = &replay->decision;
+    int portion = duty_portion(replay->duty);
     struct pg_params params;
 
     begin_act(replay, &params);
-    pg_add_i32(&params, decision->count);
+    pg_add_i32(&params, decision->count < portion ? decision->count : portion);
     pg_add_bool(&params, decision->begins_step);
     pg_add_i32(&params, decision->ramp_at);
     pg_add_i64(&params, decision->paced_us);
@@ -281,7 +282,7 @@ static void tell_released(struct replay *replay)
 {
     metric_add(&released, replay->moved);
     metric_add(&skipped, replay->skips);
-    duty_tell_moved(&replay->world, replay->orders, replay->moved);
+    duty_tell_moved(replay->duty, &replay->world, replay->orders, replay->moved);
 }
 
 static void tell_ended(const struct replay *replay, const struct run *run)

@@ -44,7 +44,7 @@ static struct replay_decision release(const struct replay_sight *sight, bool beg
         .ramp_at = ramp_at,
         .paced_us = sight->paced_us,
     };
-    int64_t count = least(least(room, remaining(sight)), REPLAY_BATCH_MAX);
+    int64_t count = least(least(room, remaining(sight)), PORTION_MOST);
 
     if (sight->rate > 0) {
         int64_t allowed;

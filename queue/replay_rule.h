@@ -23,7 +23,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { REPLAY_RAMP_MAX = 20, REPLAY_BATCH_MAX = 500, REPLAY_STOP_NEVER = 100 };
+#include "queue/portion.h"
+
+enum { REPLAY_RAMP_MAX = 20, REPLAY_STOP_NEVER = 100 };
 
 struct replay_sight {
     int64_t now_us, paced_us; /* up to paced_us the rate is used up */
@@ -46,7 +48,7 @@ enum replay_act { REPLAY_WAITED, REPLAY_RELEASED, REPLAY_STOPPED, REPLAY_DONE };
 
 struct replay_decision {
     enum replay_act act;
-    int32_t count;    /* to release */
+    int32_t count;    /* to release, PORTION_MOST at most */
     bool begins_step; /* with them the step at ramp_at begins */
     int32_t ramp_at;
     int64_t paced_us; /* the rate was used up until then, before these */

@@ -23,7 +23,9 @@ int64_t scan_begin(struct scan *scan, uint64_t now_ms)
         scan->is_whole = true;
     if (scan->is_whole)
         return SCAN_BEGINNING;
-    return scan->is_going_on ? scan->reached_us : -(int64_t)SCAN_WINDOW_MS * 1000;
+    if (scan->is_going_on)
+        return scan->reached_us;
+    return -(int64_t)(SCAN_WINDOW_MS + now_ms - scan->looked_ms) * 1000;
 }
 
 uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit, int64_t reached_us)
@@ -32,6 +34,7 @@ uint64_t scan_end(struct scan *scan, uint64_t now_ms, int found, int limit, int6
 
     if (found < 0)
         return scan->rest_ms_most;
+    scan->looked_ms = scan->begun_ms;
     if (scan->is_whole) {
         scan->is_whole = false;
         scan->whole_at_ms = now_ms;

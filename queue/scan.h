@@ -1,11 +1,11 @@
 /* queue/scan.h - from where a time-ordered index is read, and how soon again
  *
  * What was dealt with stays in the index as dead entries until vacuum comes, and would be stepped
- * over at each look.  So a look reads only the last SCAN_WINDOW_MS, which is longer than any
- * transaction may take to appear, and now and then everything: what was older than the window when
- * we began, or was held by somebody else.  That is the rarer the longer its first page takes:
- * vacuum can take nothing away while a transaction is held open.  After a page that was full the
- * look goes on where that one ended.
+ * over at each look.  So a look reads only what fell due since the last one, and SCAN_WINDOW_MS
+ * before that, which is longer than a transaction takes to appear; and now and then everything:
+ * what appeared later yet, or was held by somebody else.  That is the rarer the longer its first
+ * page takes: vacuum can take nothing away while a transaction is held open.  After a page that was
+ * full the look goes on where that one ended.
  *
  * It is paced: after a page that was full the next follows once as long as it took has passed.
  * Pure.
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum {
-    SCAN_WINDOW_MS = 60000,
+    SCAN_WINDOW_MS = 5000,
     SCAN_WHOLE_MS = 10000,
     SCAN_SHARE = 20, /* what is looked at again rests so many times as long as it took … */
     SCAN_SHARE_MS_MOST = 30000
@@ -34,6 +34,7 @@ struct scan {
     uint64_t whole_at_ms;   /* when the last page from the beginning ended */
     uint64_t whole_took_ms; /* … and how long it took */
     uint64_t begun_ms, rest_ms;
+    uint64_t looked_ms; /* when the last page began that did not fail */
 };
 
 /* … and at least so long: however much there is, it takes no more than its share. */

@@ -352,7 +352,7 @@ static void end_page(struct sweeper *sweeper, bool is_committed)
               sweeper->reached_us);
     if (!is_committed || !sweeper->is_writing)
         return;
-    duty_tell_moved(&sweeper->options.world, sweeper->orders, sweeper->moved);
+    duty_tell_moved(sweeper->duty, &sweeper->options.world, sweeper->orders, sweeper->moved);
     if (!sweeper->is_held)
         sweeper->options.world.on_fenced(sweeper->options.world.owner);
 }

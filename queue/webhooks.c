@@ -111,7 +111,7 @@ static void tell(struct webhooks *webhooks)
 {
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
         metric_add(&counters[i].metric, webhooks->outcomes[i]);
-    duty_tell_moved(&webhooks->world, webhooks->orders, webhooks->moved);
+    duty_tell_moved(webhooks->duty, &webhooks->world, webhooks->orders, webhooks->moved);
     if (!webhooks->is_held)
         webhooks->world.on_fenced(webhooks->world.owner);
 }

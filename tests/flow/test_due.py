@@ -1,11 +1,12 @@
-"""A flood of retries: all become ready, and a page costs the same however many did before."""
+"""A flood of retries: all become ready, a page costs the same however many did before, and holds its orders no longer
+than a customer may wait who cancels one of them."""
 import pytest
 
 from harness import must, wait_for
 from harness.plans import prepare, ran
 from harness.relay import finish_tasks, make_orders
 
-PAGE = 500  # DUE_MAX of queue/due.h
+PAGE = 500  # PORTION_MOST of queue/portion.h
 WAITING = "SELECT count(*) FROM task WHERE state = 3"
 
 
@@ -63,3 +64,25 @@ def test_all_become_ready_and_who_was_held_by_somebody_soon_after(shop):
     wait_for(lambda: shop.one(WAITING) == 0, 30, "that one, too")
     must(shop.one("SELECT count(*), count(DISTINCT order_id) FROM order_event WHERE kind = 'due' "
                   "AND order_id = ANY (%s::uuid[])", orders), (len(orders), len(orders)), "events")
+    shop.stop("relay")
+
+
+@pytest.fixture(name="slow")
+def slow_down(shop):
+    """Each order that becomes ready takes 4 ms, as if it were read from a disk."""
+    shop.sql("CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.004); RETURN NEW; END'; "
+             "CREATE TRIGGER slow BEFORE INSERT ON order_event FOR EACH ROW WHEN (NEW.kind = 'due') EXECUTE FUNCTION take_time()")
+    yield
+    shop.sql("DROP TRIGGER slow ON order_event; DROP FUNCTION take_time()")
+
+
+@pytest.mark.usefixtures("slow")
+def test_where_moving_is_slow_fewer_are_moved_at_once(shop):
+    """Those of one transaction have one time."""
+    orders = make_due(shop, 300)
+    shop.start("relay")
+    wait_for(lambda: shop.one(WAITING) == 0, 60, "all are ready")
+    moved = [count for count, in shop.sql("SELECT count(*) FROM order_event WHERE kind = 'due' AND order_id = ANY (%s::uuid[]) "
+                                          "GROUP BY at ORDER BY at", orders)]
+    must(sum(moved), len(orders), "orders that were moved")
+    assert moved[0] <= 50 and max(moved[3:]) <= 25, moved  # PORTION_FIRST is 50, and 25 take 100 ms

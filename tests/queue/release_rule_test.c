@@ -24,9 +24,9 @@ static void what_is_parked_behind_a_closed_breaker_gets_out(void **state)
     struct release_sight sight = {.state = BREAKER_CLOSED};
 
     (void)state;
-    expect(&sight, BREAKER_CLOSED, 0, RELEASE_PAGE);
+    expect(&sight, BREAKER_CLOSED, 0, PORTION_MOST);
     sight.is_empty = true; /* as far as the last look knew */
-    expect(&sight, BREAKER_CLOSED, 0, RELEASE_PAGE);
+    expect(&sight, BREAKER_CLOSED, 0, PORTION_MOST);
 }
 
 static void the_pause_doubles_with_each_opening_up_to_its_most(void **state)
@@ -53,7 +53,7 @@ static void one_probe_goes_out_when_the_pause_is_over_and_no_second(void **state
     sight.is_probe_out = false; /* its task ended without a call */
     expect(&sight, BREAKER_PROBING, 0, 1);
     sight.is_empty = true;
-    expect(&sight, BREAKER_CLOSED, 0, RELEASE_PAGE);
+    expect(&sight, BREAKER_CLOSED, 0, PORTION_MOST);
 }
 
 static void what_an_operator_holds_stays(void **state)
@@ -84,9 +84,9 @@ static void the_rate_doubles_each_second_while_it_goes_well(void **state)
     sight.idle_ms = 3600000; /* a relay that has just taken over makes no burst */
     expect(&sight, BREAKER_RAMPING, 8, 8);
     sight.rate = 80000;
-    expect(&sight, BREAKER_RAMPING, 80000, RELEASE_PAGE);
+    expect(&sight, BREAKER_RAMPING, 80000, PORTION_MOST);
     sight.is_empty = true;
-    expect(&sight, BREAKER_CLOSED, 0, RELEASE_PAGE);
+    expect(&sight, BREAKER_CLOSED, 0, PORTION_MOST);
 }
 
 int main(void)

@@ -231,7 +231,7 @@ static void a_batch_has_an_end(void **state)
     (void)state;
     sight.ramp[0] = 100000;
     sight.members = 1000000;
-    expect_release(&sight, REPLAY_BATCH_MAX, false, 0);
+    expect_release(&sight, PORTION_MOST, false, 0);
 }
 
 /* Driven to its end by outcomes at random, a run releases each member once and keeps the rule. */

@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
-enum { WINDOW = -SCAN_WINDOW_MS * 1000 };
+/* The window, and what fell due since the last page began. */
+static int64_t window(int64_t since_ms)
+{
+    return -(SCAN_WINDOW_MS + since_ms) * 1000;
+}
 
 static struct scan begun(void)
 {
@@ -24,7 +28,22 @@ static void everything_is_looked_at_first(void **state)
     (void)state;
     assert_int_equal(scan_begin(&scan, 1000), SCAN_BEGINNING);
     scan_end(&scan, 1010, 3, 500, 7);
-    assert_int_equal(scan_begin(&scan, 1300), WINDOW);
+    assert_int_equal(scan_begin(&scan, 1300), window(300));
+    scan_end(&scan, 1310, 0, 500, 0);
+    assert_int_equal(scan_begin(&scan, 1800), window(500));
+}
+
+static void what_fell_due_while_pages_failed_is_read_too(void **state)
+{
+    struct scan scan = begun();
+
+    (void)state;
+    scan_begin(&scan, 1000);
+    scan_end(&scan, 1010, 3, 500, 7);
+    for (uint64_t now_ms = 2000; now_ms < 9000; now_ms += 1000) {
+        assert_int_equal(scan_begin(&scan, now_ms), window((int64_t)now_ms - 1000));
+        scan_end(&scan, now_ms + 1, -1, 500, 0);
+    }
 }
 
 static void a_look_goes_on_where_its_last_page_ended(void **state)
@@ -38,7 +57,7 @@ static void a_look_goes_on_where_its_last_page_ended(void **state)
         assert_int_equal(scan_begin(&scan, 1002), reached);
     }
     scan_end(&scan, 1003, 499, 500, 6000);
-    assert_int_equal(scan_begin(&scan, 1004), WINDOW);
+    assert_int_equal(scan_begin(&scan, 1004), window(2));
 }
 
 /* Who was passed over, or came late, does not wait until a flood is over. */
@@ -61,7 +80,7 @@ static void everything_is_looked_at_again_now_and_then(void **state)
     (void)state;
     scan_begin(&scan, 1000);
     scan_end(&scan, 1000, 0, 500, 0);
-    assert_int_equal(scan_begin(&scan, 999 + SCAN_WHOLE_MS), WINDOW);
+    assert_int_equal(scan_begin(&scan, 999 + SCAN_WHOLE_MS), window(SCAN_WHOLE_MS - 1));
     scan_end(&scan, 999 + SCAN_WHOLE_MS, 0, 500, 0);
     assert_int_equal(scan_begin(&scan, 1000 + SCAN_WHOLE_MS), SCAN_BEGINNING);
 }
@@ -79,7 +98,8 @@ static void everything_is_looked_at_the_less_often_the_longer_it_takes(void **st
 
         scan_begin(&scan, 1000);
         scan_end(&scan, ended_ms, 0, 500, 0);
-        assert_int_equal(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1), WINDOW);
+        assert_int_equal(scan_begin(&scan, ended_ms + looks[i].rest_ms - 1),
+                         window((int64_t)(looks[i].took_ms + looks[i].rest_ms) - 1));
         assert_int_equal(scan_begin(&scan, ended_ms + looks[i].rest_ms), SCAN_BEGINNING);
     }
     assert_int_equal(scan_rest_ms(86400000, 5000), 86400000); /* what is rare stays so */
@@ -125,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_looked_at_first),
+        cmocka_unit_test(what_fell_due_while_pages_failed_is_read_too),
         cmocka_unit_test(a_look_goes_on_where_its_last_page_ended),
         cmocka_unit_test(a_look_that_does_not_end_begins_at_the_beginning_now_and_then),
         cmocka_unit_test(everything_is_looked_at_again_now_and_then),

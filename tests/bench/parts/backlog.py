@@ -5,7 +5,9 @@ and for the whole run a reader holds a snapshot and a writer a transaction open;
 The drain is the relay alone, with as many messages in the outbox, and a queue that is purged all the while, since the
 relay rests when it has 20,000; it goes on for `seconds`, and the outbox is filled up by as much as went, since the first
 10,000 go faster than those after them, however many wait.  It is counted from the first confirm to the last.  The two take
-turns.  Where orders are accepted, the small shop grows by them; another one is worked off.
+turns.  Where orders are accepted, the small shop grows by them; another one is worked off.  Of that one 10,000 orders are in
+the outbox, behind as many as the relay publishes ahead, when its workers begin: so each publishes an order for one that it
+works off.
 """
 import contextlib
 import time
@@ -18,7 +20,9 @@ from lib.results import cpu_per_1000, field, ratios
 from . import drain as drain_part
 
 SMALL, TARGET = 10_000, 0.9
-WORKING = ("relay", "payment", "fulfilment")
+AHEAD = (SMALL + drain_part.AT_ONCE) * 10 // 9  # that wait, one in ten for a retry: the queue is full, SMALL are behind it
+WORKERS = ("payment", "fulfilment")
+WORKING = ("relay", *WORKERS)
 
 
 def hold(bench, shop):
@@ -69,15 +73,14 @@ def is_under_way(shop):
 
 
 def end_to_end(bench, shop, size, rate=fill.WORKED_OFF_PER_S):
-    """Both publish about as many messages as they work off while they are measured, and as many retries come due.  The
-    large shop is not filled up again: a round works off some thousands of so many."""
-    for name in WORKING:
-        shop.start(name, wait=False)
-    if size > SMALL:
-        wait_for(lambda: is_under_way(shop), 300, "the large shop is under way", every_s=0.5)
-    else:
-        fill.fill(bench, shop, "ready", size - shop.one("SELECT count(*) FROM orders WHERE NOT final"),
+    """The small shop is filled up each time; of the large one a round works off some thousands of so many."""
+    if size == SMALL:
+        fill.fill(bench, shop, "ready", AHEAD - shop.one("SELECT count(*) FROM orders WHERE NOT final"),
                   worked_off_per_s=rate)
+    shop.start("relay")
+    wait_for(lambda: is_under_way(shop), 300, "the relay is ahead", every_s=0.2)
+    for name in WORKERS:
+        shop.start(name, wait=False)
     newest = shop.one("SELECT coalesce(max(shipped_at), '2000-01-01') FROM shipment")  # few, whatever waits
     wait_for(lambda: shop.one("SELECT max(shipped_at) > %s FROM shipment", newest), 60, "the first is shipped", every_s=0.05)
     due = metric(shop, "docket_relay_due_total")
@@ -110,6 +113,8 @@ def compare(bench, what, small, large, size, columns=None):
 
 def run(bench):
     size = bench.option("backlog", 300_000)
+    if size < 2 * AHEAD:
+        raise RuntimeError(f"backlog={size} is no large backlog: say {2 * AHEAD} at least")
     small, large = (bench.shop(start=False) for _ in range(2))
     hold(bench, large)
     compare(bench, "messages drained", lambda: drain(bench, small, SMALL), lambda: drain(bench, large, size), size)

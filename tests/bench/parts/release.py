@@ -1,6 +1,6 @@
 """the relay lets out what was parked, of parked=1000000 tasks, against out=10000: as fast, however many there are
 
-Each time that many tasks get out, the oldest first, a page of 500 a statement, and are published; the provider is back, and
+Each time that many tasks get out, the oldest first, up to 500 a statement, and are published; the provider is back, and
 no worker runs.  The time is that of the statement (release_write.sql, by pg_stat_statements); the two take turns.
 """
 from harness.wait import wait_for
