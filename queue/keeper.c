@@ -11,7 +11,7 @@
 #include "queue/scan.h"
 #include "schema/statements.h"
 
-enum { ROWS_COUNTED_MAX = 100000, BACKLOG_COUNTED_MAX = 10000 };
+enum { COUNTED_MAX = 10000 };
 enum { DAY_MS = 86400000, PARTITIONS_AGAIN_MS = 60000, WORKERS_MS = 30000, BACKLOG_MS = 5000 };
 enum {
     INCIDENTS_MS = 2000,
@@ -51,7 +51,7 @@ struct keeper {
 static struct metric rows = {.type = METRIC_GAUGE,
                              .name = "docket_outbox_rows",
                              .help = "Rows of the outbox (of up to 100 messages each) that wait, "
-                                     "counted up to 100000."};
+                                     "counted up to 10000."};
 static struct metric oldest = {.type = METRIC_GAUGE,
                                .name = "docket_outbox_oldest_seconds",
                                .help = "Age of the oldest row of the outbox."};
@@ -136,9 +136,9 @@ static void send_chore(struct keeper *keeper)
     pg_params_init(&params);
     if (keeper->chore == GAUGES) {
         pg_add_i64(&params, keeper->floor(keeper->owner));
-        pg_add_i64(&params, ROWS_COUNTED_MAX);
+        pg_add_i64(&params, COUNTED_MAX);
     } else if (keeper->chore == BACKLOG) {
-        pg_add_i64(&params, BACKLOG_COUNTED_MAX);
+        pg_add_i64(&params, COUNTED_MAX);
     } else if (keeper->chore == AT_RISK) {
         pg_add_i32(&params, AT_RISK_CURRENCIES);
     } else {
