@@ -64,12 +64,13 @@ static void tell(struct due *due)
         due->world.on_fenced(due->world.owner);
 }
 
-/* What was passed over for a lock is found by a later look; not at once, if there was nothing else.
+/* What was passed over for a lock is found by a later look; not at once, if there was nothing else,
+ * and behind it there is more after a whole portion only.
  */
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
-    int found = due->moved == 0 ? 0 : due->seen;
+    int found = due->moved == 0 && due->seen < due->limit ? 0 : due->seen;
 
     duty_rest(due->duty, is_committed ? found : -1, due->limit, due->reached_us);
     if (is_committed)

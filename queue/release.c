@@ -27,14 +27,14 @@ enum {
     GOODS,
     IS_PROBE_OUT
 };
-enum { IS_LEASED, IS_AS_SEEN, SEEN, ORDER_ID };
+enum { IS_LEASED, IS_AS_SEEN, SEEN, REACHED, ORDER_ID };
 
 struct hold {
     struct release_sight sight;
     int64_t version;
     struct release_step step;
 
-    struct order_id after; /* what was let out last; zeros: look from the beginning */
+    struct order_id after; /* how far the last look came; zeros: look from the beginning */
     struct order_id
         after_probe; /* … while probing: one that failed is not probed with again at once */
     bool is_empty;
@@ -52,6 +52,7 @@ struct release {
     int portion; /* as it began */
     int found;   /* over all stages */
     int seen, moved;
+    struct order_id reached; /* the last that was seen */
     struct order_id orders[PORTION_MOST];
 };
 
@@ -171,12 +172,14 @@ static void send_step(struct release *release, struct hold *hold)
 
 static void read_released(struct release *release, const PGresult *result)
 {
+    size_t length;
+
     release->is_leased = pg_bool(result, 0, IS_LEASED);
     release->is_as_seen = pg_bool(result, 0, IS_AS_SEEN);
     release->seen = pg_i32(result, 0, SEEN);
+    if (release->seen > 0)
+        memcpy(release->reached.bytes, pg_bytes(result, 0, REACHED, &length), ORDER_ID_BYTES);
     for (int row = 0; row < PQntuples(result) && !pg_is_null(result, row, ORDER_ID); row++) {
-        size_t length;
-
         memcpy(release->orders[release->moved++].bytes, pg_bytes(result, row, ORDER_ID, &length),
                ORDER_ID_BYTES);
     }
@@ -189,19 +192,17 @@ static bool is_zero(const struct order_id *id)
     return memcmp(id, &zero, sizeof(zero)) == 0;
 }
 
-/* From where the next look reads: behind the last one, or from the beginning where this one came to
- * the end, or passed somebody over for a lock. */
+/* From where the next look reads: behind the last one that was seen, or from the beginning where
+ * this one came to the end.  Who was passed over for a lock is found then. */
 static void move_cursor(struct release *release, struct hold *hold)
 {
     struct order_id *cursor = cursor_of(hold);
-    bool is_end = release->seen < hold->step.count;
 
     hold->is_empty = release->seen == 0 && is_zero(cursor);
-    if (release->moved == 0 ||
-        (hold->step.state != BREAKER_PROBING && (is_end || release->moved < release->seen)))
+    if (release->seen < hold->step.count)
         memset(cursor, 0, sizeof(*cursor));
     else
-        *cursor = release->orders[release->moved - 1];
+        *cursor = release->reached;
 }
 
 static void tell_released(struct release *release, struct hold *hold)
@@ -223,7 +224,7 @@ static void end_step(struct release *release)
         return;
     move_cursor(release, hold);
     hold->at_ms = clock_monotonic_ms();
-    if (release->moved > 0)
+    if (release->moved > 0 || release->seen == hold->step.count)
         release->found += release->seen;
     tell_released(release, hold);
 }

@@ -3,9 +3,9 @@
 --   $1 fence   $2 stage   $3 version of its breakers, as it was seen   $4 their state from now on
 --   $5 their rate   $6 tasks at most   $7 only orders after this one   $8 process
 --   $9 it, and the stages that it leads
--- Rows back: is the lease held, are the breakers as they were seen, how many were found, and each
--- order that was let out (one row without an order if none was).  Orders that somebody else holds
--- are left for a later look.
+-- Rows back: is the lease held, are the breakers as they were seen, how many were found, the last of
+-- them, and each order that was let out (one row without an order if none was).  Orders that somebody
+-- else holds are left for a later look.
 -- LATERAL with a limit: one probe a row, whatever a plan made over empty tables believes.
 WITH lease AS MATERIALIZED (
     SELECT fence FROM relay_lease WHERE fence = $1::int8
@@ -70,6 +70,7 @@ WITH lease AS MATERIALIZED (
     WHERE b.name = h.name AND b.class = h.class AND h.state <> 1
 )
 SELECT EXISTS (SELECT FROM lease) AS is_held, EXISTS (SELECT FROM target) AS is_as_seen,
-       (SELECT count(*) FROM parked)::int4 AS seen, w.order_id
+       (SELECT count(*) FROM parked)::int4 AS seen,
+       (SELECT order_id FROM parked ORDER BY order_id DESC LIMIT 1) AS reached, w.order_id
 FROM (SELECT) AS one LEFT JOIN won w ON true
 ORDER BY w.order_id

@@ -52,16 +52,17 @@ def test_a_page_costs_the_same_however_many_came_before(shop):
 
 @pytest.mark.usefixtures("snapshot")
 def test_all_become_ready_and_who_was_held_by_somebody_soon_after(shop):
-    """More than a page, one of the first locked: the relay goes on behind it, and comes back."""
+    """More than a page, the first of them locked, more than are moved at once: the relay goes on behind them, and comes
+    back."""
     orders = make_due(shop, 3 * PAGE)
-    first = shop.one("SELECT order_id::text FROM task WHERE state = 3 ORDER BY due_at LIMIT 1")
+    first = [row[0] for row in shop.sql("SELECT order_id::text FROM task WHERE state = 3 ORDER BY due_at LIMIT 60")]
     other = shop.services.connect(shop.database)
-    other.cursor().execute("SELECT FROM orders WHERE id = %s FOR UPDATE", (first,))
+    other.cursor().execute("SELECT FROM orders WHERE id = ANY (%s::uuid[]) FOR UPDATE", (first,))
     shop.start("relay")
-    wait_for(lambda: shop.one(WAITING) == 1, 30, "all but one are ready")
+    wait_for(lambda: shop.one(WAITING) == len(first), 30, "all others are ready")
     other.rollback()
     other.close()
-    wait_for(lambda: shop.one(WAITING) == 0, 30, "that one, too")
+    wait_for(lambda: shop.one(WAITING) == 0, 30, "those, too")
     must(shop.one("SELECT count(*), count(DISTINCT order_id) FROM order_event WHERE kind = 'due' "
                   "AND order_id = ANY (%s::uuid[])", orders), (len(orders), len(orders)), "events")
     shop.stop("relay")
