@@ -64,8 +64,8 @@ static void tell(struct due *due)
         due->world.on_fenced(due->world.owner);
 }
 
-/* What was passed over for a lock is found by a later look; not at once, if there was nothing else,
- * and behind it there is more after a whole portion only.
+/* What was passed over for a lock is found by a later look: not at once, if there was nothing else.
+ * Behind a whole portion there may be more, and that is looked at first.
  */
 static void on_done(void *owner, bool is_committed)
 {

@@ -29,6 +29,13 @@ def is_shedding(shop):
     return value(shop, "api", "docket_accept_shedding") == 1
 
 
+def is_let_in_again(shop, early):
+    """Now and then there is room for anybody, even in a flood."""
+    again = shop.post_order(early.body, early.key)
+    must((again.status, again.id), (202, early.id), "a repeated key during the flood")
+    return value(shop, "api", "docket_accept_known_total") >= 1
+
+
 def test_a_flood_is_refused_and_what_is_accepted_is_stored(docket_fresh, services):
     shop = slow_shop(docket_fresh, services)
     with Bench.borrowing(services, None) as bench, concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -38,7 +45,7 @@ def test_a_flood_is_refused_and_what_is_accepted_is_stored(docket_fresh, service
         running = pool.submit(load.orders, 400, timeout_ms=3000,
                               phases=[(CALM, 2), (FLOOD, 6)])
         refused = wait_for(lambda: (told := shop.post_order()).status == 503 and told, 15, "a refusal")
-        again = shop.post_order(early.body, early.key)
+        wait_for(lambda: is_let_in_again(shop, early), 15, "a repeated key is let in where new ones are refused")
         read = shop.read.get(f"/v1/orders/{early.id}", headers={"Request-Timeout-Ms": "3000"})
         was_shedding = is_shedding(shop)
         report = running.result(60)["report"]
@@ -46,7 +53,6 @@ def test_a_flood_is_refused_and_what_is_accepted_is_stored(docket_fresh, service
     assert was_shedding, "the flood was over before the repeated key and the read were answered"
     must((refused.code, refused.accepted), ("overloaded", "unknown"), "what a refusal says")
     assert refused.json["stored_by_this_request"] is False and int(refused.headers["retry-after"]) >= 1
-    must((again.status, again.id), (202, early.id), "a repeated key during the flood")
     must(read.status, 200, "a read during the flood")
     must(shop.post_order().status, 202, "an order after the flood")
     calm, flood = report["phases"]
@@ -54,10 +60,9 @@ def test_a_flood_is_refused_and_what_is_accepted_is_stored(docket_fresh, service
     assert flood["refused"] > 0 and flood["good"] > 0, report
     assert flood["refused"] * calm["good"] > calm["refused"] * flood["good"], report  # shed when there is more, not always
     stored = shop.one("SELECT count(*) FROM orders")
-    must(stored, report["statuses"]["202"] + sum(told.status == 202 for told in shop.told) - 1, "orders stored")
+    must(stored, report["statuses"]["202"] + len({told.id for told in shop.told if told.status == 202}), "orders stored")
     shed = [value(shop, "api", "docket_accept_shed_total", f'then="{then}"') for then in ("answered", "held")]
     assert sum(shed) >= flood["refused"]
-    assert value(shop, "api", "docket_accept_known_total") >= 1
 
 
 def test_nothing_is_done_for_a_client_that_has_given_up(docket_fresh, services):
