@@ -16,7 +16,7 @@ struct due {
 
     /* Of the look under way. */
     bool is_held;
-    int limit, seen, moved;
+    int seen, moved;
     int64_t reached_us;
     struct order_id orders[PORTION_MOST];
 };
@@ -31,11 +31,10 @@ static void on_turn(void *owner)
     struct pg_params params;
 
     due->seen = due->moved = 0;
-    due->limit = duty_portion(due->duty);
     pg_params_init(&params);
     pg_add_i64(&params, duty_fence(due->duty));
     pg_add_i64(&params, duty_look(due->duty));
-    pg_add_i32(&params, due->limit);
+    pg_add_i32(&params, duty_portion(due->duty));
     pg_add_text(&params, due->world.process);
     duty_send(due->duty, &sql_due_ready, &params);
     pg_params_finish(&params);
@@ -70,9 +69,10 @@ static void tell(struct due *due)
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
-    int found = due->moved == 0 && due->seen < due->limit ? 0 : due->seen;
+    int portion = duty_portion(due->duty); /* as it was sent: tell() may change it */
+    int found = due->moved == 0 && due->seen < portion ? 0 : due->seen;
 
-    duty_rest(due->duty, is_committed ? found : -1, due->limit, due->reached_us);
+    duty_rest(due->duty, is_committed ? found : -1, portion, due->reached_us);
     if (is_committed)
         tell(due);
 }

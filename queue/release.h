@@ -7,8 +7,9 @@
  * less than the table, or died, or a breaker was closed by hand) is let out by the next look, so
  * nothing parked is ever forgotten: each parked task is in the index that is read here.
  *
- * A look reads the index behind what was let out last, since that stays there as dead entries until
- * vacuum comes, and now and then from the beginning: who is parked again is older than that.
+ * A look reads the index behind the last task that was seen, since what was let out stays there as
+ * dead entries until vacuum comes, and now and then from the beginning: who is parked again, or was
+ * passed over for a lock, is older than that.
  *
  * A crash at any point: the statement happened as a whole or not at all.
  */

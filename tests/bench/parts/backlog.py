@@ -23,7 +23,7 @@ SMALL, TARGET = 10_000, 0.9
 AHEAD = (SMALL + drain_part.AT_ONCE) * 10 // 9  # that wait, one in ten for a retry: the queue is full, SMALL are behind it
 WORKERS = ("payment", "fulfilment")
 WORKING = ("relay", *WORKERS)
-RELAYS = ("docket_relay_due_total", "docket_relay_published_total")
+COUNTERS = ("docket_relay_due_total", "docket_relay_published_total")
 
 
 def hold(bench, shop):
@@ -86,11 +86,11 @@ def end_to_end(bench, shop, size, rate=fill.WORKED_OFF_PER_S):
         shop.start(name, wait=False)
     newest = shop.one("SELECT coalesce(max(shipped_at), '2000-01-01') FROM shipment")  # few, whatever waits
     wait_for(lambda: shop.one("SELECT max(shipped_at) > %s FROM shipment", newest), 60, "the first is shipped", every_s=0.05)
-    counted = [metric(shop, name) for name in RELAYS]
+    counted = [metric(shop, name) for name in COUNTERS]
     meter, began = bench.meter(shop).begin(), shop.one("SELECT clock_timestamp()")
     time.sleep(bench.seconds)
     used, ended = meter.end(), shop.one("SELECT clock_timestamp()")
-    due, published = (metric(shop, name) - before for name, before in zip(RELAYS, counted))
+    due, published = (metric(shop, name) - before for name, before in zip(COUNTERS, counted))
     for name in WORKING:
         shop.stop(name)
     count, took = shop.one("SELECT count(*), extract(epoch FROM max(shipped_at) - min(shipped_at))::float8 FROM shipment "
