@@ -64,15 +64,17 @@ static void tell(struct due *due)
 }
 
 /* What was passed over for a lock is found by a later look: not at once, if there was nothing else.
- * Behind a whole portion there may be more, and that is looked at first.
+ * Behind a whole portion there may be more, and that is looked at first: from the next moment on,
+ * or it would be the same portion again if all of it fell due at once.
  */
 static void on_done(void *owner, bool is_committed)
 {
     struct due *due = owner;
     int portion = duty_portion(due->duty); /* as it was sent: tell() may change it */
-    int found = due->moved == 0 && due->seen < portion ? 0 : due->seen;
+    bool is_passed_over = due->moved == 0;
+    int found = is_passed_over && due->seen < portion ? 0 : due->seen;
 
-    duty_rest(due->duty, is_committed ? found : -1, portion, due->reached_us);
+    duty_rest(due->duty, is_committed ? found : -1, portion, due->reached_us + is_passed_over);
     if (is_committed)
         tell(due);
 }
