@@ -22,6 +22,7 @@ max_connections = 200
 max_locks_per_transaction = 256
 shared_buffers = 128MB
 max_wal_size = 1GB
+wal_compression = lz4
 fsync = on
 synchronous_commit = on
 full_page_writes = on
